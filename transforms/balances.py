@@ -1,0 +1,111 @@
+"""Remaining, overdue, interest and totals (CONTRACT section 3), for one bucket of households.
+
+Amounts in øre, interest in øre as well (whole kroner × 100) once it stands beside amounts. Sums that
+may pass 64 bits are Int128.
+"""
+
+from datetime import date
+
+import polars as pl
+
+from transforms.interest import interest, weights
+
+TOTALS = ("stipulerte_renter", "forfalte_krav", "ikke_forfalte_krav")
+
+
+def balance_forfall(bucket: dict[str, pl.DataFrame], rates: pl.DataFrame, snapshot_date: date) -> pl.DataFrame:
+    """Due dates with ``gjenstaaende_beloep``, ``forfalt`` and ``stipulerte_renter`` (Int128).
+
+    One law on both sides, remaining = original + Σ placed: what covers a debit counts negative,
+    what is taken from a credit positive.
+    """
+    placed = pl.concat(
+        [_placed(bucket["innbetaling_on_forfall"], -1), _placed(bucket["motkrav_on_debit"], -1)]
+        + [_placed(bucket["motkrav_on_credit"], 1), _placed(bucket["utbetaling_on_forfall"], 1)]
+    )
+    sums = placed.group_by("kravforfallsidentifikator").agg(pl.col("plassert").sum())
+    dues = bucket["kravforfall"].join(sums, on="kravforfallsidentifikator", how="left")
+    bearing = bucket["krav"].select("kravidentifikator", "renteberegnes")
+    dues = (
+        dues.with_columns(
+            gjenstaaende_beloep=pl.col("opprinnelig_beloep") + pl.col("plassert").fill_null(0),
+            forfalt=pl.col("forfallsdato") < snapshot_date,
+        )
+        .join(bearing, on="kravidentifikator", how="left")
+        .join(weights(dues["forfallsdato"], rates, snapshot_date), on="forfallsdato", how="left")
+    )
+    bears = pl.col("forfalt") & (pl.col("gjenstaaende_beloep") > 0) & pl.col("renteberegnes")
+    kroner = interest(pl.col("gjenstaaende_beloep").clip(0), pl.col("vekt"))
+    renter = pl.when(bears).then(kroner * 100).otherwise(0).cast(pl.Int128)
+    return dues.with_columns(stipulerte_renter=renter).drop("plassert", "renteberegnes", "vekt")
+
+
+def _placed(rows: pl.DataFrame, sign: int) -> pl.DataFrame:
+    return rows.select(
+        kravforfallsidentifikator=pl.col("post"), plassert=pl.col("plassert_beloep") * sign
+    )
+
+
+def balance_krav(krav: pl.DataFrame, dues: pl.DataFrame) -> pl.DataFrame:
+    """Krav with ``gjenstaaende_beloep``, ``aapent`` and their due dates' sums of the three ``TOTALS``."""
+    remaining = pl.col("gjenstaaende_beloep").cast(pl.Int128)
+    sums = dues.group_by("kravidentifikator").agg(
+        gjenstaaende_beloep=remaining.sum(),
+        aapent=(pl.col("gjenstaaende_beloep") != 0).any(),
+        antall_forfall=pl.len(),
+        stipulerte_renter=pl.col("stipulerte_renter").sum(),
+        forfalte_krav=remaining.filter(pl.col("forfalt")).sum(),
+        ikke_forfalte_krav=remaining.filter(~pl.col("forfalt")).sum(),
+    )
+    return krav.join(sums, on="kravidentifikator", how="left")
+
+
+def balance_innbetaling(innbetaling: pl.DataFrame, placements: pl.DataFrame) -> pl.DataFrame:
+    """Payments with ``uplassert_beloep`` (at least 0): what is not placed yet."""
+    placed = placements.group_by(pl.col("post").alias("innbetalingsidentifikator")).agg(
+        plassert=pl.col("plassert_beloep").sum()
+    )
+    return (
+        innbetaling.join(placed, on="innbetalingsidentifikator", how="left")
+        .with_columns(uplassert_beloep=pl.col("innbetalt_beloep") - pl.col("plassert").fill_null(0))
+        .drop("plassert")
+    )
+
+
+def shown_under(part: pl.DataFrame) -> pl.DataFrame:
+    """``forespurt_part``, ``part``: whose posts each document holds, its own and an ENK's owner's."""
+    own = part.select(forespurt_part=pl.col("part"), part=pl.col("part"))
+    owners = part.filter(pl.col("innehaver").is_not_null()).select(
+        forespurt_part=pl.col("part"), part=pl.col("innehaver")
+    )
+    return pl.concat([own, owners])
+
+
+def per_kravgruppe(krav: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
+    """The overview per ``forespurt_part`` and ``kravgruppe`` over open krav, sorted, with ``saldo``."""
+    return (
+        shown.join(krav.filter("aapent"), on="part")
+        .group_by("forespurt_part", "kravgruppe")
+        .agg(pl.col(TOTALS).sum())
+        .with_columns(saldo=pl.sum_horizontal(TOTALS))
+        .sort("forespurt_part", "kravgruppe")
+    )
+
+
+def per_part(part: pl.DataFrame, shown: pl.DataFrame, groups: pl.DataFrame, innbetaling: pl.DataFrame) -> pl.DataFrame:
+    """The overview per ``forespurt_part``, sorted: the three totals, unplaced payments (≤ 0), ``saldo``."""
+    sums = groups.group_by("forespurt_part").agg(pl.col(TOTALS).sum())
+    unplaced = (
+        shown.join(innbetaling.filter(pl.col("uplassert_beloep") != 0), on="part")
+        .group_by("forespurt_part")
+        .agg(uplasserte_innbetalinger=(-pl.col("uplassert_beloep")).cast(pl.Int128).sum())
+    )
+    columns = (*TOTALS, "uplasserte_innbetalinger")
+    return (
+        part.select(forespurt_part="part")
+        .join(sums, on="forespurt_part", how="left")
+        .join(unplaced, on="forespurt_part", how="left")
+        .with_columns(pl.col(columns).fill_null(0).cast(pl.Int128))
+        .with_columns(saldo=pl.sum_horizontal(columns))
+        .sort("forespurt_part")
+    )

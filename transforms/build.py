@@ -1,0 +1,134 @@
+"""Builds one bucket of households: balances, overviews, documents. Pure, idempotent, on its own.
+
+This is the unit of bounded memory, of working in parallel, and later of rebuilding only what changed.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from schemas.tables import PLASSERING
+from transforms import balances
+from transforms.documents import write_documents
+
+PLACEMENT_TABLES = (
+    "innbetaling_on_forfall",
+    "motkrav_on_debit",
+    "motkrav_on_credit",
+    "utbetaling_on_forfall",
+    "forfall_on_innbetaling",
+    "forfall_on_utbetaling",
+)
+POST_TABLES = ("part", "krav", "kravforfall", "innbetaling", "utbetaling")
+SORTING = {
+    "krav": ("part", "opprettelsesdato", "kravidentifikator"),
+    "kravforfall": ("part", "kravidentifikator", "forfallsdato", "kravforfallsidentifikator"),
+    "innbetaling": ("part", "innbetalingsdato", "innbetalingsidentifikator"),
+    "utbetaling": ("part", "utbetalingsdato", "utbetalingsidentifikator"),
+    "part": ("part",),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One bucket to build: where its posts are, where its results go, and what it depends on."""
+
+    number: int
+    posts: Path  # <posts>/<table>/bucket=<number>/*.parquet
+    snapshot: Path
+    schemas: dict[str, pl.Schema]
+    rates: pl.DataFrame
+    snapshot_date: date
+
+    @property
+    def name(self) -> str:
+        """The name of the bucket's segment and table files."""
+        return f"bucket-{self.number:04d}"
+
+
+@dataclass(frozen=True)
+class Built:
+    """What came of a bucket: the index rows of its documents, their bytes raw and on disk."""
+
+    index: pl.DataFrame
+    raw_bytes: int
+    packed_bytes: int
+
+
+def build(job: Job) -> Built:
+    """Builds the bucket: ``documents/<name>.zst`` and ``tables/<table>/<name>.parquet``."""
+    bucket = {name: _read(job, name) for name in (*POST_TABLES, *PLACEMENT_TABLES)}
+    tables = balance(bucket, job.rates, job.snapshot_date)
+    path = job.snapshot / "documents" / f"{job.name}.zst"
+    shown = balances.shown_under(tables["part"])
+    with path.open("wb") as out:
+        index, raw_bytes = write_documents(
+            out, tables["part"], shown, tables, bucket, job.snapshot_date, job.name
+        )
+        packed_bytes = out.tell()
+    tables["plassering"] = placement_ends(bucket)
+    for name, table in tables.items():
+        target = job.snapshot / "tables" / name / f"{job.name}.parquet"
+        storable(table).write_parquet(target, compression="zstd", compression_level=1)
+    return Built(index, raw_bytes, packed_bytes)
+
+
+def _read(job: Job, name: str) -> pl.DataFrame:
+    files = sorted((job.posts / name / f"bucket={job.number}").glob("*.parquet"))
+    if not files:
+        return job.schemas[name].to_frame()
+    return pl.read_parquet(files, hive_partitioning=False, columns=job.schemas[name].names())
+
+
+def balance(
+    bucket: dict[str, pl.DataFrame], rates: pl.DataFrame, snapshot_date: date
+) -> dict[str, pl.DataFrame]:
+    """The bucket's tables with remaining, interest and totals, sorted as the documents sort."""
+    part, stamp = bucket["part"].sort("part"), pl.lit(snapshot_date, pl.Date)
+    dues = balances.balance_forfall(bucket, rates, snapshot_date)
+    krav = balances.balance_krav(bucket["krav"], dues)
+    payments = balances.balance_innbetaling(bucket["innbetaling"], bucket["forfall_on_innbetaling"])
+    shown = balances.shown_under(part)
+    groups = balances.per_kravgruppe(krav, shown)
+    tables = {
+        "part": part.with_columns(snapshotdato=stamp),
+        "krav": krav,
+        "kravforfall": dues,
+        "innbetaling": payments,
+        "utbetaling": bucket["utbetaling"],
+        "oversikt": balances.per_part(part, shown, groups, payments),
+        "oversikt_per_kravgruppe": groups,
+    }
+    return {name: table.sort(SORTING[name]) if name in SORTING else table for name, table in tables.items()}
+
+
+def placement_ends(bucket: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """All placements as seen from the bucket's parts: ``plassering`` with ``part``, ``ende`` and ``post``.
+
+    ``ende`` is ``kravforfall`` or ``motpost``, the end that is the part's; ``post`` the identifier at it.
+    """
+    frames = [
+        bucket[name].select(
+            PLASSERING.key,
+            "plasseringstype",
+            "part",
+            pl.lit("motpost" if name in _MOTPOST_ENDS else "kravforfall").alias("ende"),
+            "post",
+            "motpost",
+            "plassert_beloep",
+            "plasseringsdato",
+        )
+        for name in PLACEMENT_TABLES
+    ]
+    return pl.concat(frames).sort("part", PLASSERING.key, "ende")
+
+
+_MOTPOST_ENDS = ("motkrav_on_credit", "forfall_on_innbetaling", "forfall_on_utbetaling")
+
+
+def storable(table: pl.DataFrame) -> pl.DataFrame:
+    """Parquet has no 128-bit integers: they are kept as decimals without decimals, still øre."""
+    wide = [name for name, dtype in table.schema.items() if dtype == pl.Int128]
+    return table.with_columns(pl.col(wide).cast(pl.Decimal(38, 0)))

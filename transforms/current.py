@@ -1,0 +1,154 @@
+"""What the ledgers say tonight, as views in a DuckDB connection (CONTRACT section 1 and 2.2).
+
+Per delivered table there is a view ``current_<table>``: the good rows of every source, each with
+``kilde``, ``leveransenummer`` and ``fil``; and one view ``current_refused`` over the rows that values or
+keys refused when their delivery was accepted. A row stands until a later delivery of its source
+names its key, whether with good content, refused content or a removal; a refused row without a key
+stands until the source's next full. Nothing is copied: the views read the accepted Parquet files.
+"""
+
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from schemas.tables import TABLES, Kind, Table
+from transforms.accept import REFUSED_SCHEMA
+from transforms.sources import Accepted
+
+SQL_TYPES = {
+    Kind.DATE: "DATE",
+    Kind.FLAG: "BOOLEAN",
+    Kind.AMOUNT: "BIGINT",
+    Kind.POSITIVE_AMOUNT: "BIGINT",
+}
+
+
+def connect(work: Path, memory: str = "1500MB", threads: int = 2) -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection for one night, spilling to ``work``. Order of rows is nobody's concern here."""
+    work.mkdir(parents=True, exist_ok=True)
+    connection = duckdb.connect(
+        config={
+            "memory_limit": memory,
+            "threads": threads,
+            "temp_directory": str(work / "spill"),
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,
+        }
+    )
+    return connection
+
+
+def sql_text(value: object) -> str:
+    """A SQL string literal."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def create_current(
+    connection: duckdb.DuckDBPyConnection, deliveries: Path, used: dict[str, list[Accepted]]
+) -> None:
+    """Creates ``current_<table>`` for every table, and ``current_refused``."""
+    connection.register("_no_refused", REFUSED_SCHEMA.to_frame().to_arrow())
+    for table in TABLES.values():
+        _create_named(connection, deliveries, used, table)
+        parts = [
+            _rows_of(deliveries, delivery, table, later=len(chain) > place + 1)
+            for chain in used.values()
+            for place, delivery in enumerate(chain)
+            if _files(deliveries, delivery, table)
+        ]
+        connection.execute(
+            f"CREATE TEMP VIEW current_{table.name} AS " + (" UNION ALL ".join(parts) or _none(table))
+        )
+    _create_refused(connection, deliveries, used)
+
+
+def _files(deliveries: Path, delivery: Accepted, table: Table) -> list[Path]:
+    return sorted((deliveries / delivery.folder / table.name).glob("*.parquet"))
+
+
+def _read(files: list[Path]) -> str:
+    return f"read_parquet([{', '.join(sql_text(file) for file in files)}])"
+
+
+def _none(table: Table) -> str:
+    columns = [f"NULL::{SQL_TYPES.get(column.kind, 'VARCHAR')} AS {column.name}" for column in table.columns]
+    place = ["NULL::VARCHAR AS kilde", "NULL::INTEGER AS leveransenummer", "NULL::INTEGER AS fil"]
+    return f"SELECT {', '.join(columns + place)} WHERE false"
+
+
+def _rows_of(deliveries: Path, delivery: Accepted, table: Table, *, later: bool) -> str:
+    select = (
+        f"SELECT {', '.join(table.names)}, {sql_text(delivery.kilde)} AS kilde, "
+        f"{delivery.leveransenummer} AS leveransenummer, fil "
+        f"FROM {_read(_files(deliveries, delivery, table))} AS delivered"
+    )
+    if delivery.type == "full" and not later:
+        return select
+    return (
+        f"{select} WHERE NOT slettet AND NOT EXISTS (SELECT 1 FROM named_{table.name} AS named "
+        f"WHERE named.kilde = {sql_text(delivery.kilde)} AND named.noekkel = delivered.{table.key} "
+        f"AND named.leveransenummer > {delivery.leveransenummer})"
+    )
+
+
+def _create_named(
+    connection: duckdb.DuckDBPyConnection, deliveries: Path, used: dict[str, list[Accepted]], table: Table
+) -> None:
+    """``named_<table>``: the last change of each source that names a key."""
+    parts = [f"SELECT ''::VARCHAR AS kilde, ''::VARCHAR AS noekkel, 0 AS leveransenummer FROM {_empty()}"]
+    for chain in used.values():
+        for delivery in chain[1:]:
+            place = f"SELECT {sql_text(delivery.kilde)}, %s, {delivery.leveransenummer} FROM "
+            files = _files(deliveries, delivery, table)
+            if files:
+                parts.append(place % table.key + _read(files))
+            refused = deliveries / delivery.folder / "refused.parquet"
+            parts.append(
+                place % "noekkel" + f"{_read([refused])} WHERE tabell = '{table.name}' AND noekkel IS NOT NULL"
+            )
+    connection.execute(
+        f"CREATE TEMP TABLE named_{table.name} AS SELECT kilde, noekkel, max(leveransenummer) AS leveransenummer "
+        f"FROM ({' UNION ALL '.join(parts)}) GROUP BY kilde, noekkel"
+    )
+
+
+def _empty() -> str:
+    return "(SELECT 1 WHERE false)"
+
+
+def _create_refused(
+    connection: duckdb.DuckDBPyConnection, deliveries: Path, used: dict[str, list[Accepted]]
+) -> None:
+    columns = ", ".join(REFUSED_SCHEMA.names())
+    parts = [f"SELECT {columns}, ''::VARCHAR AS kilde, 0 AS leveransenummer FROM _no_refused"]
+    parts += [
+        f"SELECT {columns}, {sql_text(delivery.kilde)}, {delivery.leveransenummer} "
+        f"FROM {_read([deliveries / delivery.folder / 'refused.parquet'])}"
+        for chain in used.values()
+        for delivery in chain
+    ]
+    named = " UNION ALL ".join(f"SELECT '{name}' AS tabell, * FROM named_{name}" for name in TABLES)
+    connection.execute(
+        f"""
+        CREATE TEMP TABLE current_refused AS
+        WITH refused AS ({" UNION ALL ".join(parts)}), named AS ({named})
+        SELECT refused.* FROM refused
+        ANTI JOIN named ON named.tabell = refused.tabell AND named.kilde = refused.kilde
+          AND named.noekkel = refused.noekkel AND named.leveransenummer > refused.leveransenummer
+        """
+    )
+
+
+def count_current(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Per table: ``rader`` that the sources say, refused ones included and removed ones apart, and ``refused``."""
+    good = " UNION ALL ".join(
+        f"SELECT '{name}' AS tabell, count(*) AS good, 0 AS refused FROM current_{name}" for name in TABLES
+    )
+    return connection.sql(
+        f"""
+        SELECT tabell, sum(good + refused)::BIGINT AS rader, sum(refused)::BIGINT AS refused FROM (
+          {good} UNION ALL SELECT tabell, 0, 1 FROM current_refused
+        ) GROUP BY tabell ORDER BY tabell
+        """
+    ).pl()

@@ -1,0 +1,39 @@
+"""Stipulated interest (CONTRACT section 3; forsinkelsesrenteloven § 3, skattebetalingsloven § 11-1).
+
+Interest of a due date = remaining × Σ over the days after it through S of that day's yearly rate ÷ 365,
+rounded down to whole kroner, and 0 under 50. All in integers: the sum of the daily rates, the
+*weight*, has one value per due date, however many claims are due that day.
+"""
+
+from datetime import date, timedelta
+
+import polars as pl
+
+ONE_DAY = timedelta(days=1)
+LEAST_KRONER = 50
+_DIVISOR = 365 * 100 * 100 * 100
+"""Days a year, hundredths of a percent, and øre, to whole kroner."""
+
+
+def weights(due: pl.Series, rates: pl.DataFrame, snapshot_date: date) -> pl.DataFrame:
+    """``forfallsdato`` and ``vekt`` (Int128): the sum of the daily rates from the day after through S.
+
+    ``rates``: ``fra_dato``, ``sats`` in hundredths of a percent a year, ascending. Days before the first
+    rate bear none; a due date on S or after has the weight 0.
+    """
+    dates = due.unique().sort().rename("forfallsdato").to_frame()
+    until = pl.lit(snapshot_date + ONE_DAY)
+    periods = rates.with_columns(til=pl.col("fra_dato").shift(-1).fill_null(until))
+    weight = pl.lit(0, pl.Int128)
+    first = pl.col("forfallsdato") + ONE_DAY
+    for fra, til, sats in periods.select("fra_dato", "til", "sats").iter_rows():
+        begin = pl.max_horizontal(pl.lit(fra), first)
+        days = (pl.min_horizontal(pl.lit(til), until) - begin).dt.total_days().clip(0)
+        weight = weight + days.cast(pl.Int128) * sats
+    return dates.with_columns(vekt=weight)
+
+
+def interest(remaining: pl.Expr, weight: pl.Expr) -> pl.Expr:
+    """Whole kroner (Int128) on ``remaining`` (øre, at least 0) with ``weight``."""
+    kroner = remaining.cast(pl.Int128) * weight // _DIVISOR
+    return pl.when(kroner >= LEAST_KRONER).then(kroner).otherwise(0)

@@ -1,0 +1,32 @@
+"""Money: integer øre inside, kroner with exactly two decimals at the edges.
+
+An amount as delivered fits 64 bits (at most 16 + 2 digits, CONTRACT section 1). A sum of amounts
+may not, so sums are made in 128 bits.
+"""
+
+import polars as pl
+
+WELL_FORMED = r"^-?[0-9]{1,16}(\.[0-9]{1,2})?$"
+"""A well-formed amount, CONTRACT section 1."""
+
+
+def oere_from_text(kroner: pl.Expr) -> pl.Expr:
+    """Øre (Int64) of kroner written as text; null where the text is not a well-formed amount."""
+    well_formed = pl.when(kroner.str.contains(WELL_FORMED)).then(kroner)
+    return oere_from_decimal(well_formed.cast(pl.Decimal(38, 2), strict=False))
+
+
+def oere_from_decimal(kroner: pl.Expr) -> pl.Expr:
+    """Øre (Int64) of kroner as a decimal with scale 2: the integer that the decimal is stored as."""
+    return kroner.to_physical().cast(pl.Int64)
+
+
+def kroner_as_text(oere: pl.Expr) -> pl.Expr:
+    """Kroner with two decimals of øre (Int64 or Int128): ``-12.05``; zero is ``0.00``."""
+    return (oere.cast(pl.Decimal(38, 2)) / 100).cast(pl.String)
+
+
+def kroner(oere: int) -> str:
+    """Kroner with two decimals of any number of øre."""
+    whole, rest = divmod(abs(oere), 100)
+    return f"{'-' if oere < 0 else ''}{whole}.{rest:02d}"

@@ -1,0 +1,337 @@
+"""One night: the stages in order, over one home. What Dagster wires together, and all it needs to know.
+
+Each stage returns what it counted, for the operator. The stages of a night share one DuckDB
+connection, so they run in one process, in order; nothing is visible to readers before ``publish``.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import polars as pl
+
+from schemas.refusals import SENTENCES, Refusal
+from schemas.tables import TABLES
+from transforms import buckets, reconcile, reference, snapshot
+from transforms.analytics import write_analytics
+from transforms.build import Built, Job, build
+from transforms.current import connect, count_current, create_current
+from transforms.findings import findings
+from transforms.held_back import hold_back
+from transforms.posts import check_posts
+from transforms.sources import Accepted, Sources, choose
+
+OSLO = ZoneInfo("Europe/Oslo")
+SCHEMA_VERSION = "1"
+CODE_VERSION = "0.1.0"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a night is run with. ``snapshot_date`` is ``S``, a day in Europe/Oslo."""
+
+    inbox: Path
+    home: Path
+    snapshot_date: date
+    run: str
+    rates: Path = reference.RATES
+    kravtyper: Path = reference.KRAVTYPER
+    max_held_back: float = 0.01
+    max_age_days: int = 3
+    keep: int = 7
+    workers: int = 2
+    memory: str = "1500MB"
+
+
+class StoppedError(Exception):
+    """The run stops before publishing (CONTRACT section 2, level 3). Yesterday's documents stay up."""
+
+    def __init__(self, reasons: list[Refusal]) -> None:
+        super().__init__("; ".join(f"{r.code} {SENTENCES[r.code]}: {r.message}" for r in reasons))
+        self.reasons = reasons
+
+
+class HomeInUseError(Exception):
+    """Another run holds the home."""
+
+
+@contextlib.contextmanager
+def locked(home: Path, run: str) -> Iterator[None]:
+    """Holds the home's lock; a holder that dies lets go of it. Raises ``HomeInUseError``."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / ".lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise HomeInUseError(f"the home is in use by {file.read().strip() or 'another run'}") from error
+        file.truncate(0)
+        file.write(f"run {run}, process {os.getpid()}")
+        file.flush()
+        yield
+
+
+@dataclass
+class Night:
+    """The night's state between its stages."""
+
+    settings: Settings
+    progress: Callable[[str], None] = lambda _: None
+    sources: Sources = field(default_factory=Sources)
+    stops: list[Refusal] = field(default_factory=list)
+    report: dict[str, Any] = field(default_factory=dict)
+    _connection: duckdb.DuckDBPyConnection | None = None
+    _expected: reconcile.Totals = field(default_factory=dict)
+    _index: pl.DataFrame = field(default_factory=pl.DataFrame)
+    _files: list[Built] = field(default_factory=list)
+
+    # --- where things are ---
+
+    @property
+    def home(self) -> Path:
+        """The home, absolute: its paths stand in the analysts' views."""
+        return self.settings.home.resolve()
+
+    @property
+    def work(self) -> Path:
+        """What only this run needs; removed at the end and at the start of the next."""
+        return self.home / ".work"
+
+    @property
+    def name(self) -> str:
+        """The name of the snapshot that this night makes."""
+        return f"{self.settings.snapshot_date}-{self.settings.run}"
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the snapshot that this night makes."""
+        return self.home / snapshot.SNAPSHOTS / self.name
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The night's DuckDB connection, there once ``check`` has begun."""
+        if self._connection is None:
+            raise RuntimeError("the stages of a night build on each other: run the whole job, from deliveries")
+        return self._connection
+
+    def _previous(self) -> Path | None:
+        return snapshot.published_snapshot(self.home)
+
+    # --- the stages ---
+
+    def accept(self) -> dict[str, Any]:
+        """Takes in what is new in the inbox and chooses what is in force (level 1)."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        snapshot.clean(self.home, self.settings.keep)
+        previous = self._previous()
+        manifest = snapshot.read_manifest(previous) if previous else {"accepted": [], "used": []}
+        accepted = [Accepted(**delivery) for delivery in manifest["accepted"]]
+        self.sources = choose(self.settings.inbox, self.home / snapshot.DELIVERIES, accepted, self.progress)
+        gone = {delivery["kilde"] for delivery in manifest["used"]} - set(self.sources.used)
+        self.stops = [*self._too_old(), *(self._stop("L3-SOURCE-GONE", "", kilde) for kilde in sorted(gone))]
+        if not self.sources.used:
+            self.stops.append(self._stop("L3-NO-SOURCE", "put a full delivery of each source in the inbox"))
+        used = [delivery for chain in self.sources.used.values() for delivery in chain]
+        return {
+            "accepted": len(self.sources.new),
+            "used": len(used),
+            "refused": self.sources.refused,
+            "waiting": self.sources.waiting,
+            "rows": {name: sum(d.rows(name) for d in self.sources.new) for name in TABLES},
+        }
+
+    def _too_old(self) -> list[Refusal]:
+        stops, limit = [], self.settings.max_age_days
+        for kilde, chain in sorted(self.sources.used.items()):
+            days = (self.settings.snapshot_date - chain[-1].extracted_at.astimezone(OSLO).date()).days
+            if days > limit:
+                text = f"delivery {chain[-1].leveransenummer} is {days} days old, the limit is {limit}"
+                stops.append(self._stop("L3-SOURCE-OLD", text, kilde))
+        return stops
+
+    @staticmethod
+    def _stop(code: str, message: str, kilde: str | None = None) -> Refusal:
+        return Refusal(3, code, message, kilde)
+
+    def check(self) -> dict[str, Any]:
+        """All sources together: good posts, quarantined rows, parts held back (level 2)."""
+        self._connection = connect(self.work, self.settings.memory, self.settings.workers)
+        create_current(self.connection, self.home / snapshot.DELIVERIES, self.sources.used)
+        check_posts(self.connection)
+        previous = self._previous()
+        hold_back(self.connection, previous / "tables" if previous else None)
+        self._hold_share()
+        counts = count_current(self.connection)
+        codes = self.connection.sql(
+            "SELECT kode, count(*) AS rader FROM (SELECT unnest(koder) AS kode FROM quarantined) GROUP BY ALL"
+        ).fetchall()
+        return {
+            "rows": {row["tabell"]: row["rader"] for row in counts.iter_rows(named=True)},
+            "posts": {name: self._one(f"SELECT count(*) FROM good_{name}") for name in TABLES},
+            "quarantined": self._one("SELECT count(*) FROM quarantined"),
+            "quarantined_by_code": dict(sorted(codes)),
+            "held_back": self._one("SELECT count(*) FROM held_back"),
+            "leads_nowhere": self._one("SELECT count(*) FROM leads_nowhere"),
+            "from_two_sources": sum(self._one(f"SELECT count(*) FROM same_{name}") for name in TABLES),
+        }
+
+    def _one(self, query: str) -> int:
+        return int(self.connection.execute(query).fetchall()[0][0])
+
+    def _hold_share(self) -> None:
+        held = self._one("SELECT count(*) FROM held_back") + self._one("SELECT count(*) FROM leads_nowhere")
+        accepted = self._one("SELECT count(*) FROM good_part")
+        if held > self.settings.max_held_back * accepted:
+            text = f"{held} of {accepted}, the limit is {self.settings.max_held_back:.2%}"
+            self.stops.append(self._stop("L3-HELD-BACK", text))
+
+    def spread(self) -> dict[str, Any]:
+        """Spreads the posts over buckets of households."""
+        kravtyper = reference.read_kravtyper(self.settings.kravtyper)
+        count = buckets.write_buckets(self.connection, self.work / "posts", kravtyper)
+        self._expected = reconcile.from_posts(self.connection)
+        return {"buckets": count}
+
+    def build(self) -> dict[str, Any]:
+        """Builds the documents of every bucket, and carries over those of parts held back."""
+        snapshot.start_snapshot(self.folder)
+        rates = reference.read_rates(self.settings.rates)
+        schemas = buckets.schemas(self.connection)
+        held = self.connection.sql("SELECT part FROM held_back").pl()["part"]
+        known = self.connection.sql(
+            "SELECT part FROM current_part UNION SELECT noekkel FROM current_refused "
+            "WHERE tabell = 'part' AND noekkel IS NOT NULL"
+        ).pl()["part"]
+        jobs = [
+            Job(int(number), self.work / "posts", self.folder, schemas, rates, self.settings.snapshot_date)
+            for number in sorted(
+                {path.name.removeprefix("bucket=") for path in (self.work / "posts").glob("part/bucket=*")}, key=int
+            )
+        ]
+        with ThreadPoolExecutor(self.settings.workers) as pool:
+            for done, built in enumerate(pool.map(build, jobs), start=1):
+                self._files.append(built)
+                self.progress(f"documents {done} of {len(jobs)} buckets")
+        previous = self._previous()
+        new = [built.index for built in self._files]
+        kept = [snapshot.keep_documents(previous, held, self.folder)] if previous else []
+        self._index = pl.concat(new) if new else pl.DataFrame()
+        index = snapshot.write_index(self.folder, [*new, *kept], known)
+        posts = {kind: int(index[f"{kind}_antall"].sum()) for kind in ("krav", "innbetalinger", "utbetalinger")}
+        published = index["snapshotdato"].is_not_null().sum()
+        return {
+            "parts": int(published),
+            "kept_parts": sum(frame.height for frame in kept),
+            "parts_without_documents": index.height - int(published),
+            "documents": 4 * int(published),
+            "posts_in_documents": posts,
+            "json_bytes": sum(built.raw_bytes for built in self._files),
+            "stored_bytes": sum(built.packed_bytes for built in self._files),
+        }
+
+    def reconcile(self) -> dict[str, Any]:
+        """The control totals by two routes, to the øre (CONTRACT section 5)."""
+        read = (
+            reconcile.from_documents(self.folder, self._index, self.settings.snapshot_date, self.settings.workers)
+            if self._index.height
+            else reconcile.ReadBack({}, 0)
+        )
+        expected = self._expected | reconcile.expected_remaining(self._expected)
+        names = sorted(set(read.totals) | (set(expected) - reconcile.NOT_IN_DOCUMENTS))
+        differences = [name for name in names if expected.get(name, 0) != read.totals.get(name, 0)]
+        rows = count_current(self.connection)
+        said, quarantined = int(rows["rader"].sum()), self._one("SELECT count(*) FROM quarantined")
+        good = sum(
+            self._one(f"SELECT count(*) FROM good_{name}") + self._one(f"SELECT count(*) FROM same_{name}")
+            for name in TABLES
+        )
+        for name in differences:
+            text = f"{name} is {expected.get(name, 0)} by the posts, {read.totals.get(name, 0)} by the documents"
+            self.stops.append(self._stop("L3-RECONCILE", text))
+        if read.contradictions:
+            text = f"{read.contradictions} overviews have totals that are not the sums of what they list"
+            self.stops.append(self._stop("L3-RECONCILE", text))
+        if good + quarantined != said:
+            text = f"{good} accepted and {quarantined} quarantined rows are not the {said} that the sources say"
+            self.stops.append(self._stop("L3-RECONCILE", text))
+        self.report["reconciliation"] = {
+            "posts": expected,
+            "documents": read.totals,
+            "contradictions": read.contradictions,
+            "rows": {"said": said, "accepted": good, "quarantined": quarantined},
+        }
+        return {"totals": len(names), "differences": len(differences), "contradictions": read.contradictions}
+
+    def publish(self) -> dict[str, Any]:
+        """Completes the snapshot and switches to it. Raises ``StoppedError`` when something forbids it."""
+        if self.stops:
+            raise StoppedError(self.stops)
+        self.findings().write_parquet(self.folder / "findings.parquet")
+        snapshot.write_json(self.folder / "reconciliation.json", self.report["reconciliation"])
+        self.connection.close()
+        write_analytics(self.folder)
+        manifest = self._manifest()
+        snapshot.write_json(self.folder / snapshot.MANIFEST, manifest)
+        snapshot.switch(self.home, self.folder)
+        link_analytics(self.home)
+        snapshot.clean(self.home, self.settings.keep)
+        shutil.rmtree(self.work, ignore_errors=True)
+        return {
+            "snapshot": self.name,
+            "files": len(manifest["files"]),
+            "bytes": sum(file["bytes"] for file in manifest["files"].values()),
+        }
+
+    def findings(self) -> pl.DataFrame:
+        """Every refusal of the night so far."""
+        files = [
+            (delivery.kilde, delivery.leveransenummer, table, place, sti)
+            for chain in self.sources.used.values()
+            for delivery in chain
+            for table, listed in delivery.filer.items()
+            for place, sti in enumerate(listed)
+        ]
+        schema = {"kilde": pl.String, "leveransenummer": pl.Int32, "tabell": pl.String, "fil": pl.Int32, "sti": pl.String}
+        return findings(
+            self._connection, self.sources.refusals + self.stops, pl.DataFrame(files, schema=schema, orient="row")
+        )
+
+    def _manifest(self) -> dict[str, Any]:
+        used = [delivery for chain in self.sources.used.values() for delivery in chain]
+        accepted = {(a.kilde, a.leveransenummer): a for a in [*self.sources.accepted, *used]}
+        previous = self._previous()
+        return {
+            "skjemaversjon": SCHEMA_VERSION,
+            "code_version": CODE_VERSION,
+            "snapshot": self.name,
+            "snapshotdato": str(self.settings.snapshot_date),
+            "run": self.settings.run,
+            "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "extracted_at": min(chain[-1].extracted_at for chain in self.sources.used.values()).isoformat(),
+            "previous": previous.name if previous else None,
+            "used": [delivery.as_json() for delivery in used],
+            "accepted": [accepted[key].as_json() for key in sorted(accepted)],
+            "reference": {
+                path.name: snapshot.sha256_of(path) for path in (self.settings.rates, self.settings.kravtyper)
+            },
+            "stages": self.report.get("stages", {}),
+            "reconciliation": self.report["reconciliation"],
+            "files": snapshot.checksums(self.folder),
+        }
+
+
+def link_analytics(home: Path) -> None:
+    """``<home>/analytics.duckdb`` always leads to the published snapshot's."""
+    link = home / "analytics.duckdb"
+    if not link.is_symlink():
+        link.unlink(missing_ok=True)
+        link.symlink_to(f"{snapshot.CURRENT}/analytics.duckdb")

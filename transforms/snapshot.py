@@ -1,0 +1,193 @@
+"""A snapshot on disk: made in its final folder, complete once it has a manifest, published by one switch.
+
+    <home>/snapshots/<date>-<run>/documents/   index.arrow, <segment>.zst     (schemas.store)
+                                  tables/      <table>/*.parquet              amounts in øre
+                                  findings.parquet
+                                  analytics.duckdb                            views, amounts in kroner
+                                  manifest.json                               written last
+    <home>/current -> snapshots/<date>-<run>
+
+A manifest names the snapshot published before it, so the chain from ``current`` back is what has been
+published. A folder outside that chain is what an interrupted run left, and the next run removes it.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from schemas.store import INDEX_SCHEMA, KINDS
+
+CURRENT = "current"
+MANIFEST = "manifest.json"
+SNAPSHOTS = "snapshots"
+DELIVERIES = "deliveries"
+
+TABLE_NAMES = (
+    "part",
+    "krav",
+    "kravforfall",
+    "innbetaling",
+    "utbetaling",
+    "plassering",
+    "oversikt",
+    "oversikt_per_kravgruppe",
+)
+
+
+def start_snapshot(folder: Path) -> None:
+    """Makes the folder of a new snapshot, removing what an interrupted run may have left there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in TABLE_NAMES:
+        (folder / "tables" / name).mkdir(parents=True)
+    (folder / "documents").mkdir()
+
+
+def published_snapshot(home: Path) -> Path | None:
+    """The folder of the published snapshot, or None."""
+    folder = (home / CURRENT).resolve()
+    return folder if (folder / MANIFEST).is_file() else None
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """A snapshot's manifest."""
+    manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
+    return manifest
+
+
+def keep_documents(previous: Path, parts: pl.Series, snapshot: Path) -> pl.DataFrame:
+    """Carries over the documents and rows of parts held back, unchanged; returns their index rows.
+
+    Those without earlier documents are not in what is returned.
+    """
+    index = read_index(previous).filter(
+        pl.col("part").is_in(parts.implode()) & pl.col("snapshotdato").is_not_null()
+    )
+    if index.is_empty():
+        return index
+    offsets: dict[str, list[int]] = {kind: [] for kind in KINDS}
+    with (snapshot / "documents" / "kept.zst").open("wb") as out:
+        for (segment,), rows in index.group_by("segment", maintain_order=True):
+            with (previous / "documents" / f"{segment}.zst").open("rb") as source:
+                for row in rows.iter_rows(named=True):
+                    for kind in KINDS:
+                        offsets[kind].append(out.tell())
+                        source.seek(row[f"{kind}_offset"])
+                        out.write(source.read(row[f"{kind}_length"]))
+    ordered = pl.concat(rows for _, rows in index.group_by("segment", maintain_order=True))
+    for name in TABLE_NAMES:
+        whose = "forespurt_part" if name.startswith("oversikt") else "part"
+        rows = pl.scan_parquet(previous / "tables" / name / "*.parquet").filter(
+            pl.col(whose).is_in(parts.implode())
+        )
+        rows.collect().write_parquet(snapshot / "tables" / name / "kept.parquet")
+    return ordered.with_columns(
+        segment=pl.lit("kept"), **{f"{kind}_offset": pl.Series(offsets[kind]) for kind in KINDS}
+    )
+
+
+def read_index(snapshot: Path) -> pl.DataFrame:
+    """The index of a snapshot's documents, see ``schemas.store``."""
+    with pa.memory_map(str(snapshot / "documents" / "index.arrow")) as source:
+        return pl.DataFrame(pl.from_arrow(pa.ipc.open_file(source).read_all()))
+
+
+def write_index(snapshot: Path, frames: Iterable[pl.DataFrame], known: pl.Series) -> pl.DataFrame:
+    """Writes the index of all documents, and of the ``known`` parts that have none."""
+    index = pl.concat([pl.DataFrame(schema=pl.Schema(INDEX_SCHEMA)), *frames], how="vertical_relaxed")
+    absent = known.unique().rename("part").to_frame().join(index, on="part", how="anti")
+    numbers = [pl.lit(0, pl.Int64).alias(name) for name in INDEX_SCHEMA.names if name.endswith(_NUMBERS)]
+    index = pl.concat([index, absent.with_columns(numbers)], how="diagonal").sort("part")
+    table = index.select(INDEX_SCHEMA.names).to_arrow().cast(INDEX_SCHEMA)
+    with (
+        pa.OSFile(str(snapshot / "documents" / "index.arrow"), "wb") as sink,
+        pa.ipc.new_file(sink, INDEX_SCHEMA) as writer,
+    ):
+        writer.write_table(table.combine_chunks())
+    return index
+
+
+_NUMBERS = ("_offset", "_length", "_antall")
+
+
+def checksums(snapshot: Path) -> dict[str, dict[str, Any]]:
+    """Bytes and sha256 of every file of the snapshot but its manifest; each is flushed to disk."""
+    files = {}
+    for path in sorted(path for path in snapshot.rglob("*") if path.is_file() and path.name != MANIFEST):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        files[path.relative_to(snapshot).as_posix()] = {"bytes": path.stat().st_size, "sha256": sha256}
+    return files
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes JSON whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w", encoding="utf-8") as file:
+        json.dump(content, file, ensure_ascii=False, indent=1, sort_keys=True)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    _fsync_folder(path.parent)
+
+
+def _fsync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def switch(home: Path, snapshot: Path) -> None:
+    """Publishes the snapshot: ``current`` points to it from one moment to the next."""
+    _fsync_folder(snapshot)
+    _fsync_folder(snapshot.parent)
+    link = home / f".{CURRENT}.next"
+    link.unlink(missing_ok=True)
+    link.symlink_to(snapshot.relative_to(home))
+    link.replace(home / CURRENT)
+    _fsync_folder(home)
+
+
+def published_chain(home: Path) -> list[Path]:
+    """The published snapshots that are still there, the current one first."""
+    chain, folder = [], published_snapshot(home)
+    while folder and (folder / MANIFEST).is_file() and folder not in chain:
+        chain.append(folder)
+        previous = read_manifest(folder)["previous"]
+        folder = folder.with_name(previous) if previous else None
+    return chain
+
+
+def clean(home: Path, keep: int) -> None:
+    """Removes what no run needs: unpublished folders, snapshots beyond ``keep``, their deliveries.
+
+    The published snapshot is never removed, whatever its date. Called with the lock held.
+    """
+    kept = published_chain(home)[: max(keep, 1)]
+    for path in (home / SNAPSHOTS).glob("*"):
+        if path not in kept:
+            shutil.rmtree(path)
+    used = {
+        f"{delivery['kilde']}/{delivery['leveransenummer']:06d}-{delivery['manifest_sha256'][:16]}"
+        for path in kept
+        for delivery in read_manifest(path)["used"]
+    }
+    for path in (home / DELIVERIES).glob("*/*"):
+        if path.relative_to(home / DELIVERIES).as_posix() not in used:
+            shutil.rmtree(path)
+    shutil.rmtree(home / DELIVERIES / ".work", ignore_errors=True)

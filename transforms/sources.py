@@ -1,0 +1,179 @@
+"""Which deliveries say what each source says tonight (CONTRACT section 1).
+
+What a source says is its highest acceptable ``full``, then every ``endring`` numbered on from it
+without a gap, until the first that is missing or refused; the rest wait. A delivery accepted before
+is known by its manifest's bytes and is never read as a file again.
+"""
+
+import json
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from schemas.refusals import Refusal
+from transforms.accept import TableReceipt, accept_delivery
+from transforms.deliveries import Delivery, find_deliveries
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A delivery whose rows are in the home, in ``<home>/deliveries/<folder>``."""
+
+    kilde: str
+    leveransenummer: int
+    type: str
+    uttrekkstidspunkt: str
+    manifest_sha256: str
+    filer: dict[str, list[str]]
+    receipt: dict[str, Any]
+
+    @property
+    def folder(self) -> str:
+        """Where its rows are, below the home's ``deliveries``."""
+        return f"{self.kilde}/{self.leveransenummer:06d}-{self.manifest_sha256[:16]}"
+
+    @property
+    def extracted_at(self) -> datetime:
+        """``uttrekkstidspunkt`` with its offset."""
+        return datetime.fromisoformat(self.uttrekkstidspunkt)
+
+    def rows(self, tabell: str) -> int:
+        """How many rows of the table were delivered."""
+        return int(self.receipt.get(tabell, {"rader": 0})["rader"])
+
+    def as_json(self) -> dict[str, Any]:
+        """For a manifest or a report."""
+        return asdict(self)
+
+
+@dataclass
+class Sources:
+    """``used``: per source the deliveries in force, in order. ``accepted``: with those of earlier nights."""
+
+    used: dict[str, list[Accepted]] = field(default_factory=dict)
+    accepted: list[Accepted] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    refused: int = 0
+    waiting: int = 0
+
+    @property
+    def new(self) -> list[Accepted]:
+        """The deliveries used tonight that no snapshot has used before."""
+        before = {(a.kilde, a.leveransenummer) for a in self.accepted}
+        return [a for used in self.used.values() for a in used if (a.kilde, a.leveransenummer) not in before]
+
+
+def choose(
+    inbox: Path,
+    deliveries: Path,
+    accepted: Iterable[Accepted],
+    progress: Callable[[str], None] = lambda _: None,
+) -> Sources:
+    """Takes in what is new in ``inbox`` and says what is in force.
+
+    ``accepted``: the deliveries that published snapshots have used. ``deliveries``: the home's folder
+    of accepted rows, written to.
+    """
+    found, stray = find_deliveries(inbox)
+    sources = Sources(accepted=list(accepted), refusals=stray, refused=len(stray))
+    by_source: dict[str, dict[int, Delivery]] = defaultdict(dict)
+    before: dict[str, dict[int, Accepted]] = defaultdict(dict)
+    for delivery in found:
+        by_source[delivery.kilde][delivery.nummer] = delivery
+    for known in sources.accepted:
+        before[known.kilde][known.leveransenummer] = known
+    for kilde in sorted({*by_source, *before}):
+        _Source(sources, deliveries, before[kilde], by_source[kilde], progress).choose(kilde)
+    return sources
+
+
+@dataclass
+class _Source:
+    """One source while its deliveries are chosen; ``taken`` remembers what was already tried."""
+
+    out: Sources
+    deliveries: Path
+    before: dict[int, Accepted]
+    found: dict[int, Delivery]
+    progress: Callable[[str], None]
+    taken: dict[int, Accepted | None] = field(default_factory=dict)
+
+    def choose(self, kilde: str) -> None:
+        for nummer, delivery in self.found.items():
+            known = self.before.get(nummer)
+            if known and known.manifest_sha256 != delivery.manifest_sha256:
+                text = "number the new content on from the last; the accepted copy stays in force"
+                self._refuse([delivery.refusal("L1-CHANGED", text)])
+        numbers = sorted({*self.before, *self.found})
+        base = next((n for n in reversed(numbers) if self._type(n) == "full" and self._take(n)), None)
+        if base is None:
+            self._report_waiting("L1-NO-FULL", numbers)
+            return
+        last = base
+        while self._type(last + 1) == "endring" and self._take(last + 1):
+            last += 1
+        self.out.used[kilde] = [use for n in range(base, last + 1) if (use := self._take(n))]
+        self._report_waiting("L1-GAP", [n for n in numbers if n > last])
+
+    def _type(self, nummer: int) -> str | None:
+        if nummer in self.before:
+            return self.before[nummer].type
+        delivery = self.found.get(nummer)
+        return delivery.manifest.type if delivery and delivery.manifest else None
+
+    def _take(self, nummer: int) -> Accepted | None:
+        if nummer in self.before:
+            return self.before[nummer]
+        if nummer not in self.taken:
+            self.taken[nummer] = self._take_in(self.found[nummer])
+        return self.taken[nummer]
+
+    def _take_in(self, delivery: Delivery) -> Accepted | None:
+        self.progress(f"accept {delivery.kilde} {delivery.nummer:06d}")
+        manifest = delivery.manifest
+        work = self.deliveries / ".work"
+        refusals = accept_delivery(delivery, work)
+        if refusals or manifest is None:
+            self._refuse(refusals)
+            return None
+        accepted = Accepted(
+            kilde=delivery.kilde,
+            leveransenummer=delivery.nummer,
+            type=manifest.type,
+            uttrekkstidspunkt=manifest.uttrekkstidspunkt.isoformat(),
+            manifest_sha256=delivery.manifest_sha256,
+            filer={name: [file.sti for file in table.filer] for name, table in manifest.tabeller.items()},
+            receipt=json.loads((work / "receipt.json").read_text()),
+        )
+        target = self.deliveries / accepted.folder
+        shutil.rmtree(target, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work.rename(target)
+        return accepted
+
+    def _refuse(self, refusals: list[Refusal]) -> None:
+        self.out.refusals += refusals
+        self.out.refused += 1
+
+    def _report_waiting(self, code: str, numbers: list[int]) -> None:
+        """Deliveries that wait are checked all the same, so that the operator sees all at once."""
+        for nummer in numbers:
+            if nummer in self.before:
+                continue
+            delivery = self.found[nummer]
+            if nummer in self.taken:  # tried as a full, and refused
+                continue
+            if self._take(nummer) is None:
+                continue
+            self.out.waiting += 1
+            text = "send what is missing, or a new full"
+            self.out.refusals.append(delivery.refusal(code, text))
+
+
+def removed_rows(accepted: Iterable[Accepted], tabell: str) -> int:
+    """How many rows of the table asked for a removal."""
+    return sum(int(a.receipt.get(tabell, asdict(TableReceipt(0, 0, 0, 0)))["removed"]) for a in accepted)
