@@ -112,9 +112,7 @@ def _take_in(delivery: Delivery, out: Path) -> list[Refusal]:
     return refusals
 
 
-def _read_file(
-    path: Path, table: Table, removals: bool, place: int, rader: int, out: Path
-) -> _FileResult:
+def _read_file(path: Path, table: Table, removals: bool, place: int, rader: int, out: Path) -> _FileResult:
     """One file, batch by batch: the typed rows are written, the refused ones kept."""
     total = _FileResult(0, 0, 0, pl.Series("hash", dtype=pl.UInt64), REFUSED_SCHEMA.to_frame())
     target = out / table.name / f"{place:05d}.parquet"
@@ -186,9 +184,7 @@ def _finish(delivery: Delivery, results: dict[str, _FileResult], out: Path) -> N
     for tabell, table in delivery.manifest.tabeller.items():
         read = [results[file.sti] for file in table.filer]
         rows = pl.concat([REFUSED_SCHEMA.to_frame(), *(result.refused for result in read)])
-        rows, unremoved = _refuse_doubled_keys(
-            TABLES[tabell], [result.hashes for result in read], rows, out
-        )
+        rows, unremoved = _refuse_doubled_keys(TABLES[tabell], [result.hashes for result in read], rows, out)
         refused.append(rows)
         receipts[tabell] = asdict(
             TableReceipt(
@@ -208,7 +204,8 @@ def _refuse_doubled_keys(
 ) -> tuple[pl.DataFrame, int]:
     """A key in two rows of the delivery refuses both, whatever they say (CONTRACT 2.2.2).
 
-    Returns all refused rows, and how many removals are among those refused here. Hashes of all keys are compared first: only when two agree are the keys themselves looked at.
+    Returns all refused rows, and how many removals are among those refused here. Hashes of all keys
+    are compared first: only when two agree are the keys themselves looked at.
     """
     all_hashes = pl.concat([pl.Series("hash", dtype=pl.UInt64), *hashes])
     if all_hashes.n_unique() == all_hashes.len():

@@ -115,8 +115,9 @@ def _field_reasons(error: ValidationError) -> list[tuple[str, str]]:
     """One reason per wrong field; names that the contract doesn't know are not repeated."""
     reasons = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
-        words = [str(word) for word in problem["loc"] if word != "[key]"]
-        where = ".".join(word if word in _WORDS or word.isdecimal() else "?" for word in words) or MANIFEST
+        words = [word for word in problem["loc"] if word != "[key]"]
+        known = (str(word) if isinstance(word, int) or word in _WORDS else "?" for word in words)
+        where = ".".join(known) or MANIFEST
         reasons.append(("L1-MANIFEST-FIELD", f"{where}: {problem['msg'].removeprefix('Value error, ')}"))
     return reasons
 
@@ -139,7 +140,9 @@ def check_files(delivery: Delivery) -> FileChecks:
     """Holds the folder against the manifest: missing, unlisted, outside, twice, ending, sha256."""
     checks = FileChecks()
     assert delivery.manifest is not None  # noqa: S101
-    listed = Counter(_plain(file.sti) for table in delivery.manifest.tabeller.values() for file in table.filer)
+    listed = Counter(
+        _plain(file.sti) for table in delivery.manifest.tabeller.values() for file in table.filer
+    )
     for tabell, table in delivery.manifest.tabeller.items():
         for file in table.filer:
             reasons = list(_file_reasons(delivery.folder, file, listed))
@@ -216,7 +219,13 @@ def _file_reasons(folder: Path, file: DeliveredFile, listed: Counter[str]) -> It
 def _lies_within(folder: Path, sti: str) -> bool:
     """Whether the path stays in the folder by its words and passes no link."""
     words = PurePosixPath(sti)
-    if words.is_absolute() or ".." in words.parts or "\\" in sti or "\0" in sti or _plain(sti) in (".", MANIFEST):
+    if (
+        words.is_absolute()
+        or ".." in words.parts
+        or "\\" in sti
+        or "\0" in sti
+        or _plain(sti) in (".", MANIFEST)
+    ):
         return False
     path = folder
     for word in words.parts:

@@ -89,7 +89,9 @@ class Night:
     sources: Sources = field(default_factory=Sources)
     stops: list[Refusal] = field(default_factory=list)
     report: dict[str, Any] = field(default_factory=dict)
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
     _connection: duckdb.DuckDBPyConnection | None = None
+    _buckets: int = 0
     _expected: reconcile.Totals = field(default_factory=dict)
     _index: pl.DataFrame = field(default_factory=pl.DataFrame)
     _files: list[Built] = field(default_factory=list)
@@ -197,9 +199,9 @@ class Night:
     def spread(self) -> dict[str, Any]:
         """Spreads the posts over buckets of households."""
         kravtyper = reference.read_kravtyper(self.settings.kravtyper)
-        count = buckets.write_buckets(self.connection, self.work / "posts", kravtyper)
+        self._buckets = buckets.write_buckets(self.connection, self.work / "posts", kravtyper)
         self._expected = reconcile.from_posts(self.connection)
-        return {"buckets": count}
+        return {"buckets": self._buckets}
 
     def build(self) -> dict[str, Any]:
         """Builds the documents of every bucket, and carries over those of parts held back."""
@@ -212,10 +214,8 @@ class Night:
             "WHERE tabell = 'part' AND noekkel IS NOT NULL"
         ).pl()["part"]
         jobs = [
-            Job(int(number), self.work / "posts", self.folder, schemas, rates, self.settings.snapshot_date)
-            for number in sorted(
-                {path.name.removeprefix("bucket=") for path in (self.work / "posts").glob("part/bucket=*")}, key=int
-            )
+            Job(number, self.work / "posts", self.folder, schemas, rates, self.settings.snapshot_date)
+            for number in range(self._buckets)
         ]
         with ThreadPoolExecutor(self.settings.workers) as pool:
             for done, built in enumerate(pool.map(build, jobs), start=1):
@@ -277,7 +277,6 @@ class Night:
             raise StoppedError(self.stops)
         self.findings().write_parquet(self.folder / "findings.parquet")
         snapshot.write_json(self.folder / "reconciliation.json", self.report["reconciliation"])
-        self.connection.close()
         write_analytics(self.folder)
         manifest = self._manifest()
         snapshot.write_json(self.folder / snapshot.MANIFEST, manifest)
@@ -290,6 +289,52 @@ class Night:
             "files": len(manifest["files"]),
             "bytes": sum(file["bytes"] for file in manifest["files"].values()),
         }
+
+    # --- what the operator sees of it ---
+
+    def note(self, stage: str, counted: dict[str, Any]) -> None:
+        """Keeps what a stage counted for the report and the manifest."""
+        self.report.setdefault("stages", {})[stage] = counted
+
+    def counted(self, stage: str, name: str) -> int:
+        """A number that a stage has counted."""
+        return int(self.report["stages"][stage][name])
+
+    def finish(self) -> None:
+        """Writes the run's report and findings, whatever came of it, and lets go of what it held."""
+        folder = self.home / RUNS / f"{self.started:%Y%m%dT%H%M%S%f}-{self.settings.run}"
+        folder.mkdir(parents=True)
+        found = self.findings()
+        found.write_parquet(folder / "findings.parquet")
+        if self._connection is not None:
+            self._connection.close()
+        published = "publish" in self.report.get("stages", {})
+        snapshot.write_json(
+            folder / "report.json",
+            {
+                "run": self.settings.run,
+                "snapshotdato": str(self.settings.snapshot_date),
+                "outcome": "published" if published else "stopped" if self.stops else "failed",
+                "stops": [f"{stop.code} {SENTENCES[stop.code]}: {stop.message}" for stop in self.stops],
+                "findings": dict(found.group_by("kode").len().sort("kode").iter_rows()),
+                "stages": self.report.get("stages", {}),
+            },
+        )
+        for old in sorted((self.home / RUNS).glob("*"))[:-KEPT_REPORTS]:
+            shutil.rmtree(old)
+        if not published:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def wrong_schemas(self) -> list[str]:
+        """The tables of which some file has other columns or types than the table's first file."""
+        wrong = []
+        for name in snapshot.TABLE_NAMES:
+            files = sorted((self.folder / "tables" / name).glob("*.parquet"))
+            schemas = [pl.read_parquet_schema(file) for file in files]
+            if any(schema != schemas[0] for schema in schemas):
+                wrong.append(name)
+        return wrong
 
     def findings(self) -> pl.DataFrame:
         """Every refusal of the night so far."""
@@ -335,3 +380,13 @@ def link_analytics(home: Path) -> None:
     if not link.is_symlink():
         link.unlink(missing_ok=True)
         link.symlink_to(f"{snapshot.CURRENT}/analytics.duckdb")
+
+
+RUNS = "runs"
+KEPT_REPORTS = 60
+
+
+def last_report(home: Path) -> dict[str, Any] | None:
+    """The report of the last run that began over the home, whatever came of it."""
+    reports = sorted((home / RUNS).glob("*/report.json"))
+    return snapshot.read_json(reports[-1]) if reports else None

@@ -57,8 +57,13 @@ def published_snapshot(home: Path) -> Path | None:
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """A snapshot's manifest."""
-    manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
-    return manifest
+    return read_json(folder / MANIFEST)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """An object that ``write_json`` wrote."""
+    content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return content
 
 
 def keep_documents(previous: Path, parts: pl.Series, snapshot: Path) -> pl.DataFrame:
@@ -137,7 +142,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     """Writes JSON whole or not at all."""
     part = path.with_name(f".{path.name}.part")
     with part.open("w", encoding="utf-8") as file:
-        json.dump(content, file, ensure_ascii=False, indent=1, sort_keys=True)
+        json.dump(content, file, ensure_ascii=False, indent=1)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)

@@ -43,13 +43,17 @@ def check_values(raw: pl.DataFrame, table: Table, first_row: int) -> Checked:
     columns = (*table.columns, REMOVED)
     typed = raw.select(
         *(_typed(column, raw.schema[column.name]).alias(column.name) for column in columns), "rad"
-    ).with_columns(pl.col(REMOVED.name).fill_null(False))
+    )
     broken = list(_broken(table, raw, typed))
+    typed = typed.with_columns(pl.col(REMOVED.name).fill_null(False))
     oere = _sum(typed[table.amount]) if table.amount else 0
     if not broken:
         return Checked(typed, _no_reasons(raw.clear()), oere)
     codes = pl.DataFrame(
-        [rule.replace_strict({True: code}, default=None) for code, rule in broken]
+        [
+            rule.replace_strict({True: code}, default=None).alias(str(place))
+            for place, (code, rule) in enumerate(broken)
+        ]
     ).select(koder=pl.concat_list(pl.all()).list.drop_nulls().list.unique(maintain_order=True))
     refused = codes["koder"].list.len() > 0
     return Checked(typed.filter(~refused), raw.with_columns(codes).filter(refused), oere)
@@ -94,7 +98,7 @@ def _broken(table: Table, raw: pl.DataFrame, typed: pl.DataFrame) -> Iterator[tu
     A removal needs a key and nothing else: not even a well-formed one, for removing an unknown key
     does nothing.
     """
-    removed = typed.select(is_removed=pl.col(REMOVED.name))["is_removed"]
+    removed = typed[REMOVED.name].fill_null(False)
     for column in (*table.columns, REMOVED):
         given, value = raw[column.name], typed[column.name]
         for code, broken in _column_rules(column, given, value):
@@ -135,7 +139,8 @@ def _part_rules(typed: pl.DataFrame, judged: pl.Series) -> Iterator[tuple[str, p
     rules = typed.select(
         length=pl.col("part").str.len_bytes()
         != pl.col("parttype").replace_strict(_LENGTHS, default=None, return_dtype=pl.UInt32),
-        owner=(pl.col("parttype") == "ENK") != pl.col("innehaver").is_not_null(),
+        owner=pl.col("parttype").is_in(PART["parttype"].codes)
+        & ((pl.col("parttype") == "ENK") != pl.col("innehaver").is_not_null()),
         owner_length=pl.col("innehaver").str.len_bytes() != 11,
     ).fill_null(False)
     for code, rule in (

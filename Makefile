@@ -1,0 +1,45 @@
+# make run   the main job on sample data, down to a document on the screen
+# make test  all tests
+# Both install what they need in .venv first, from requirements.lock.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+SAMPLE := data/home/sample
+DATE := 2026-11-23
+
+.PHONY: run test check format ui lock clean
+
+run: .venv/installed
+	rm -rf $(SAMPLE)
+	$(BIN)/kravoversikt generate $(SAMPLE)/inbox --parts 500 --date $(DATE)
+	$(BIN)/kravoversikt run --inbox $(SAMPLE)/inbox --home $(SAMPLE)/home --date $(DATE)
+	$(BIN)/kravoversikt export oversikt --home $(SAMPLE)/home | $(BIN)/python -m cli.pretty
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+check: .venv/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+ui: .venv/installed
+	$(BIN)/kravoversikt ui
+
+# Only when pyproject.toml's dependencies change: needs uv.
+lock:
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o requirements.lock
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+clean:
+	rm -rf .venv data/home data/inbox

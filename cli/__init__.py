@@ -1,0 +1,1 @@
+"""The command line: what the operator, the analyst and the integrator type."""

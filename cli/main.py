@@ -1,0 +1,18 @@
+"""``kravoversikt``: generate, run, get, export, status, ui. Each command lives in its own file."""
+
+import click
+
+from cli.generate import generate
+from cli.read import export, get
+from cli.run import run
+from cli.status import status
+from cli.ui import ui
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Overview documents of tax claims: ledger extracts in, published documents out."""
+
+
+for command in (generate, run, get, export, status, ui):
+    main.add_command(command)

@@ -1,0 +1,55 @@
+"""``kravoversikt get`` and ``export``: the published documents, exactly the bytes that are served."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from cli.options import home_option
+from schemas.store import KINDS
+from serving.errors import KravoversiktError
+from serving.period import Period, check_part
+from serving.store import Snapshot
+from serving.store import export as export_documents
+
+KIND = click.argument("kind", type=click.Choice(KINDS))
+
+
+def fail(error: KravoversiktError) -> None:
+    """The code and the sentence on standard error; exit 1."""
+    click.echo(str(error), err=True)
+    sys.exit(1)
+
+
+@click.command()
+@KIND
+@click.argument("part")
+@home_option
+@click.option("--fra-og-med", help="First day of the period, YYYY-MM-DD.")
+@click.option("--til-og-med", help="Last day of the period; at most a year after the first.")
+def get(kind: str, part: str, home: Path, fra_og_med: str | None, til_og_med: str | None) -> None:
+    """Print a part's published document."""
+    try:
+        check_part(part)
+        if kind == "oversikt" and (fra_og_med or til_og_med):
+            raise KravoversiktError("KB-006", "an oversikt has no period")
+        period = None if kind == "oversikt" else Period.parse(fra_og_med, til_og_med)
+        document = Snapshot.current(home).document(kind, part, period)
+    except KravoversiktError as error:
+        fail(error)
+    else:
+        sys.stdout.buffer.write(document + (b"\n" if sys.stdout.isatty() else b""))
+
+
+@click.command()
+@KIND
+@home_option
+def export(kind: str, home: Path) -> None:
+    """Print every part's document, one JSON line per part, in part order."""
+    try:
+        for document in export_documents(Snapshot.current(home), kind):
+            sys.stdout.buffer.write(document + b"\n")
+    except KravoversiktError as error:
+        fail(error)
+    except BrokenPipeError:
+        sys.stderr.close()

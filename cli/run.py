@@ -1,0 +1,53 @@
+"""``kravoversikt run``: one night, from the inbox to a published snapshot."""
+
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.options import DAY, FILE, home_option
+from cli.summary import summary
+
+
+@click.command()
+@click.option("--inbox", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@home_option
+@click.option("--date", "day", type=DAY, required=True, help="The snapshot date, a day in Oslo.")
+@click.option("--rates", type=FILE, help="Rates of late-payment interest [data/reference].")
+@click.option("--kravtyper", type=FILE, help="Kravtyper, CSV or the published XML code list [data/reference].")
+@click.option("--max-held-back", type=click.FloatRange(0), help="Largest share of parts held back [0.01].")
+@click.option("--max-age-days", type=click.IntRange(0), help="Oldest last extract of a source, in days [3].")
+@click.option("--keep", type=click.IntRange(1), help="Snapshots to keep [7].")
+@click.option("--workers", type=click.IntRange(1), help="Buckets to build at a time [2].")
+def run(inbox: Path, home: Path, day: datetime, **options: Any) -> None:
+    """Run a night. Exits 0 when a snapshot was published, 1 when not."""
+    from pipelines.run import run_night
+    from transforms.night import HomeInUseError
+    from transforms.reference import ReferenceFileError, read_kravtyper, read_rates
+
+    start = time.perf_counter()
+    config = {name: str(v) if isinstance(v, Path) else v for name, v in options.items() if v is not None}
+    try:
+        if options["rates"]:
+            read_rates(options["rates"])
+        if options["kravtyper"]:
+            read_kravtyper(options["kravtyper"])
+    except ReferenceFileError as error:
+        raise click.UsageError(str(error)) from error
+
+    def echo(line: str) -> None:
+        click.echo(f"[{time.perf_counter() - start:7.1f} s] {line}", err=True)
+
+    try:
+        report = run_night(home, str(day.date()), {"inbox": str(inbox), **config}, echo)
+    except HomeInUseError as error:
+        click.echo(f"not published: {error}", err=True)
+        sys.exit(1)
+    if report is None:
+        click.echo("not published: the run could not begin; is another one under way?", err=True)
+        sys.exit(1)
+    click.echo(summary(report))
+    sys.exit(0 if report["outcome"] == "published" else 1)

@@ -1,0 +1,63 @@
+"""``kravoversikt status``: what is published, and how the last run went."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.options import home_option
+from cli.summary import summary
+from transforms.night import last_report
+from transforms.snapshot import published_chain, published_snapshot, read_manifest
+
+
+@click.command()
+@home_option
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def status(home: Path, as_json: bool) -> None:
+    """Show the published snapshot and the last run. Exits 1 when nothing is published."""
+    content = {"published": _published(home), "last_run": last_report(home)}
+    if as_json:
+        click.echo(json.dumps(content, ensure_ascii=False, indent=1))
+    else:
+        click.echo(_text(content))
+    sys.exit(0 if content["published"] else 1)
+
+
+def _published(home: Path) -> dict[str, Any] | None:
+    folder = published_snapshot(home)
+    if not folder:
+        return None
+    manifest = read_manifest(folder)
+    built = manifest["stages"]["build"]
+    return {
+        "snapshot": manifest["snapshot"],
+        "snapshotdato": manifest["snapshotdato"],
+        "made_at": manifest["made_at"],
+        "extracted_at": manifest["extracted_at"],
+        "parts": built["parts"],
+        "kept_parts": built["kept_parts"],
+        "parts_without_documents": built["parts_without_documents"],
+        "deliveries": [
+            {name: used[name] for name in ("kilde", "leveransenummer", "type", "uttrekkstidspunkt")}
+            for used in manifest["used"]
+        ],
+        "kept_snapshots": [path.name for path in published_chain(home)],
+    }
+
+
+def _text(content: dict[str, Any]) -> str:
+    published = content["published"]
+    lines = ["nothing is published (KB-002)"]
+    if published:
+        lines = [
+            f"published   {published['snapshot']}, made {published['made_at']}, extracted {published['extracted_at']}",
+            f"parts       {published['parts']} with documents, {published['kept_parts']} of them kept from before, "
+            f"{published['parts_without_documents']} held back without",
+            f"kept        {', '.join(published['kept_snapshots'])}",
+        ]
+    if content["last_run"]:
+        lines += ["", "last run:", summary(content["last_run"])]
+    return "\n".join(lines)

@@ -1,0 +1,36 @@
+"""A run's report as a page of text."""
+
+from typing import Any
+
+
+def summary(report: dict[str, Any]) -> str:
+    """What the operator wants to know of a run: came it out, what came in, what was refused, what it cost."""
+    stages = report["stages"]
+    lines = [f"night of {report['snapshotdato']}, run {report['run']}: {report['outcome']}"]
+    lines += [f"  stopped by {stop}" for stop in report["stops"]]
+    if "accept" in stages:
+        took = stages["accept"]
+        lines.append(
+            f"deliveries  {took['accepted']} accepted, {took['used']} in force, "
+            f"{took['refused']} refused, {took['waiting']} waiting"
+        )
+    if "check" in stages:
+        check = stages["check"]
+        posts = ", ".join(f"{count} {name}" for name, count in check["posts"].items())
+        lines.append(f"posts       {posts}")
+        lines.append(f"quarantined {check['quarantined']} rows; {check['held_back']} parts held back")
+    if "build" in stages:
+        built = stages["build"]
+        lines.append(
+            f"documents   {built['documents']} of {built['parts']} parts, {built['json_bytes'] / 1e6:.1f} MB of JSON "
+            f"in {built['stored_bytes'] / 1e6:.1f} MB"
+        )
+    if report["findings"]:
+        lines.append("findings    " + ", ".join(f"{code} × {count}" for code, count in report["findings"].items()))
+    if stages:
+        lines.append(f"{'stage':<12}{'seconds':>9}{'peak MB':>9}")
+        lines += [
+            f"{name:<12}{cost['seconds']:>9.2f}{cost['peak_memory_mb']:>9}" for name, cost in stages.items()
+        ]
+        lines.append(f"{'all':<12}{sum(cost['seconds'] for cost in stages.values()):>9.2f}")
+    return "\n".join(lines)

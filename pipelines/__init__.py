@@ -1,0 +1,4 @@
+"""The Dagster wiring: assets of a few lines around the stages of ``transforms.night``.
+
+Nothing is computed here. Configuration is read in ``settings`` and nowhere else.
+"""

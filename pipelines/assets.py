@@ -1,0 +1,48 @@
+"""One asset per stage. Each calls its stage and shows what it counted; ``checks`` decide what stops a run."""
+
+from typing import Any
+
+import dagster as dg
+
+from pipelines.resources import PARTITIONS, NightResource
+
+GROUP = "night"
+
+
+def _shown(counted: dict[str, Any]) -> dg.MaterializeResult:
+    return dg.MaterializeResult(
+        metadata={
+            name: dg.MetadataValue.json(value) if isinstance(value, dict) else value
+            for name, value in counted.items()
+        }
+    )
+
+
+@dg.asset(partitions_def=PARTITIONS, group_name=GROUP, kinds={"parquet"})
+def deliveries(night: NightResource) -> dg.MaterializeResult:
+    """What is new in the inbox taken in as typed Parquet; which deliveries are in force."""
+    return _shown(night.stage("accept"))
+
+
+@dg.asset(partitions_def=PARTITIONS, group_name=GROUP, kinds={"duckdb"}, deps=[deliveries])
+def posts(night: NightResource) -> dg.MaterializeResult:
+    """All sources together: good posts, quarantined rows, the parts that they hold back."""
+    return _shown(night.stage("check"))
+
+
+@dg.asset(partitions_def=PARTITIONS, group_name=GROUP, kinds={"duckdb"}, deps=[posts])
+def buckets(night: NightResource) -> dg.MaterializeResult:
+    """The posts spread over buckets of households, each placement with what its far end shows."""
+    return _shown(night.stage("spread"))
+
+
+@dg.asset(partitions_def=PARTITIONS, group_name=GROUP, kinds={"polars"}, deps=[buckets])
+def documents(night: NightResource) -> dg.MaterializeResult:
+    """Balances, overviews and the documents of every part, as bytes."""
+    return _shown(night.stage("build"))
+
+
+@dg.asset(partitions_def=PARTITIONS, group_name=GROUP, kinds={"duckdb"}, deps=[documents])
+def snapshot(night: NightResource) -> dg.MaterializeResult:
+    """The snapshot with its manifest, published by one switch."""
+    return _shown(night.stage("publish"))

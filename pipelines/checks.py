@@ -1,0 +1,59 @@
+"""The asset checks: what the operator is told, and what stops a run before it publishes."""
+
+import dagster as dg
+
+from pipelines.assets import deliveries, documents, posts
+from pipelines.resources import NightResource
+from schemas.refusals import SENTENCES
+
+
+def _warn(count: int, what: str) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=count == 0, severity=dg.AssetCheckSeverity.WARN, metadata={what: count}
+    )
+
+
+def _stop(night: NightResource, *codes: str) -> dg.AssetCheckResult:
+    """Fails when the night has a reason to stop among the codes."""
+    stops = [stop for stop in night.night.stops if stop.code in codes]
+    metadata = {f"{n} {stop.code}": f"{SENTENCES[stop.code]}: {stop.message}" for n, stop in enumerate(stops, 1)}
+    return dg.AssetCheckResult(passed=not stops, metadata=metadata)
+
+
+@dg.asset_check(asset=deliveries)
+def every_delivery_accepted(night: NightResource) -> dg.AssetCheckResult:
+    """Warns of deliveries that were refused or wait."""
+    return _warn(night.night.sources.refused + night.night.sources.waiting, "deliveries")
+
+
+@dg.asset_check(asset=deliveries, blocking=True)
+def sources_usable(night: NightResource) -> dg.AssetCheckResult:
+    """Every source of the last snapshot has a delivery to use, and none is too old."""
+    return _stop(night, "L3-SOURCE-OLD", "L3-SOURCE-GONE", "L3-NO-SOURCE")
+
+
+@dg.asset_check(asset=posts)
+def no_row_quarantined(night: NightResource) -> dg.AssetCheckResult:
+    """Warns of quarantined rows."""
+    return _warn(night.night.counted("check", "quarantined"), "rows")
+
+
+@dg.asset_check(asset=posts, blocking=True)
+def held_back_share(night: NightResource) -> dg.AssetCheckResult:
+    """No more parts are held back than the configured share."""
+    return _stop(night, "L3-HELD-BACK")
+
+
+@dg.asset_check(asset=documents, blocking=True)
+def table_schemas(night: NightResource) -> dg.AssetCheckResult:
+    """Every file of every table has the columns and types that its table has."""
+    wrong = night.night.wrong_schemas()
+    return dg.AssetCheckResult(passed=not wrong, metadata={"files": len(wrong), "tables": ", ".join(wrong)})
+
+
+@dg.asset_check(asset=documents, blocking=True)
+def reconciliation(night: NightResource) -> dg.AssetCheckResult:
+    """The control totals by two routes, to the øre (CONTRACT section 5)."""
+    counted = night.stage("reconcile")
+    result = _stop(night, "L3-RECONCILE")
+    return dg.AssetCheckResult(passed=result.passed, metadata={**counted, **result.metadata})

@@ -1,0 +1,25 @@
+"""Where configuration is read: the environment, once, with its defaults."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def default_home() -> Path:
+    """``KRAVOVERSIKT_HOME``, else ``data/home`` in the project."""
+    return Path(os.environ.get("KRAVOVERSIKT_HOME") or ROOT / "data" / "home")
+
+
+def default_inbox() -> Path:
+    """``KRAVOVERSIKT_INBOX``, else ``data/inbox`` in the project."""
+    return Path(os.environ.get("KRAVOVERSIKT_INBOX") or ROOT / "data" / "inbox")
+
+
+def dagster_home(home: Path) -> Path:
+    """``DAGSTER_HOME``, else ``<home>/dagster``; made with the project's ``dagster.yaml`` when it is new."""
+    folder = Path(os.environ.get("DAGSTER_HOME") or home / "dagster").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "dagster.yaml").exists():
+        (folder / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
+    return folder

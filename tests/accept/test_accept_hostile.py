@@ -1,0 +1,154 @@
+"""Files made to exhaust the reader: refused in bounded time and memory, with a plain sentence."""
+
+import gzip
+import io
+import resource
+import subprocess
+import sys
+import textwrap
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from tests.accept.accepting import COMPANY, LEDGER, edit, put
+from tests.plain.statement import krav
+
+HEADER = ",".join(LEDGER["krav"][0]).encode() + b"\n"
+KRAV = {"krav": [krav("K1", COMPANY, "1.00")]}
+
+
+def zeros_of(letter, count, before=b""):
+    """A zstd stream of very many equal bytes, made a piece at a time."""
+    sink, piece = io.BytesIO(before), letter * (1 << 20)
+    packer = zstandard.ZstdCompressor().compressobj()
+    packed = packer.compress(before) + b"".join(packer.compress(piece) for _ in range(count))
+    sink.write(packed + packer.flush())
+    return sink.getvalue()
+
+
+def refused(place, ending, content, **said):
+    folder = place.deliver(tables=KRAV, format=ending)
+    put(folder, f"krav-1.{ending}", content, **said)
+    return [(refusal.code, refusal.message) for refusal in place.night().refusals]
+
+
+UNPACKS = [("L1-UNREADABLE", "it unpacks to more than 1000 times its size")]
+
+
+@pytest.mark.parametrize("letter", [b"\n", b"\r"])
+@pytest.mark.parametrize("before", [b"", HEADER])
+def test_a_bomb_of_blank_lines(place, letter, before):
+    assert refused(place, "csv.zst", zeros_of(letter, 200, before)) == UNPACKS
+
+
+def test_a_bomb_of_one_endless_line(place):
+    [(code, message)] = refused(place, "csv.zst", zeros_of(b"x", 60, HEADER))
+    assert (code, message[:30]) == ("L1-UNREADABLE", "a row is larger than 16 MiB, o")
+
+
+def test_a_bomb_of_one_endless_header(place):
+    [(code, message)] = refused(place, "csv.zst", zeros_of(b"x", 60))
+    assert (code, message) == ("L1-UNREADABLE", "the first line is longer than 64 KiB")
+
+
+def test_many_more_rows_than_the_manifest_says_are_not_read_to_their_end(place, monkeypatch):
+    monkeypatch.setattr("transforms.accept.ROWS_TOO_MANY", 10_000)
+    monkeypatch.setattr("transforms.tabular.CSV_BLOCK_BYTES", 1 << 16)
+    content = gzip.compress(HEADER + b",,,,,,,,,\n" * 500_000)
+    [(code, message)] = refused(place, "csv.gz", content)
+    assert code == "L1-ROWS"
+    assert int(message.split()[-1]) < 30_000
+
+
+def test_thousands_of_columns(place):
+    names = HEADER.strip() + b"".join(b",x%d" % n for n in range(5000)) + b"\n"
+    [(code, message)] = refused(place, "csv", names)
+    assert (code, message[:39]) == ("L1-COLUMN-UNKNOWN", "5000 of 5010 columns are not among krav")
+    sink = io.BytesIO()
+    pq.write_table(pa.table({f"x{n}": [1] for n in range(2000)}), sink)
+    assert {code for code, _ in refused(place, "parquet", sink.getvalue())} == {
+        "L1-COLUMN-MISSING",
+        "L1-COLUMN-UNKNOWN",
+    }
+
+
+def parquet(rows, **columns):
+    sink = io.BytesIO()
+    arrays = {name: pa.array(["2"] * rows) for name in LEDGER["krav"][0]} | columns
+    pq.write_table(pa.table(arrays), sink, compression="zstd")
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("stored_as", [pa.string(), pa.dictionary(pa.int32(), pa.string())])
+def test_a_parquet_of_one_large_text_many_times(place, stored_as, monkeypatch):
+    monkeypatch.setattr("transforms.tabular.BATCH_BYTES", 1 << 20)
+    text = "x" * 50_000
+    repeated = pa.DictionaryArray.from_arrays(pa.array([0] * 5_000, pa.int32()), pa.array([text]))
+    content = parquet(5_000, kravbeskrivelse=repeated.cast(stored_as))
+    assert refused(place, "parquet", content, rader=5_000) == UNPACKS
+
+
+def test_a_parquet_of_large_pages(place):
+    text = pa.array(["x" * 1_000_000] * 80)
+    sink = io.BytesIO()
+    arrays = {name: text for name in LEDGER["krav"][0]}
+    pq.write_table(pa.table(arrays).slice(0, 20), sink, compression="zstd", use_dictionary=False)
+    assert refused(place, "parquet", sink.getvalue(), rader=20) == UNPACKS
+
+
+def test_a_parquet_of_texts_that_build_on_the_one_before(place):
+    sink = io.BytesIO()
+    text = pa.array(["x" * 10_000] * 5_000)
+    arrays = {name: pa.array(["2"] * 5_000) for name in LEDGER["krav"][0]} | {"kravbeskrivelse": text}
+    encoding = {"kravbeskrivelse": "DELTA_BYTE_ARRAY"}
+    pq.write_table(pa.table(arrays), sink, use_dictionary=False, column_encoding=encoding)
+    [(code, _)] = refused(place, "parquet", sink.getvalue(), rader=5_000)
+    assert code in ("L1-CONTROL-SUM", "L1-UNREADABLE")
+
+
+@pytest.mark.parametrize("field", ["filer", "tabeller"])
+def test_a_manifest_with_far_too_many_of_something(place, field):
+    folder = place.deliver()
+    many = {"filer": [{}] * 20_000, "rader": 1, "kontrollsum": "1"}
+    tables = {"krav": many} if field == "filer" else {f"t{n}": {} for n in range(20_000)}
+    edit(folder, lambda manifest: manifest.update(tabeller=tables))
+    assert place.reasons() == [("L1-MANIFEST-FIELD", "manifest.json")]
+
+
+def test_a_manifest_of_many_megabytes(place):
+    (place.deliver() / "manifest.json").write_bytes(b" " * (9 << 20))
+    assert place.reasons() == [("L1-MANIFEST-JSON", "manifest.json")]
+
+
+def test_control_characters_and_64_characters_in_keys(place):
+    key = "\x00\x07\x1b[31m\r\n\t\u202e" + "x" * 53
+    place.deliver(tables={"krav": [krav(key, COMPANY, 1)]})
+    assert [row["kravidentifikator"] for row in place.rows("krav")] == [key]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
+def test_memory_is_bounded(tmp_path):
+    """A bomb of 100 GB in a file of some MB, read in a process that may not take more than 3 GB."""
+    text, count = "x" * 1_000_000, 100_000
+    repeated = pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([text]))
+    (tmp_path / "bomb.parquet").write_bytes(parquet(count, kravbeskrivelse=repeated))
+    program = """
+        import sys
+        from pathlib import Path
+        from schemas.tables import KRAV
+        from transforms.tabular import FileRefused, read_batches
+        try:
+            for batch in read_batches(Path(sys.argv[1]), KRAV, removals=False):
+                pass
+        except FileRefused as refused:
+            print(refused)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), str(tmp_path / "bomb.parquet")],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (3 << 30, 3 << 30)),
+    )
+    assert (done.returncode, done.stdout) == (0, "it unpacks to more than 1000 times its size\n")

@@ -1,0 +1,82 @@
+"""Runs nights for the tests: the stages themselves, without Dagster, and what came of them."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from schemas.store import KINDS
+from serving.errors import KravoversiktError
+from serving.store import Snapshot
+from transforms.night import Night, Settings, StoppedError
+
+S = date(2026, 11, 23)
+STAGES = ("accept", "check", "spread", "build", "reconcile", "publish")
+
+
+@dataclass
+class Nights:
+    """A home and an inbox in a folder, and nights run over them one after another."""
+
+    folder: Path
+    count: int = 0
+    last: Night | None = None
+
+    @property
+    def inbox(self) -> Path:
+        return self.folder / "inbox"
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    def run(self, snapshot_date: date = S, **settings) -> Night:
+        """One night; it need not be published."""
+        self.count += 1
+        self.inbox.mkdir(exist_ok=True)
+        run = f"{self.count:04d}"
+        self.last = Night(Settings(self.inbox, self.home, snapshot_date, run, memory="500MB", **settings))
+        try:
+            for stage in STAGES:
+                self.last.note(stage, getattr(self.last, stage)())
+        except StoppedError:
+            pass
+        finally:
+            self.last.finish()
+        return self.last
+
+    def publish(self, snapshot_date: date = S, **settings) -> Night:
+        """One night that must be published, whoever is held back."""
+        night = self.run(snapshot_date, **{"max_held_back": float("inf"), "max_age_days": 100_000, **settings})
+        assert not night.stops, night.stops
+        return night
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot.current(self.home)
+
+    def documents(self) -> dict[str, dict[str, str]]:
+        """Every part's documents as text."""
+        return documents(self.snapshot())
+
+    def oversikt(self, part: str) -> str:
+        return self.snapshot().document("oversikt", part).decode()
+
+    def answer(self, part: str) -> str | dict[str, str]:
+        """The part's documents, or the code of the error."""
+        try:
+            return {kind: self.snapshot().history(kind, part).decode() for kind in KINDS}
+        except KravoversiktError as error:
+            return error.kode
+
+    def findings(self) -> pl.DataFrame:
+        """What the last run refused and reported."""
+        newest = max((self.home / "runs").iterdir())
+        return pl.read_parquet(newest / "findings.parquet")
+
+    def codes(self) -> set[str]:
+        return set(self.findings()["kode"])
+
+
+def documents(snapshot: Snapshot) -> dict[str, dict[str, str]]:
+    return {part: {kind: snapshot.history(kind, part).decode() for kind in KINDS} for part in snapshot.parts()}
