@@ -23,7 +23,15 @@ def generate(out: Path, parts: int, seed: int, nights: int, day: datetime | None
 
     first = (day or datetime.now(ZoneInfo("Europe/Oslo"))).date()
     try:
-        make(out, parts, seed, nights, date=first, format=form, progress=lambda line: click.echo(line, err=True))
+        make(
+            out,
+            parts,
+            seed,
+            nights,
+            date=first,
+            format=form,
+            progress=lambda line: click.echo(line, err=True),
+        )
     except (FileExistsError, ValueError) as error:
         raise click.UsageError(str(error)) from error
     click.echo(f"deliveries of {nights} night(s) for {parts} parts from {first} in {out}")

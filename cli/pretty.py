@@ -4,7 +4,7 @@ import json
 import re
 import sys
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^"{}\[\],:]+')
+_WORD = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^"{}\[\],:]+')
 
 
 def main() -> None:
@@ -25,14 +25,14 @@ def _liveliness(line: bytes) -> tuple[int, int, int]:
 def indented(document: str) -> str:
     """Compact JSON on many lines. Numbers stay as they are written: a parser would lose ``.00``."""
     out, depth = [], 0
-    tokens = _TOKEN.findall(document)
-    for before, token in zip(["", *tokens], tokens, strict=False):
-        closing = token in "}]"
+    words = _WORD.findall(document)
+    for before, word in zip(["", *words], words, strict=False):
+        closing = word in "}]"
         depth -= closing
         if (before in ("{", "[") and not closing) or before == "," or (closing and before not in ("{", "[")):
             out.append("\n" + "  " * depth)
-        depth += token in "{["
-        out.append(": " if token == ":" else token)
+        depth += word in "{["
+        out.append(": " if word == ":" else word)
     return "".join(out)
 
 

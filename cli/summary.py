@@ -29,8 +29,6 @@ def summary(report: dict[str, Any]) -> str:
         lines.append("findings    " + ", ".join(f"{code} × {count}" for code, count in report["findings"].items()))
     if stages:
         lines.append(f"{'stage':<12}{'seconds':>9}{'peak MB':>9}")
-        lines += [
-            f"{name:<12}{cost['seconds']:>9.2f}{cost['peak_memory_mb']:>9}" for name, cost in stages.items()
-        ]
+        lines += [f"{name:<12}{cost['seconds']:>9.2f}{cost['peak_memory_mb']:>9}" for name, cost in stages.items()]
         lines.append(f"{'all':<12}{sum(cost['seconds'] for cost in stages.values()):>9.2f}")
     return "\n".join(lines)

@@ -17,7 +17,10 @@ from pipelines.settings import ROOT, dagster_home, default_inbox
 def ui(home: Path, inbox: Path, port: int) -> None:
     """Open the Dagster UI with the nightly schedule, on localhost."""
     os.environ["DAGSTER_HOME"] = str(dagster_home(home))
-    os.environ["KRAVOVERSIKT_HOME"], os.environ["KRAVOVERSIKT_INBOX"] = str(home.resolve()), str(inbox.resolve())
+    os.environ["KRAVOVERSIKT_HOME"], os.environ["KRAVOVERSIKT_INBOX"] = (
+        str(home.resolve()),
+        str(inbox.resolve()),
+    )
     dagster = str(Path(sys.executable).with_name("dagster"))
     os.chdir(ROOT)
     os.execv(dagster, [dagster, "dev", "-m", "pipelines.definitions", "-h", "127.0.0.1", "-p", str(port)])  # noqa: S606

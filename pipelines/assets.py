@@ -12,8 +12,7 @@ GROUP = "night"
 def _shown(counted: dict[str, Any]) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         metadata={
-            name: dg.MetadataValue.json(value) if isinstance(value, dict) else value
-            for name, value in counted.items()
+            name: dg.MetadataValue.json(value) if isinstance(value, dict) else value for name, value in counted.items()
         }
     )
 

@@ -8,9 +8,7 @@ from schemas.refusals import SENTENCES
 
 
 def _warn(count: int, what: str) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        passed=count == 0, severity=dg.AssetCheckSeverity.WARN, metadata={what: count}
-    )
+    return dg.AssetCheckResult(passed=count == 0, severity=dg.AssetCheckSeverity.WARN, metadata={what: count})
 
 
 def _stop(night: NightResource, *codes: str) -> dg.AssetCheckResult:

@@ -18,7 +18,7 @@ PARTITIONS = dg.DynamicPartitionsDefinition(name="snapshotdato")
 """One partition per snapshot date that was run: any date can be, and only those that were show."""
 
 
-class NightResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+class NightResource(dg.ConfigurableResource):
     """The run's settings, and the ``Night`` that its assets share."""
 
     inbox: str = str(default_inbox())

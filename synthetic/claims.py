@@ -110,12 +110,7 @@ def claims(draw: Draw, parts: pl.DataFrame, until: date) -> pl.DataFrame:
     """The claims that come with the terms, made up to and including ``until``."""
     tracks = [_of_track(parts.lazy(), draw, track, until) for track in (*_TRAIT, Track.FEE)]
     in_mva = pl.col("track").is_in([*IN_MVA])
-    return (
-        pl.concat(tracks)
-        .with_columns(oere=_amount(draw), mva=in_mva)
-        .with_columns(count=_count(draw))
-        .collect()
-    )
+    return pl.concat(tracks).with_columns(oere=_amount(draw), mva=in_mva).with_columns(count=_count(draw)).collect()
 
 
 def due_dates(draw: Draw, claims: pl.DataFrame) -> pl.DataFrame:

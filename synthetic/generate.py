@@ -69,9 +69,7 @@ class _Run:
 
     def delivery(self, kilde: str, night: int, full_tables: tuple[str, ...] | None) -> Delivery:
         snapshot = self.first + timedelta(night - 1)
-        return Delivery(
-            self.out, kilde, night, snapshot=snapshot, full_tables=full_tables, format=self.format
-        )
+        return Delivery(self.out, kilde, night, snapshot=snapshot, full_tables=full_tables, format=self.format)
 
     def first_night(self, chunk: int) -> None:
         """Everything, a chunk of parts at a time."""

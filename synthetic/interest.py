@@ -19,9 +19,7 @@ def interest(draw: Draw, placed: pl.DataFrame, until: date) -> pl.DataFrame:
     claims = (
         placed.lazy()
         .filter((late >= 3) & draw.chance("f", "interest", 45))
-        .with_columns(
-            oere=whole(pl.col("oere") * late // 3650), k=ids.derived(pl.col("f"), ids.Origin.INTEREST)
-        )
+        .with_columns(oere=whole(pl.col("oere") * late // 3650), k=ids.derived(pl.col("f"), ids.Origin.INTEREST))
         .filter(pl.col("oere") >= 5_000)
         .unique("k", keep="none")  # one of several payments late: too little to be worth a second claim
         .with_columns(created=pl.col("date") + 5 + draw.below("k", "interest made", 20))

@@ -35,8 +35,7 @@ COLUMNS: dict[str, dict[str, type[pl.DataType]]] = {
     "krav": dict.fromkeys(("k", "i", "track", "year", "number", "first", "last", "created", "oere"), _INT)
     | {"mva": _FLAG, "part": _TEXT},
     "kravforfall": dict.fromkeys(("f", "k", "i", "due", "oere"), _INT) | {"mva": _FLAG},
-    "innbetaling": dict.fromkeys(("p", "i", "holder_i", "date", "oere"), _INT)
-    | {"mva": _FLAG, "part": _TEXT},
+    "innbetaling": dict.fromkeys(("p", "i", "holder_i", "date", "oere"), _INT) | {"mva": _FLAG, "part": _TEXT},
     "utbetaling": dict.fromkeys(("u", "i", "holder_i", "date", "oere"), _INT) | {"mva": _FLAG, "part": _TEXT},
     "plassering": dict.fromkeys(("l", "kind", "f", "c", "i", "date", "oere"), _INT) | {"mva": _FLAG},
 }

@@ -50,12 +50,7 @@ class Night:
     def one_each(self, posts: pl.LazyFrame, name: str, key: str) -> pl.LazyFrame:
         """One post of every part, chosen by chance."""
         lot = self.draw.bits(key, self.purpose(name))
-        return (
-            posts.with_columns(lot=lot)
-            .sort("lot", key)
-            .unique("i", keep="first", maintain_order=True)
-            .drop("lot")
-        )
+        return posts.with_columns(lot=lot).sort("lot", key).unique("i", keep="first", maintain_order=True).drop("lot")
 
     def after(self, ledger: Ledger, parts: pl.DataFrame) -> Ledger:
         """The ledger after this night, for parts that it touches; the others' posts stay as they are."""
@@ -83,11 +78,7 @@ def _left(ledger: Ledger) -> pl.LazyFrame:
     """Due dates with ``left``: what remains of a debit to cover (> 0), or of a credit to use (< 0)."""
     placed = ledger.plassering.lazy()
     covered = placed.group_by("f").agg(pl.col("oere").sum().alias("covered"))
-    used = (
-        placed.filter(pl.col("kind") == MOTKRAV)
-        .group_by(pl.col("c").alias("f"))
-        .agg(used=pl.col("oere").sum())
-    )
+    used = placed.filter(pl.col("kind") == MOTKRAV).group_by(pl.col("c").alias("f")).agg(used=pl.col("oere").sum())
     placed_on = pl.col("covered").fill_null(0) + pl.col("used").fill_null(0)
     dues = ledger.kravforfall.lazy().join(covered, on="f", how="left").join(used, on="f", how="left")
     return dues.with_columns(left=pl.col("oere") - placed_on * pl.col("oere").sign())
@@ -137,18 +128,14 @@ def _claim(night: Night, ledger: Ledger, touched: pl.LazyFrame) -> Ledger:
 def _event_rows(night: Night, rows: pl.LazyFrame, place: int) -> pl.LazyFrame:
     """Rows with the identifiers and the date of this night; ``place`` keeps a night's events apart."""
     event = ids.event(pl.col("i"), night.number) * 8
-    return rows.with_columns(
-        p=event * 4 + place, u=event * 4 + place, l=event * 8 + place, date=night.today - 1
-    )
+    return rows.with_columns(p=event * 4 + place, u=event * 4 + place, l=event * 8 + place, date=night.today - 1)
 
 
 def _set_off(night: Night, ledger: Ledger, touched: pl.LazyFrame) -> Ledger:
     """An open credit covers an open debit, perhaps in the other ledger."""
     chosen = touched.filter(night.chance("set off", 30)).select("i")
     open_dues = _left(ledger).join(chosen, on="i", how="semi")
-    credits = night.one_each(open_dues.filter(pl.col("left") < 0), "credit", "f").select(
-        "i", "mva", c="f", owed="left"
-    )
+    credits = night.one_each(open_dues.filter(pl.col("left") < 0), "credit", "f").select("i", "mva", c="f", owed="left")
     debits = night.one_each(open_dues.filter(pl.col("left") > 0), "debit", "f").select("i", "f", "left")
     amount = pl.min_horizontal("left", -pl.col("owed"))
     rows = debits.join(credits, on="i").with_columns(oere=amount, kind=pl.lit(MOTKRAV))
@@ -159,9 +146,7 @@ def _pay_out(night: Night, ledger: Ledger, touched: pl.LazyFrame) -> Ledger:
     """What remains of an open credit is paid out; only every other night, so some nights lack the table."""
     chosen = touched.filter(night.chance("pay out", 50) & (night.number % 2 == 0)).select("i", "part")
     credits = _left(ledger).filter(pl.col("left") < 0).join(chosen, on="i")
-    rows = night.one_each(credits, "paid out", "f").with_columns(
-        oere=-pl.col("left"), kind=pl.lit(UTBETALING)
-    )
+    rows = night.one_each(credits, "paid out", "f").with_columns(oere=-pl.col("left"), kind=pl.lit(UTBETALING))
     rows = _event_rows(night, rows, 1).with_columns(c="u", holder_i="i")
     return _added(ledger, utbetaling=rows, plassering=rows)
 

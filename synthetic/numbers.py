@@ -69,9 +69,7 @@ def organisation_numbers(draw: Draw, parts: pl.Series) -> pl.Series:
 
 def _nine_digits(draw: Draw) -> pl.Expr:
     """Date and individual number, with the first of the ninth digits to try."""
-    birth = ((pl.col("place") % _BIRTH_DAYS).cast(pl.Int32) + (_FIRST_BIRTH - date(1970, 1, 1)).days).cast(
-        pl.Date
-    )
+    birth = ((pl.col("place") % _BIRTH_DAYS).cast(pl.Int32) + (_FIRST_BIRTH - date(1970, 1, 1)).days).cast(pl.Date)
     rest = pl.col("place") // _BIRTH_DAYS
     # Individual numbers from 500 belong to the years from 2000, those under 500 to the years before.
     stem = rest % _INDIVID_STEMS + pl.when(birth.dt.year() >= 2000).then(50).otherwise(0)
@@ -92,9 +90,7 @@ def national_numbers(draw: Draw, parts: pl.Series) -> pl.Series:
             .with_columns(first=mod11(pl.col("digits"), (3, 7, 6, 1, 8, 9, 4, 5, 2)))
             .with_columns(ten=pl.col("digits") * 10 + first)
             .with_columns(second=mod11(ten, (5, 4, 3, 2, 7, 6, 5, 4, 3, 2)))
-            .with_columns(
-                pl.when((first < 10) & (second < 10)).then(ten * 10 + second).alias(f"number{candidate}")
-            )
+            .with_columns(pl.when((first < 10) & (second < 10)).then(ten * 10 + second).alias(f"number{candidate}"))
         )
     return frame.select(_digits(pl.coalesce("^number.$"), 11)).collect().to_series()
 

@@ -15,9 +15,7 @@ _CREDIT = {"f": "credit", "oere": "owed", "created": "credit_made", "mva": "cred
 def _pairs(dues: pl.LazyFrame, source: Track, terms_on: int, target: Track, n: int) -> pl.LazyFrame:
     """Credits of one track beside the debit due date that they may cover: one credit each, one debit each."""
     credits = dues.filter((pl.col("track") == source) & (pl.col("oere") < 0) & (pl.col("n") == 0))
-    credits = credits.select(
-        "i", pl.col("term") + terms_on, *(pl.col(a).alias(b) for a, b in _CREDIT.items())
-    )
+    credits = credits.select("i", pl.col("term") + terms_on, *(pl.col(a).alias(b) for a, b in _CREDIT.items()))
     debits = dues.filter((pl.col("track") == target) & (pl.col("oere") > 0) & (pl.col("n") == n))
     return debits.join(credits, on=["i", "term"])
 

@@ -63,9 +63,7 @@ def _shares(draw: Draw, dues: pl.DataFrame, covered: pl.DataFrame) -> pl.LazyFra
     )
 
 
-def payments(
-    draw: Draw, dues: pl.DataFrame, covered: pl.DataFrame, until: date
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def payments(draw: Draw, dues: pl.DataFrame, covered: pl.DataFrame, until: date) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Payments made up to ``until`` and their placements, one placement per due date and payment."""
     shares = _shares(draw, dues, covered)
     first = shares.with_columns(share="first", p=pl.col("b") * 4, l=pl.col("f") * 8)
@@ -126,9 +124,7 @@ def unplaced(draw: Draw, parts: pl.DataFrame, until: date) -> pl.DataFrame:
     )
 
 
-def payouts(
-    draw: Draw, dues: pl.DataFrame, used: pl.DataFrame, until: date
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def payouts(draw: Draw, dues: pl.DataFrame, used: pl.DataFrame, until: date) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What is paid out of credit due dates after offsets: all, half or nothing; some two credits at once."""
     spent = used.lazy().group_by(pl.col("credit").alias("f")).agg(pl.col("oere").sum().alias("spent"))
     left = -pl.col("oere") - pl.col("spent").fill_null(0)
@@ -140,9 +136,7 @@ def payouts(
         dues.lazy()
         .filter(pl.col("oere") < 0)
         .join(spent, on="f", how="left")
-        .with_columns(
-            share=pl.when(roll < 82).then(left).when(roll < 90).then(left // 2).otherwise(0), u=with_f * 4
-        )
+        .with_columns(share=pl.when(roll < 82).then(left).when(roll < 90).then(left // 2).otherwise(0), u=with_f * 4)
         .with_columns(date=pl.max_horizontal("due", "created") + draw.below("f", "payout", 25))
         .filter((pl.col("share") > 0) & (pl.col("date") <= (until - EPOCH).days))
         .collect()

@@ -72,11 +72,7 @@ def _kravtype(draw: Draw) -> pl.Expr:
             names += [side[n % len(side)] for n in range(width)]
     row = pl.col("track") * 2 + (pl.col("oere") < 0).cast(pl.Int64)
     known = lookup(names, row * width + draw.below("k", "kravtype", width))
-    return (
-        pl.when(draw.chance("k", "unknown", 0.4))
-        .then(draw.pick("k", "which unknown", UNKNOWN))
-        .otherwise(known)
-    )
+    return pl.when(draw.chance("k", "unknown", 0.4)).then(draw.pick("k", "which unknown", UNKNOWN)).otherwise(known)
 
 
 def _period(draw: Draw) -> pl.Expr:
@@ -85,12 +81,7 @@ def _period(draw: Draw) -> pl.Expr:
     old = draw.chance("i", "old period", 40)
     term = pl.when(old).then("Termin " + number + " " + year).otherwise(year + "-" + number)
     week = "Uke " + number + " " + year
-    by_track = (
-        pl.when(pl.col("track").is_in([*TWO_MONTHS]))
-        .then(term)
-        .when(pl.col("track") == Track.DUTY)
-        .then(week)
-    )
+    by_track = pl.when(pl.col("track").is_in([*TWO_MONTHS])).then(term).when(pl.col("track") == Track.DUTY).then(week)
     return by_track.when(pl.col("track") < Track.INTEREST).then(year)
 
 
@@ -197,9 +188,7 @@ def innbetaling(draw: Draw, frame: pl.DataFrame) -> pl.DataFrame:
         innbetalt_beloep=kroner("oere"),
         fra_kidnummer=_sometimes(draw, "p", "paid with kid", 75, _kid(draw, "k")),
     )
-    rows = _office(rows, draw).with_columns(
-        *_account(draw, "til_", "p", draw.pick("i", "office name", OFFICES))
-    )
+    rows = _office(rows, draw).with_columns(*_account(draw, "til_", "p", draw.pick("i", "office name", OFFICES)))
     return _finish(rows, "innbetaling")
 
 

@@ -45,9 +45,7 @@ def _days(day: date) -> int:
     return (day - EPOCH).days
 
 
-def _row(
-    term: int, year: int, number: int, first: date, last: date, dues: list[date]
-) -> dict[str, int | None]:
+def _row(term: int, year: int, number: int, first: date, last: date, dues: list[date]) -> dict[str, int | None]:
     days = [_days(due) for due in dues]
     padded = [*days, *([None] * (4 - len(days)))]
     row: dict[str, int | None] = {"term": term, "year": year, "number": number}

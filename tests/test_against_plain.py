@@ -19,9 +19,9 @@ EXTRACTED = "2024-02-29T23:00:00+01:00"
 
 def reference_files(folder: Path) -> dict[str, Path]:
     """The strategies' rates and kravtyper as the files that a run is given."""
-    pl.DataFrame(
-        {"fra_dato": [str(day) for day, _ in RATES], "sats": [str(rate) for _, rate in RATES]}
-    ).write_csv(folder / "rates.csv")
+    pl.DataFrame({"fra_dato": [str(day) for day, _ in RATES], "sats": [str(rate) for _, rate in RATES]}).write_csv(
+        folder / "rates.csv"
+    )
     pl.DataFrame(
         [
             {"kravtype": name, "tekst": k.tekst, "kravgruppe": k.kravgruppe, "renteberegnes": k.renteberegnes}
@@ -37,9 +37,7 @@ def test_documents_of_random_good_ledgers(rows, form, split):
     with TemporaryDirectory() as folder:
         nights = Nights(Path(folder))
         nights.inbox.mkdir()
-        write_delivery(
-            nights.inbox, "mva", 1, "full", rows, uttrekkstidspunkt=EXTRACTED, format=form, split=split
-        )
+        write_delivery(nights.inbox, "mva", 1, "full", rows, uttrekkstidspunkt=EXTRACTED, format=form, split=split)
         nights.publish(SNAPSHOT_DATE, **reference_files(nights.folder))
         assert nights.findings().filter(pl.col("nivaa") > 0).is_empty()
         assert nights.documents() == ledger.documents(rows, SNAPSHOT_DATE, RATES, KRAVTYPER)
@@ -56,9 +54,7 @@ def test_nights_with_random_faults(plans):
             for delivery in plan.deliveries:
                 delivery.write(nights.inbox)
             refused = refused_numbers(plans[:count])
-            expected = quarantine.night(
-                nights.inbox, plan.snapshot_date, RATES, KRAVTYPER, published, refused
-            )
+            expected = quarantine.night(nights.inbox, plan.snapshot_date, RATES, KRAVTYPER, published, refused)
             if not expected.chains:
                 assert nights.run(plan.snapshot_date, **files).stops
                 continue
@@ -67,9 +63,7 @@ def test_nights_with_random_faults(plans):
             assert night.counted("check", "held_back") == len(expected.held_back)
             assert night.counted("check", "leads_nowhere") == expected.leading_nowhere
             assert night.counted("check", "quarantined") == len(expected.quarantined)
-            assert nights.documents() == {
-                part: built.texts() for part, built in published.documents.items()
-            }
+            assert nights.documents() == {part: built.texts() for part, built in published.documents.items()}
             for part in published.documents:
                 assert nights.snapshot().snapshot_date(part) == published.documents[part].snapshot_date
             for part in published.in_part - set(published.documents):

@@ -43,9 +43,7 @@ def write_analytics(snapshot: Path, views: tuple[str, ...] = TABLE_NAMES) -> Non
                     f"CREATE VIEW {name} AS SELECT {', '.join(map(_column, columns))} "
                     f"FROM read_parquet({sql_text(snapshot / 'tables' / name)} || '/*.parquet')"
                 )
-        connection.execute(
-            f"CREATE VIEW findings AS FROM read_parquet({sql_text(snapshot / 'findings.parquet')})"
-        )
+        connection.execute(f"CREATE VIEW findings AS FROM read_parquet({sql_text(snapshot / 'findings.parquet')})")
 
 
 def _column(name: str) -> str:

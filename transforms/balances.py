@@ -20,8 +20,7 @@ def balance_forfall(bucket: dict[str, pl.DataFrame], rates: pl.DataFrame, snapsh
     what is taken from a credit positive.
     """
     placed = pl.concat(
-        [_placed(bucket["innbetaling_on_forfall"], -1), _placed(bucket["motkrav_on_debit"], -1)]
-        + [_placed(bucket["motkrav_on_credit"], 1), _placed(bucket["utbetaling_on_forfall"], 1)]
+        [_placed(bucket["innbetaling_on_forfall"], -1), _placed(bucket["motkrav_on_debit"], -1), _placed(bucket["motkrav_on_credit"], 1), _placed(bucket["utbetaling_on_forfall"], 1)]
     )
     sums = placed.group_by("kravforfallsidentifikator").agg(pl.col("plassert").sum())
     dues = bucket["kravforfall"].join(sums, on="kravforfallsidentifikator", how="left")
@@ -41,9 +40,7 @@ def balance_forfall(bucket: dict[str, pl.DataFrame], rates: pl.DataFrame, snapsh
 
 
 def _placed(rows: pl.DataFrame, sign: int) -> pl.DataFrame:
-    return rows.select(
-        kravforfallsidentifikator=pl.col("post"), plassert=pl.col("plassert_beloep") * sign
-    )
+    return rows.select(kravforfallsidentifikator=pl.col("post"), plassert=pl.col("plassert_beloep") * sign)
 
 
 def balance_krav(krav: pl.DataFrame, dues: pl.DataFrame) -> pl.DataFrame:

@@ -64,9 +64,7 @@ def build(job: Job) -> Built:
     path = job.snapshot / "documents" / f"{job.name}.zst"
     shown = balances.shown_under(tables["part"])
     with path.open("wb") as out:
-        index, raw_bytes = write_documents(
-            out, tables["part"], shown, tables, bucket, job.snapshot_date, job.name
-        )
+        index, raw_bytes = write_documents(out, tables["part"], shown, tables, bucket, job.snapshot_date, job.name)
         packed_bytes = out.tell()
     tables["plassering"] = placement_ends(bucket)
     for name, table in tables.items():
@@ -82,9 +80,7 @@ def _read(job: Job, name: str) -> pl.DataFrame:
     return pl.read_parquet(files, hive_partitioning=False, columns=job.schemas[name].names())
 
 
-def balance(
-    bucket: dict[str, pl.DataFrame], rates: pl.DataFrame, snapshot_date: date
-) -> dict[str, pl.DataFrame]:
+def balance(bucket: dict[str, pl.DataFrame], rates: pl.DataFrame, snapshot_date: date) -> dict[str, pl.DataFrame]:
     """The bucket's tables with remaining, interest and totals, sorted as the documents sort."""
     part, stamp = bucket["part"].sort("part"), pl.lit(snapshot_date, pl.Date)
     dues = balances.balance_forfall(bucket, rates, snapshot_date)

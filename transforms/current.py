@@ -27,7 +27,7 @@ SQL_TYPES = {
 def connect(work: Path, memory: str = "1500MB", threads: int = 2) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection for one night, spilling to ``work``. Order of rows is nobody's concern here."""
     work.mkdir(parents=True, exist_ok=True)
-    connection = duckdb.connect(
+    return duckdb.connect(
         config={
             "memory_limit": memory,
             "threads": threads,
@@ -36,7 +36,6 @@ def connect(work: Path, memory: str = "1500MB", threads: int = 2) -> duckdb.Duck
             "autoinstall_known_extensions": False,
         }
     )
-    return connection
 
 
 def sql_text(value: object) -> str:
@@ -44,9 +43,7 @@ def sql_text(value: object) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def create_current(
-    connection: duckdb.DuckDBPyConnection, deliveries: Path, used: dict[str, list[Accepted]]
-) -> None:
+def create_current(connection: duckdb.DuckDBPyConnection, deliveries: Path, used: dict[str, list[Accepted]]) -> None:
     """Creates ``current_<table>`` for every table, and ``current_refused``."""
     connection.register("_no_refused", REFUSED_SCHEMA.to_frame().to_arrow())
     for table in TABLES.values():
@@ -57,9 +54,7 @@ def create_current(
             for place, delivery in enumerate(chain)
             if _files(deliveries, delivery, table)
         ]
-        connection.execute(
-            f"CREATE TEMP VIEW current_{table.name} AS " + (" UNION ALL ".join(parts) or _none(table))
-        )
+        connection.execute(f"CREATE TEMP VIEW current_{table.name} AS " + (" UNION ALL ".join(parts) or _none(table)))
     _create_refused(connection, deliveries, used)
 
 
@@ -117,9 +112,7 @@ def _empty() -> str:
     return "(SELECT 1 WHERE false)"
 
 
-def _create_refused(
-    connection: duckdb.DuckDBPyConnection, deliveries: Path, used: dict[str, list[Accepted]]
-) -> None:
+def _create_refused(connection: duckdb.DuckDBPyConnection, deliveries: Path, used: dict[str, list[Accepted]]) -> None:
     columns = ", ".join(REFUSED_SCHEMA.names())
     parts = [f"SELECT {columns}, ''::VARCHAR AS kilde, 0 AS leveransenummer FROM _no_refused"]
     parts += [

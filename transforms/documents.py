@@ -35,11 +35,8 @@ class Posts:
 
     @classmethod
     def of(cls, frame: pl.DataFrame, dato: str, identifier: str, made: pl.Series, is_open: pl.Expr) -> "Posts":
-        return cls(
-            frame.select(
-                "part", dato=pl.col(dato), id=pl.col(identifier), open=is_open
-            ).with_columns(made=made)
-        )
+        """The posts of a table sorted by part, date and identifier, with the fragments made of them."""
+        return cls(frame.select("part", dato=pl.col(dato), id=pl.col(identifier), open=is_open).with_columns(made=made))
 
     def by_document(self, shown: pl.DataFrame) -> pl.DataFrame:
         """The rows under every ``forespurt_part`` that shows them, in the documents' order."""
@@ -73,9 +70,7 @@ def write_documents(
     return store.index(snapshot_date, segment), store.raw_bytes
 
 
-def _posts(
-    tables: dict[str, pl.DataFrame], bucket: dict[str, pl.DataFrame]
-) -> Iterator[tuple[str, Posts]]:
+def _posts(tables: dict[str, pl.DataFrame], bucket: dict[str, pl.DataFrame]) -> Iterator[tuple[str, Posts]]:
     krav = tables["krav"]
     made = krav_fragments(krav, tables["kravforfall"], bucket)
     yield "krav", Posts.of(krav, "opprettelsesdato", "kravidentifikator", made, pl.col("aapent"))
@@ -85,7 +80,10 @@ def _posts(
     yield "innbetalinger", Posts.of(payments, "innbetalingsdato", "innbetalingsidentifikator", made, is_open)
     payouts = tables["utbetaling"]
     made = utbetaling_fragments(payouts, bucket["forfall_on_utbetaling"])
-    yield "utbetalinger", Posts.of(payouts, "utbetalingsdato", "utbetalingsidentifikator", made, pl.lit(False))
+    yield (
+        "utbetalinger",
+        Posts.of(payouts, "utbetalingsdato", "utbetalingsidentifikator", made, pl.lit(False)),
+    )
 
 
 def _counts(parts: pl.DataFrame, rows: pl.DataFrame) -> pl.Series:
@@ -177,7 +175,7 @@ class _Store:
             frames.buffers()[2], segments.cast(pl.UInt64).rechunk().to_arrow().buffers()[1]
         )
         packed = self._compressor.multi_compress_to_buffer(source, threads=THREADS)
-        documents = list(map(packed.__getitem__, range(len(packed))))
+        documents: list[Any] = list(map(packed.__getitem__, range(len(packed))))
         self._out.writelines(documents)
         sizes = pl.Series(list(map(len, documents)), dtype=pl.Int64)
         out = pl.DataFrame({"full": full}).with_row_index().filter("full").with_columns(packed=sizes)

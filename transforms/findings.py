@@ -25,7 +25,9 @@ SCHEMA = pl.Schema(
 """``noekkel`` is the row's identifier in its ledger, null for table ``part``."""
 
 
-def findings(connection: duckdb.DuckDBPyConnection | None, refusals: list[Refusal], files: pl.DataFrame) -> pl.DataFrame:
+def findings(
+    connection: duckdb.DuckDBPyConnection | None, refusals: list[Refusal], files: pl.DataFrame
+) -> pl.DataFrame:
     """One row per reason. ``files``: ``kilde``, ``leveransenummer``, ``tabell``, ``fil`` (number), ``sti``."""
     told = pl.DataFrame(
         [
@@ -52,8 +54,9 @@ def _quarantined(connection: duckdb.DuckDBPyConnection, files: pl.DataFrame) -> 
     connection.register("files", files.to_arrow())
     sentences = pl.DataFrame({"kode": list(SENTENCES), "melding": list(SENTENCES.values())})
     connection.register("sentences", sentences.to_arrow())
-    return connection.sql(
-        """
+    return (
+        connection.sql(
+            """
         SELECT 2::TINYINT AS nivaa, kode, melding, kilde, leveransenummer::INTEGER AS leveransenummer, sti AS fil,
                rad, tabell, CASE WHEN tabell <> 'part' THEN noekkel END AS noekkel, parter_holdt_tilbake
         FROM (SELECT * EXCLUDE (koder), unnest(koder) AS kode FROM row_ids)
@@ -64,4 +67,7 @@ def _quarantined(connection: duckdb.DuckDBPyConnection, files: pl.DataFrame) -> 
         ) USING (id)
         ORDER BY ALL
         """
-    ).pl().match_to_schema(SCHEMA, missing_columns="raise", integer_cast="upcast")
+        )
+        .pl()
+        .match_to_schema(SCHEMA, missing_columns="raise", integer_cast="upcast")
+    )

@@ -51,25 +51,27 @@ PLACEMENT_ORDER = ("plasseringsdato", "plasseringsidentifikator")
 
 def krav_fragments(krav: pl.DataFrame, dues: pl.DataFrame, bucket: dict[str, pl.DataFrame]) -> pl.Series:
     """One fragment per krav. ``krav`` is in the documents' order, ``dues`` in any."""
-    dues = under(
-        dues, krav, "kravidentifikator", "forfallsdato", "kravforfallsidentifikator", on="kravidentifikator"
-    )
+    dues = under(dues, krav, "kravidentifikator", "forfallsdato", "kravforfallsidentifikator", on="kravidentifikator")
     made = _joined_per_row(dues, _forfall_fragments(dues, bucket), krav.height)
-    return escaped(krav).with_columns(forfall=made).select(
-        fragment(
-            text("part", pl.col("part"), first=True),
-            text("kravidentifikator", pl.col("kravidentifikator")),
-            text("kravbeskrivelse", pl.col("kravbeskrivelse")),
-            day("opprettelsesdatoForKrav", pl.col("opprettelsesdato")),
-            text("kravperiode", pl.col("kravperiode")),
-            array("kravforfall", pl.col("forfall")),
-            amount("opprinneligBeloep", pl.col("opprinnelig_beloep")),
-            amount("gjenstaaendeBeloep", pl.col("gjenstaaende_beloep")),
-            amount("stipulerteRenter", pl.col("stipulerte_renter")),
-            text("kravtype", pl.col("kravtype")),
-            text("kravgruppe", pl.col("kravgruppe")),
-        ).alias("krav")
-    )["krav"]
+    return (
+        escaped(krav)
+        .with_columns(forfall=made)
+        .select(
+            fragment(
+                text("part", pl.col("part"), first=True),
+                text("kravidentifikator", pl.col("kravidentifikator")),
+                text("kravbeskrivelse", pl.col("kravbeskrivelse")),
+                day("opprettelsesdatoForKrav", pl.col("opprettelsesdato")),
+                text("kravperiode", pl.col("kravperiode")),
+                array("kravforfall", pl.col("forfall")),
+                amount("opprinneligBeloep", pl.col("opprinnelig_beloep")),
+                amount("gjenstaaendeBeloep", pl.col("gjenstaaende_beloep")),
+                amount("stipulerteRenter", pl.col("stipulerte_renter")),
+                text("kravtype", pl.col("kravtype")),
+                text("kravgruppe", pl.col("kravgruppe")),
+            ).alias("krav")
+        )["krav"]
+    )
 
 
 def _forfall_fragments(dues: pl.DataFrame, bucket: dict[str, pl.DataFrame]) -> pl.Series:

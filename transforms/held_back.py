@@ -84,4 +84,3 @@ def _follow_previous(connection: duckdb.DuckDBPyConnection, previous: Path) -> N
             WHERE named_keys.tabell = '{name}'
             """
         )
-

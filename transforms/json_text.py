@@ -75,9 +75,7 @@ def join_arrow(fragments: pl.Series, counts: pl.Series) -> pa.LargeStringArray:
     strings = fragments.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     if len(strings) == 0:
         return pa.array([""] * len(counts), pa.large_string())
-    offsets = pa.Array.from_buffers(
-        pa.int64(), len(strings) + 1, [None, strings.buffers()[1]], offset=strings.offset
-    )
+    offsets = pa.Array.from_buffers(pa.int64(), len(strings) + 1, [None, strings.buffers()[1]], offset=strings.offset)
     firsts = pl.concat([pl.Series([0], dtype=pl.Int64), counts.cast(pl.Int64).cum_sum().rename("")])
     ends = offsets.take(firsts.to_arrow())
     return pa.LargeStringArray.from_buffers(len(counts), ends.buffers()[1], strings.buffers()[2])

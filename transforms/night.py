@@ -345,9 +345,17 @@ class Night:
             for table, listed in delivery.filer.items()
             for place, sti in enumerate(listed)
         ]
-        schema = {"kilde": pl.String, "leveransenummer": pl.Int32, "tabell": pl.String, "fil": pl.Int32, "sti": pl.String}
+        schema = {
+            "kilde": pl.String,
+            "leveransenummer": pl.Int32,
+            "tabell": pl.String,
+            "fil": pl.Int32,
+            "sti": pl.String,
+        }
         return findings(
-            self._connection, self.sources.refusals + self.stops, pl.DataFrame(files, schema=schema, orient="row")
+            self._connection,
+            self.sources.refusals + self.stops,
+            pl.DataFrame(files, schema=schema, orient="row"),
         )
 
     def _manifest(self) -> dict[str, Any]:

@@ -41,7 +41,8 @@ def read_rates(path: Path = RATES) -> pl.DataFrame:
         whole, _, decimals = row["sats"].partition(".")
         rates[day] = int(whole) * 100 + int(decimals.ljust(2, "0"))
     return pl.DataFrame(
-        {"fra_dato": list(rates), "sats": list(rates.values())}, schema={"fra_dato": pl.Date, "sats": pl.Int64}
+        {"fra_dato": list(rates), "sats": list(rates.values())},
+        schema={"fra_dato": pl.Date, "sats": pl.Int64},
     ).sort("fra_dato")
 
 

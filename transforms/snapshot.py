@@ -71,9 +71,7 @@ def keep_documents(previous: Path, parts: pl.Series, snapshot: Path) -> pl.DataF
 
     Those without earlier documents are not in what is returned.
     """
-    index = read_index(previous).filter(
-        pl.col("part").is_in(parts.implode()) & pl.col("snapshotdato").is_not_null()
-    )
+    index = read_index(previous).filter(pl.col("part").is_in(parts.implode()) & pl.col("snapshotdato").is_not_null())
     if index.is_empty():
         return index
     offsets: dict[str, list[int]] = {kind: [] for kind in KINDS}
@@ -88,10 +86,10 @@ def keep_documents(previous: Path, parts: pl.Series, snapshot: Path) -> pl.DataF
     ordered = pl.concat(rows for _, rows in index.group_by("segment", maintain_order=True))
     for name in TABLE_NAMES:
         whose = "forespurt_part" if name.startswith("oversikt") else "part"
-        rows = pl.scan_parquet(previous / "tables" / name / "*.parquet").filter(
-            pl.col(whose).is_in(parts.implode())
+        table = pl.scan_parquet(previous / "tables" / name / "*.parquet")
+        table.filter(pl.col(whose).is_in(parts.implode())).collect().write_parquet(
+            snapshot / "tables" / name / "kept.parquet"
         )
-        rows.collect().write_parquet(snapshot / "tables" / name / "kept.parquet")
     return ordered.with_columns(
         segment=pl.lit("kept"), **{f"{kind}_offset": pl.Series(offsets[kind]) for kind in KINDS}
     )

@@ -85,14 +85,10 @@ def check_columns(names: list[str], table: Table, *, removals: bool) -> list[str
     has data where the names should be.
     """
     allowed = [*table.names, REMOVED.name] if removals else list(table.names)
-    reasons = [
-        ("L1-COLUMN-MISSING", f"column {name} is missing") for name in table.names if name not in names
-    ]
+    reasons = [("L1-COLUMN-MISSING", f"column {name} is missing") for name in table.names if name not in names]
     unknown = sum(name not in allowed for name in names)
     if unknown:
-        reasons.append(
-            ("L1-COLUMN-UNKNOWN", f"{unknown} of {len(names)} columns are not among {', '.join(allowed)}")
-        )
+        reasons.append(("L1-COLUMN-UNKNOWN", f"{unknown} of {len(names)} columns are not among {', '.join(allowed)}"))
     reasons += [
         ("L1-COLUMN-TWICE", f"column {name} is there {names.count(name)} times")
         for name in allowed
@@ -107,7 +103,7 @@ def _plain(error: Exception) -> str:
     """What is wrong, without the data that the library shows of the offending line."""
     text = str(error)
     known = {
-        "Expected ": "a line has another number of fields than the header",
+        "CSV parse error: Expected ": "a line has another number of fields than the header",
         "CSV parse error": "the lines cannot be read as CSV",
         "straddling": f"a row is larger than {CSV_BLOCK_BYTES >> 20} MiB, or a quote is never closed",
         "UTF8": "the text is not UTF-8",
@@ -139,31 +135,34 @@ def _parquet(path: Path, table: Table, removals: bool) -> Iterator[pa.RecordBatc
         if wrong:
             raise FileRefused(*wrong)
         texts = [name for name in columns if _is_text(_value_type(schema.field(name).type))]
-        for batch in file.iter_batches(_batch_rows(path, file.metadata, texts), columns=columns):
+        rows = _batch_rows(path, file.metadata, columns, texts)
+        for batch in file.iter_batches(rows, columns=columns):
             plain = _plain_types(batch.select(columns))
             unpacked.count(plain.nbytes)
             yield plain
 
 
-def _batch_rows(path: Path, metadata: pa.parquet.FileMetaData, texts: list[str]) -> int:
+def _batch_rows(path: Path, metadata: pa.parquet.FileMetaData, columns: list[str], texts: list[str]) -> int:
     """How many rows to unpack at a time, so that their texts fit in memory.
 
     A text that repeats is stored once, so a small file may hold a million copies of a large one.
     The first row of a row group brings with it all its texts that may repeat.
     """
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        chunks = [group.column(place) for place in range(group.num_columns)]
-        _Unpacked(path).count(sum(chunk.total_uncompressed_size for chunk in chunks))
-        if any("DELTA_BYTE_ARRAY" in chunk.encodings for chunk in chunks):
-            return DELTA_ROWS
-    longest = 1
+    packed, rows, longest = _Unpacked(path), BATCH_ROWS, 1
     with pa.parquet.ParquetFile(
         path, read_dictionary=texts, buffer_size=PARQUET_BUFFER_BYTES, metadata=metadata
     ) as file:
-        for place in range(file.num_row_groups if texts else 0):
-            first = next(file.iter_batches(1, row_groups=[place], columns=texts), None)
-            longest = max(longest, sum(map(_longest_text, first.columns)) if first else 0)
-    return max(1, min(BATCH_ROWS, BATCH_BYTES // longest))
+        for place in range(metadata.num_row_groups):
+            group = metadata.row_group(place)
+            packed.count(group.total_byte_size)
+            first = next(file.iter_batches(1, row_groups=[place], columns=columns), None)
+            longest = max(longest, sum(map(_longest_text, first.select(texts).columns)) if first else 0)
+            rows = min(rows, BATCH_BYTES * group.num_rows // max(1, group.total_byte_size))
+            # Only now: pyarrow aborts the process over metadata of a column that cannot be read.
+            chunks = map(group.column, range(metadata.num_columns))
+            if any("DELTA_BYTE_ARRAY" in chunk.encodings for chunk in chunks):
+                rows = min(rows, DELTA_ROWS)
+    return max(1, min(rows, BATCH_BYTES // longest))
 
 
 def _longest_text(array: pa.Array) -> int:

@@ -132,7 +132,7 @@ BAD_DELIVERIES = {
         [("L1-COLUMN-MISSING", KRAV), ("L1-COLUMN-UNKNOWN", KRAV)],
     ),
     "column twice": (csv("kravtype", "kravtype,kravtype"), [("L1-COLUMN-TWICE", KRAV)]),
-    "slettet in a full": (csv("opprinnelig_beloep", "opprinnelig_beloep,slettet"), [("L1-COLUMN-UNKNOWN", KRAV)]),
+    "slettet in a full": (csv("_beloep", "_beloep,slettet"), [("L1-COLUMN-UNKNOWN", KRAV)]),
     "too few fields": (csv(",100.00", ""), [("L1-UNREADABLE", KRAV)]),
     "too many fields": (csv(",100.00", ",100.00,"), [("L1-UNREADABLE", KRAV)]),
     "decimal comma": (csv(",100.00", ",100,00"), [("L1-UNREADABLE", KRAV)]),

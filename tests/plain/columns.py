@@ -92,7 +92,6 @@ def _column(table: str, said: str) -> Column:
 
 
 TABLES = {
-    table: Table(table, tuple(_column(table, said) for said in names.split()))
-    for table, names in COLUMNS.items()
+    table: Table(table, tuple(_column(table, said) for said in names.split())) for table, names in COLUMNS.items()
 }
 REMOVED = Column("slettet", Kind.FLAG, nullable=True)

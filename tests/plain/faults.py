@@ -255,9 +255,7 @@ def lose_reference(draw: Draw, tables: Rows, ledger: Rows) -> None:
 def place_anything(draw: Draw, tables: Rows, ledger: Rows) -> None:
     """One more placement, on a due date that may be of the wrong kind, of too much or just 1 krone."""
     plasseringstype = draw(st.sampled_from(TABLES["plassering"]["plasseringstype"].codes))
-    motpost_table = {"INNBETALING": "innbetaling", "UTBETALING": "utbetaling"}.get(
-        plasseringstype, "kravforfall"
-    )
+    motpost_table = {"INNBETALING": "innbetaling", "UTBETALING": "utbetaling"}.get(plasseringstype, "kravforfall")
     due, motpost = _a_row(draw, ledger, ["kravforfall"]), _a_row(draw, ledger, [motpost_table])
     if not due or not motpost:
         return

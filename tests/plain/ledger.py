@@ -44,17 +44,13 @@ class PartDocuments:
         return f'{head},"{LIST_NAMES[kind]}":[{listed}]}}'
 
 
-def documents(
-    rows: Rows, snapshot_date: date, rates: Rates, kravtyper: Kravtyper
-) -> dict[str, dict[str, str]]:
+def documents(rows: Rows, snapshot_date: date, rates: Rates, kravtyper: Kravtyper) -> dict[str, dict[str, str]]:
     """The four documents of every part in ``part``, as JSON text."""
     built = part_documents(rows, snapshot_date, rates, kravtyper)
     return {part: of_part.texts() for part, of_part in built.items()}
 
 
-def part_documents(
-    rows: Rows, snapshot_date: date, rates: Rates, kravtyper: Kravtyper
-) -> dict[str, PartDocuments]:
+def part_documents(rows: Rows, snapshot_date: date, rates: Rates, kravtyper: Kravtyper) -> dict[str, PartDocuments]:
     """The documents of every part, in a form that windows can be taken of."""
     ledger = Ledger(rows, snapshot_date, rates, kravtyper)
     return {part: _of_part(ledger, part) for part in ledger.parts}
@@ -95,9 +91,7 @@ def _of_part(ledger: Ledger, part: str) -> PartDocuments:
     payouts = _shown(ledger.payouts.values(), whose, "utbetalingsdato", "utbetalingsidentifikator")
     histories = {
         "krav": [(row["opprettelsesdato"], json_text(krav_shape(ledger, row))) for row in krav],
-        "innbetalinger": [
-            (row["innbetalingsdato"], json_text(payment_shape(ledger, row))) for row in payments
-        ],
+        "innbetalinger": [(row["innbetalingsdato"], json_text(payment_shape(ledger, row))) for row in payments],
         "utbetalinger": [(row["utbetalingsdato"], json_text(payout_shape(ledger, row))) for row in payouts],
     }
     oversikt = json_text(_oversikt(ledger, part, krav, payments))

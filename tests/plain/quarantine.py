@@ -111,9 +111,7 @@ def _available(
 
 def _changed(inbox: Path | Mapping[Number, Delivery], accepted: dict[Number, Delivery]) -> set[Number]:
     return {
-        number
-        for number, delivery in accepted.items()
-        if _manifest(inbox, number) not in (None, delivery.manifest)
+        number for number, delivery in accepted.items() if _manifest(inbox, number) not in (None, delivery.manifest)
     }
 
 

@@ -90,9 +90,7 @@ def motkrav_shapes(ledger: Ledger, key: str) -> list[Shape]:
     A due date is either, so at most one of the two lists holds anything.
     """
     covering = [motkrav_shape(ledger, row, row["motpost"], -1) for row in ledger.motkrav_on[key]]
-    covered = [
-        motkrav_shape(ledger, row, row["kravforfallsidentifikator"], 1) for row in ledger.motkrav_from[key]
-    ]
+    covered = [motkrav_shape(ledger, row, row["kravforfallsidentifikator"], 1) for row in ledger.motkrav_from[key]]
     return covering + covered
 
 

@@ -70,9 +70,7 @@ oere = st.one_of(
     st.sampled_from((1, 99, 100, 61_244_00, 10**12 + 1)),
 )
 kravtyper = st.sampled_from((*KRAVTYPER, "Ukjent type", '"', "x" * 64))
-kravgrupper = st.one_of(
-    st.none(), st.sampled_from(("Skatt", "Ærlig gruppe", "Andre krav", "A\\B", "\U0001f600"))
-)
+kravgrupper = st.one_of(st.none(), st.sampled_from(("Skatt", "Ærlig gruppe", "Andre krav", "A\\B", "\U0001f600")))
 
 
 @dataclass

@@ -51,9 +51,7 @@ def write_delivery(
         "leveransenummer": nr,
         "type": type,
         "uttrekkstidspunkt": uttrekkstidspunkt,
-        "tabeller": {
-            name: _write_table(folder, TABLES[name], rows, format, split) for name, rows in tables.items()
-        },
+        "tabeller": {name: _write_table(folder, TABLES[name], rows, format, split) for name, rows in tables.items()},
     }
     if callable(manifest_changes):
         manifest_changes(manifest)
@@ -141,9 +139,7 @@ def _parquet_content(columns: list[Column], rows: Sequence[Row]) -> bytes:
     try:
         arrays = [_typed_array(column, rows) for column in columns]
     except (ValueError, pa.ArrowException):
-        arrays = [
-            pa.array([_string(row.get(column.name)) for row in rows], pa.string()) for column in columns
-        ]
+        arrays = [pa.array([_string(row.get(column.name)) for row in rows], pa.string()) for column in columns]
     sink = io.BytesIO()
     pq.write_table(pa.table(arrays, names=[column.name for column in columns]), sink)
     return sink.getvalue()

@@ -317,7 +317,5 @@ def check_totals(oversikt):
     assert total["saldo"] == sum(group["saldo"] for group in groups) + unplaced
     listed = oversikt["aapentKravMedGjenstaaendeBeloep"]
     assert total["stipulerteRenter"] == sum(row["stipulerteRenter"] for row in listed)
-    assert total["forfalteKrav"] + total["ikkeForfalteKrav"] == sum(
-        row["gjenstaaendeBeloep"] for row in listed
-    )
+    assert total["forfalteKrav"] + total["ikkeForfalteKrav"] == sum(row["gjenstaaendeBeloep"] for row in listed)
     assert {group["kravgruppe"] for group in groups} == {row["kravgruppe"] for row in listed}

@@ -102,9 +102,7 @@ def good(key):
 @pytest.mark.parametrize("format", ["csv", "parquet"])
 def test_a_bad_value_is_refused(tmp_path, key, column, bad, format):
     office = Office(tmp_path)
-    office.full(
-        1, [changed(one, **{column: bad}) if one is good(key) else one for one in GOOD], format=format
-    )
+    office.full(1, [changed(one, **{column: bad}) if one is good(key) else one for one in GOOD], format=format)
     stages = {entry.row.key: entry.stage for entry in office.night().quarantined}
     assert stages[key] == "values"
 

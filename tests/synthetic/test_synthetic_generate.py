@@ -58,9 +58,7 @@ def test_summer_time_is_in_the_offset(tmp_path: Path) -> None:
 
 
 def test_a_table_is_left_out_some_nights(parquet_inbox: Path) -> None:
-    left_out = [
-        set(TABLES) - {"part"} - set(m["tabeller"]) for n in (2, 3) for _, m in manifests(parquet_inbox, n)
-    ]
+    left_out = [set(TABLES) - {"part"} - set(m["tabeller"]) for n in (2, 3) for _, m in manifests(parquet_inbox, n)]
     assert {"utbetaling"} in left_out
 
 

@@ -33,9 +33,7 @@ def test_the_plain_checks_accept_published_accounts_and_kids() -> None:
 
 def far_and_near() -> pl.Series:
     """Indices from all over the space of numbers."""
-    return pl.concat(
-        [pl.int_range(start, start + 4000, eager=True) for start in (0, 1_000_000, MAX_PARTS - 4000)]
-    )
+    return pl.concat([pl.int_range(start, start + 4000, eager=True) for start in (0, 1_000_000, MAX_PARTS - 4000)])
 
 
 def test_organisation_numbers_are_valid_synthetic_and_distinct() -> None:
