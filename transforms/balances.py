@@ -19,9 +19,7 @@ def balance_forfall(bucket: dict[str, pl.DataFrame], rates: pl.DataFrame, snapsh
     One law on both sides, remaining = original + Σ placed: what covers a debit counts negative,
     what is taken from a credit positive.
     """
-    placed = pl.concat(
-        [_placed(bucket["innbetaling_on_forfall"], -1), _placed(bucket["motkrav_on_debit"], -1), _placed(bucket["motkrav_on_credit"], 1), _placed(bucket["utbetaling_on_forfall"], 1)]
-    )
+    placed = pl.concat(_placed(bucket[name], sign) for name, sign in _SIGNS.items())
     sums = placed.group_by("kravforfallsidentifikator").agg(pl.col("plassert").sum())
     dues = bucket["kravforfall"].join(sums, on="kravforfallsidentifikator", how="left")
     bearing = bucket["krav"].select("kravidentifikator", "renteberegnes")
@@ -37,6 +35,14 @@ def balance_forfall(bucket: dict[str, pl.DataFrame], rates: pl.DataFrame, snapsh
     kroner = interest(pl.col("gjenstaaende_beloep").clip(0), pl.col("vekt"))
     renter = pl.when(bears).then(kroner * 100).otherwise(0).cast(pl.Int128)
     return dues.with_columns(stipulerte_renter=renter).drop("plassert", "renteberegnes", "vekt")
+
+
+_SIGNS = {
+    "innbetaling_on_forfall": -1,
+    "motkrav_on_debit": -1,
+    "motkrav_on_credit": 1,
+    "utbetaling_on_forfall": 1,
+}
 
 
 def _placed(rows: pl.DataFrame, sign: int) -> pl.DataFrame:

@@ -106,9 +106,7 @@ def test_csv_written_in_other_ways(place, how, pack):
     ending, compress = pack
     folder = place.deliver(tables={"part": [part(COMPANY)]}, format=ending)
     put(folder, f"part-1.{ending}", compress(SAME_CSV[how].encode()))
-    assert place.rows("part") == [
-        {"part": COMPANY, "parttype": "VIRKSOMHET", "innehaver": None, "slettet": False}
-    ]
+    assert place.rows("part") == [{"part": COMPANY, "parttype": "VIRKSOMHET", "innehaver": None, "slettet": False}]
 
 
 @pytest.mark.parametrize("header", ["part,parttype,innehaver", "part,parttype,innehaver\r\n\n"])
