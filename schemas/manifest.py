@@ -29,9 +29,7 @@ def _within_reach(value: datetime) -> datetime:
     return value
 
 
-Moment = Annotated[
-    AwareDatetime, BeforeValidator(_moment), AfterValidator(_within_reach), Field(strict=False)
-]
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_within_reach), Field(strict=False)]
 
 MAX_FILES = 10_000
 """Files in one table: what is wrong is told file by file, so there must be an end to them."""

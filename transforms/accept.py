@@ -103,8 +103,7 @@ def _take_in(delivery: Delivery, out: Path) -> list[Refusal]:
                 results[file.sti] = result.result()
             except FileRefused as error:
                 refusals += [
-                    delivery.refusal(code, text, fil=shown(file.sti), tabell=table.name)
-                    for code, text in error.reasons
+                    delivery.refusal(code, text, fil=shown(file.sti), tabell=table.name) for code, text in error.reasons
                 ]
     refusals += _check_totals(delivery, results)
     if not refusals:

@@ -91,9 +91,7 @@ def read_delivery(folder: Path) -> Delivery:
     if manifest.kilde != kilde:
         wrong.append(("L1-FOLDER", "kilde is not the name of the source's folder"))
     if manifest.leveransenummer != nummer:
-        wrong.append(
-            ("L1-FOLDER", f"leveransenummer {manifest.leveransenummer} lies in folder {folder.name}")
-        )
+        wrong.append(("L1-FOLDER", f"leveransenummer {manifest.leveransenummer} lies in folder {folder.name}"))
     return refused(sha256, *wrong, manifest=manifest)
 
 
@@ -140,9 +138,7 @@ def check_files(delivery: Delivery) -> FileChecks:
     """Holds the folder against the manifest: missing, unlisted, outside, twice, ending, sha256."""
     checks = FileChecks()
     assert delivery.manifest is not None  # noqa: S101
-    listed = Counter(
-        _plain(file.sti) for table in delivery.manifest.tabeller.values() for file in table.filer
-    )
+    listed = Counter(_plain(file.sti) for table in delivery.manifest.tabeller.values() for file in table.filer)
     for tabell, table in delivery.manifest.tabeller.items():
         for file in table.filer:
             reasons = list(_file_reasons(delivery.folder, file, listed))
@@ -219,13 +215,7 @@ def _file_reasons(folder: Path, file: DeliveredFile, listed: Counter[str]) -> It
 def _lies_within(folder: Path, sti: str) -> bool:
     """Whether the path stays in the folder by its words and passes no link."""
     words = PurePosixPath(sti)
-    if (
-        words.is_absolute()
-        or ".." in words.parts
-        or "\\" in sti
-        or "\0" in sti
-        or _plain(sti) in (".", MANIFEST)
-    ):
+    if words.is_absolute() or ".." in words.parts or "\\" in sti or "\0" in sti or _plain(sti) in (".", MANIFEST):
         return False
     path = folder
     for word in words.parts:

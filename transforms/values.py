@@ -41,19 +41,14 @@ def check_values(raw: pl.DataFrame, table: Table, first_row: int) -> Checked:
     if REMOVED.name not in raw.columns:
         raw = raw.with_columns(pl.lit(None, pl.String).alias(REMOVED.name))
     columns = (*table.columns, REMOVED)
-    typed = raw.select(
-        *(_typed(column, raw.schema[column.name]).alias(column.name) for column in columns), "rad"
-    )
+    typed = raw.select(*(_typed(column, raw.schema[column.name]).alias(column.name) for column in columns), "rad")
     broken = list(_broken(table, raw, typed))
     typed = typed.with_columns(pl.col(REMOVED.name).fill_null(False))
     oere = _sum(typed[table.amount]) if table.amount else 0
     if not broken:
         return Checked(typed, _no_reasons(raw.clear()), oere)
     codes = pl.DataFrame(
-        [
-            rule.replace_strict({True: code}, default=None).alias(str(place))
-            for place, (code, rule) in enumerate(broken)
-        ]
+        [rule.replace_strict({True: code}, default=None).alias(str(place)) for place, (code, rule) in enumerate(broken)]
     ).select(koder=pl.concat_list(pl.all()).list.drop_nulls().list.unique(maintain_order=True))
     refused = codes["koder"].list.len() > 0
     return Checked(typed.filter(~refused), raw.with_columns(codes).filter(refused), oere)
