@@ -7,7 +7,7 @@ BIN := .venv/bin
 SAMPLE := data/home/sample
 DATE := 2026-11-23
 
-.PHONY: run test check format ui lock clean
+.PHONY: run test check format ui crash-test fuzz lock clean
 
 run: .venv/installed
 	rm -rf $(SAMPLE)
@@ -26,6 +26,15 @@ check: .venv/installed
 format: .venv/installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# 200 kills and 20 full disks spread over a night; about ten minutes on two cores.
+crash-test: .venv/installed
+	$(BIN)/python -m tests.crash --kills 200 --full-disks 20
+
+# Random manifests, files, ledgers and faults, twenty times as many as in make test.
+fuzz: .venv/installed
+	KRAVOVERSIKT_EXAMPLES=20 KRAVOVERSIKT_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest \
+	  tests/accept/test_accept_fuzz.py tests/test_against_plain.py
 
 ui: .venv/installed
 	$(BIN)/kravoversikt ui
