@@ -1,7 +1,8 @@
-"""``kravoversikt``: generate, run, get, export, status, ui. Each command lives in its own file."""
+"""``kravoversikt``: generate, run, get, export, status, findings, ui. Each command lives in its own file."""
 
 import click
 
+from cli.findings import findings
 from cli.generate import generate
 from cli.read import export, get
 from cli.run import run
@@ -14,5 +15,5 @@ def main() -> None:
     """Overview documents of tax claims: ledger extracts in, published documents out."""
 
 
-for command in (generate, run, get, export, status, ui):
+for command in (generate, run, get, export, status, findings, ui):
     main.add_command(command)

@@ -20,9 +20,33 @@ SCHEMA = pl.Schema(
         "tabell": pl.String(),
         "noekkel": pl.String(),
         "parter_holdt_tilbake": pl.Int64(),
+        "rot_kode": pl.String(),
+        "rot_tabell": pl.String(),
+        "rot_noekkel": pl.String(),
     }
 )
-"""``noekkel`` is the row's identifier in its ledger, null for table ``part``."""
+"""``noekkel`` is the row's identifier in its ledger, null for table ``part``. ``rot_`` is the row that a refusal
+comes from when the row was refused because of another, else null."""
+
+_REFUSED_DUE_DATE = """cause.tabell = 'kravforfall' AND cause.kravidentifikator = row.noekkel
+    AND NOT list_contains(cause.koder, 'L2-CLAIM-OF-REFUSED')"""
+
+CAUSES = {
+    # table and code of the row refused: where the row that it was refused because of is found
+    ("krav", "L2-PART-UNKNOWN"): "cause.tabell = 'part' AND cause.noekkel = row.part",
+    ("innbetaling", "L2-PART-UNKNOWN"): "cause.tabell = 'part' AND cause.noekkel = row.part",
+    ("utbetaling", "L2-PART-UNKNOWN"): "cause.tabell = 'part' AND cause.noekkel = row.part",
+    ("part", "L2-PART-OWNER"): """cause.tabell = 'part' AND cause.noekkel IN (
+        SELECT innehaver FROM current_part WHERE part = row.noekkel)""",
+    ("kravforfall", "L2-CLAIM-UNKNOWN"): "cause.tabell = 'krav' AND cause.noekkel = row.kravidentifikator",
+    ("kravforfall", "L2-CLAIM-OF-REFUSED"): "cause.tabell = 'krav' AND cause.noekkel = row.kravidentifikator",
+    ("krav", "L2-CLAIM-SUM"): _REFUSED_DUE_DATE,
+    ("krav", "L2-CLAIM-NO-DUE-DATE"): _REFUSED_DUE_DATE,
+    ("plassering", "L2-PLACEMENT-DUE-DATE"): """cause.tabell = 'kravforfall'
+        AND cause.noekkel = row.kravforfallsidentifikator""",
+    ("plassering", "L2-PLACEMENT-MOTPOST"): """cause.tabell IN ('kravforfall', 'innbetaling', 'utbetaling')
+        AND cause.noekkel = row.motpost""",
+}
 
 
 def findings(
@@ -41,7 +65,6 @@ def findings(
                 "rad": refusal.rad,
                 "tabell": refusal.tabell,
                 "noekkel": refusal.key,
-                "parter_holdt_tilbake": None,
             }
             for refusal in refusals
         ],
@@ -54,20 +77,48 @@ def _quarantined(connection: duckdb.DuckDBPyConnection, files: pl.DataFrame) -> 
     connection.register("files", files.to_arrow())
     sentences = pl.DataFrame({"kode": list(SENTENCES), "melding": list(SENTENCES.values())})
     connection.register("sentences", sentences.to_arrow())
+    _create_roots(connection)
     return (
         connection.sql(
             """
         SELECT 2::TINYINT AS nivaa, kode, melding, kilde, leveransenummer::INTEGER AS leveransenummer, sti AS fil,
-               rad, tabell, CASE WHEN tabell <> 'part' THEN noekkel END AS noekkel, parter_holdt_tilbake
+               rad, tabell, CASE WHEN tabell <> 'part' THEN noekkel END AS noekkel, parter_holdt_tilbake,
+               rot_kode, rot_tabell, rot_noekkel
         FROM (SELECT * EXCLUDE (koder), unnest(koder) AS kode FROM row_ids)
         JOIN sentences USING (kode)
         LEFT JOIN files USING (kilde, leveransenummer, tabell, fil)
         LEFT JOIN (
           SELECT id, count(DISTINCT part) AS parter_holdt_tilbake FROM leads GROUP BY id
         ) USING (id)
+        LEFT JOIN roots USING (id)
         ORDER BY ALL
         """
         )
         .pl()
         .match_to_schema(SCHEMA, missing_columns="raise", integer_cast="upcast")
+    )
+
+
+def _create_roots(connection: duckdb.DuckDBPyConnection) -> None:
+    """``roots (id, rot_…)``: from each row refused because of another, along the causes to the first.
+
+    Causes end: a row refused by values or keys has none, and none is a row's own consequence.
+    """
+    edges = " UNION ALL ".join(
+        f"SELECT row.id, cause.id AS cause FROM row_ids AS row JOIN row_ids AS cause ON {where} "
+        f"WHERE row.tabell = '{tabell}' AND list_contains(row.koder, '{kode}') AND row.id <> cause.id"
+        for (tabell, kode), where in CAUSES.items()
+    )
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE roots AS
+        WITH RECURSIVE edges AS MATERIALIZED (SELECT id, min(cause) AS cause FROM ({edges}) GROUP BY id),
+        walk AS (
+          SELECT id, cause AS reached, 1 AS steps FROM edges
+          UNION ALL SELECT walk.id, edges.cause, steps + 1 FROM walk JOIN edges ON edges.id = walk.reached WHERE steps < 8),
+        ends AS (SELECT id, arg_max(reached, steps) AS root FROM walk GROUP BY id)
+        SELECT ends.id, list_first(koder) AS rot_kode, tabell AS rot_tabell,
+               CASE WHEN tabell <> 'part' THEN noekkel END AS rot_noekkel
+        FROM ends JOIN row_ids ON row_ids.id = ends.root
+        """
     )

@@ -19,7 +19,8 @@ def hold_back(connection: duckdb.DuckDBPyConnection, previous: Path | None) -> N
     Needs ``quarantined`` and ``current_*``. ``previous``: the tables of the last published snapshot.
     """
     connection.execute(
-        "CREATE TEMP TABLE row_ids AS SELECT row_number() OVER () AS id, * FROM quarantined;"
+        "CREATE TEMP TABLE row_ids AS SELECT row_number() OVER "
+        "(ORDER BY tabell, noekkel, kilde, leveransenummer, fil, rad) AS id, * FROM quarantined;"
         "CREATE TEMP TABLE leads (id BIGINT, part VARCHAR); CREATE TEMP TABLE held_back (part VARCHAR)"
     )
     rows = connection.execute("SELECT count(*) FROM quarantined").fetchone()

@@ -88,9 +88,11 @@ class Night:
     progress: Callable[[str], None] = lambda _: None
     sources: Sources = field(default_factory=Sources)
     stops: list[Refusal] = field(default_factory=list)
+    reports: list[Refusal] = field(default_factory=list)
     report: dict[str, Any] = field(default_factory=dict)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     _connection: duckdb.DuckDBPyConnection | None = None
+    _checked: bool = False
     _buckets: int = 0
     _expected: reconcile.Totals = field(default_factory=dict)
     _index: pl.DataFrame = field(default_factory=pl.DataFrame)
@@ -171,7 +173,9 @@ class Night:
         check_posts(self.connection)
         previous = self._previous()
         hold_back(self.connection, previous / "tables" if previous else None)
+        self._checked = True
         self._hold_share()
+        self.reports = self._reports()
         counts = count_current(self.connection)
         codes = self.connection.sql(
             "SELECT kode, count(*) AS rader FROM (SELECT unnest(koder) AS kode FROM quarantined) GROUP BY ALL"
@@ -188,6 +192,21 @@ class Night:
 
     def _one(self, query: str) -> int:
         return int(self.connection.execute(query).fetchall()[0][0])
+
+    def _reports(self) -> list[Refusal]:
+        """What is reported and never refused: kravtyper that are not known, posts that came from two sources."""
+        self.connection.register("known", reference.read_kravtyper(self.settings.kravtyper).to_arrow())
+        unknown = "SELECT count(*), count(DISTINCT kravtype) FROM good_krav ANTI JOIN known USING (kravtype)"
+        krav, types = self.connection.execute(unknown).fetchall()[0]
+        reports = []
+        if krav:
+            text = f"{types} kravtyper on {krav} krav: they bear interest, and need a kravgruppe of their own"
+            reports.append(Refusal(0, "R-KRAVTYPE-UNKNOWN", text, tabell="krav"))
+        for name in TABLES:
+            count = self._one(f"SELECT count(*) FROM same_{name}")
+            if count:
+                reports.append(Refusal(0, "R-KEY-SOURCES-SAME", f"{count} rows", tabell=name))
+        return reports
 
     def _hold_share(self) -> None:
         held = self._one("SELECT count(*) FROM held_back") + self._one("SELECT count(*) FROM leads_nowhere")
@@ -352,11 +371,9 @@ class Night:
             "fil": pl.Int32,
             "sti": pl.String,
         }
-        return findings(
-            self._connection,
-            self.sources.refusals + self.stops,
-            pl.DataFrame(files, schema=schema, orient="row"),
-        )
+        told = self.sources.refusals + self.stops + self.reports
+        connection = self._connection if self._checked else None
+        return findings(connection, told, pl.DataFrame(files, schema=schema, orient="row"))
 
     def _manifest(self) -> dict[str, Any]:
         used = [delivery for chain in self.sources.used.values() for delivery in chain]
@@ -398,3 +415,9 @@ def last_report(home: Path) -> dict[str, Any] | None:
     """The report of the last run that began over the home, whatever came of it."""
     reports = sorted((home / RUNS).glob("*/report.json"))
     return snapshot.read_json(reports[-1]) if reports else None
+
+
+def last_findings(home: Path) -> pl.DataFrame | None:
+    """The findings of the last run that began over the home."""
+    found = sorted((home / RUNS).glob("*/findings.parquet"))
+    return pl.read_parquet(found[-1]) if found else None
