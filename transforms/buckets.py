@@ -41,7 +41,7 @@ def write_buckets(connection: duckdb.DuckDBPyConnection, out: Path, kravtyper: p
         connection.execute(
             f"""
             COPY (SELECT near.*, parts.bucket FROM ({query}) AS near JOIN parts USING (part))
-            TO {sql_text(out / name)} (FORMAT parquet, PARTITION_BY (bucket), COMPRESSION zstd, COMPRESSION_LEVEL 1)
+            TO {sql_text(out / name)} (FORMAT parquet, PARTITION_BY (bucket), COMPRESSION snappy)
             """
         )
     return count

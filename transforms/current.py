@@ -27,7 +27,7 @@ SQL_TYPES = {
 def connect(work: Path, memory: str = "1500MB", threads: int = 2) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection for one night, spilling to ``work``. Order of rows is nobody's concern here."""
     work.mkdir(parents=True, exist_ok=True)
-    return duckdb.connect(
+    connection = duckdb.connect(
         config={
             "memory_limit": memory,
             "threads": threads,
@@ -36,6 +36,8 @@ def connect(work: Path, memory: str = "1500MB", threads: int = 2) -> duckdb.Duck
             "autoinstall_known_extensions": False,
         }
     )
+    connection.execute("SET enable_progress_bar = false")  # a setting of the session, not of the database
+    return connection
 
 
 def sql_text(value: object) -> str:

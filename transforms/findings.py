@@ -115,7 +115,8 @@ def _create_roots(connection: duckdb.DuckDBPyConnection) -> None:
         WITH RECURSIVE edges AS MATERIALIZED (SELECT id, min(cause) AS cause FROM ({edges}) GROUP BY id),
         walk AS (
           SELECT id, cause AS reached, 1 AS steps FROM edges
-          UNION ALL SELECT walk.id, edges.cause, steps + 1 FROM walk JOIN edges ON edges.id = walk.reached WHERE steps < 8),
+          UNION ALL SELECT walk.id, edges.cause, steps + 1 FROM walk
+          JOIN edges ON edges.id = walk.reached WHERE steps < 8),
         ends AS (SELECT id, arg_max(reached, steps) AS root FROM walk GROUP BY id)
         SELECT ends.id, list_first(koder) AS rot_kode, tabell AS rot_tabell,
                CASE WHEN tabell <> 'part' THEN noekkel END AS rot_noekkel
