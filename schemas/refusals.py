@@ -86,6 +86,9 @@ RUN = {
 REPORT = {
     "R-KEY-SOURCES-SAME": "one post from two sources, with the same content",
     "R-KRAVTYPE-UNKNOWN": "a kravtype is not in the reference data",
+    "R-KID": "a KID's check digit fails",
+    "R-KONTONUMMER": "an account number's check digit fails, or the number is masked",
+    "R-IBAN": "an IBAN's check digits fail, or it is masked",
 }
 
 SENTENCES = {**DELIVERY, **WAITING, **ROW, **RUN, **REPORT}

@@ -12,9 +12,10 @@ Out comes a folder that later nights read instead of the delivery:
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -22,6 +23,7 @@ import pyarrow.parquet
 
 from schemas.refusals import Refusal
 from schemas.tables import TABLES, Table
+from transforms.check_digits import count_failing
 from transforms.deliveries import MANIFEST, Delivery, check_files, shown
 from transforms.money import kroner
 from transforms.tabular import FileRefused, read_batches
@@ -50,12 +52,17 @@ ROWS_TOO_MANY = 1_000_000
 
 @dataclass(frozen=True)
 class TableReceipt:
-    """What was in one table of a delivery; ``oere`` is the sum of its amounts."""
+    """What was in one table of a delivery.
+
+    ``oere``: the sum of its amounts. ``failing``: how many values have check digits that fail, by
+    report and column (``R-KID kidnummer``).
+    """
 
     rader: int
     refused: int
     removed: int
     oere: int
+    failing: dict[str, int]
 
 
 @dataclass
@@ -65,6 +72,7 @@ class _FileResult:
     removed: int
     hashes: pl.Series
     refused: pl.DataFrame
+    failing: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 def accept_delivery(delivery: Delivery, out: Path) -> list[Refusal]:
@@ -126,6 +134,7 @@ def _read_file(path: Path, table: Table, removals: bool, place: int, rader: int,
                 raise FileRefused(("L1-ROWS", text))
             total.oere += checked.oere
             total.removed += int(checked.typed["slettet"].sum())
+            total.failing.update(count_failing(checked.typed.filter(~pl.col("slettet")), table))
             total.hashes.append(raw.select(hash=pl.col(table.key).drop_nulls().hash())["hash"])
             total.refused.extend(_as_refused(checked.refused, table, place))
             typed = checked.typed.with_columns(fil=pl.lit(place, pl.Int32)).to_arrow(
@@ -185,12 +194,14 @@ def _finish(delivery: Delivery, results: dict[str, _FileResult], out: Path) -> N
         rows = pl.concat([REFUSED_SCHEMA.to_frame(), *(result.refused for result in read)])
         rows, unremoved = _refuse_doubled_keys(TABLES[tabell], [result.hashes for result in read], rows, out)
         refused.append(rows)
+        failing = sum((result.failing for result in read), Counter[tuple[str, str]]())
         receipts[tabell] = asdict(
             TableReceipt(
                 rader=sum(result.rows for result in read),
                 refused=rows.height,
                 removed=sum(result.removed for result in read) - unremoved,
                 oere=sum(result.oere for result in read),
+                failing={" ".join(what): count for what, count in sorted(failing.items())},
             )
         )
     pl.concat(refused).write_parquet(out / "refused.parquet")

@@ -41,7 +41,7 @@ def write_analytics(snapshot: Path, views: tuple[str, ...] = TABLE_NAMES) -> Non
                 columns = pl.read_parquet_schema(files[0])
                 connection.execute(
                     f"CREATE VIEW {name} AS SELECT {', '.join(map(_column, columns))} "
-                    f"FROM read_parquet({sql_text(snapshot / 'tables' / name)} || '/*.parquet')"
+                    f"FROM read_parquet({sql_text(snapshot / 'tables' / name / '*.parquet')})"
                 )
         connection.execute(f"CREATE VIEW findings AS FROM read_parquet({sql_text(snapshot / 'findings.parquet')})")
 

@@ -206,7 +206,13 @@ class Night:
             count = self._one(f"SELECT count(*) FROM same_{name}")
             if count:
                 reports.append(Refusal(0, "R-KEY-SOURCES-SAME", f"{count} rows", tabell=name))
-        return reports
+        return reports + [
+            Refusal(0, what.split()[0], f"{count} in {what.split()[1]}", used.kilde, used.leveransenummer, tabell=table)
+            for chain in self.sources.used.values()
+            for used in chain
+            for table, receipt in used.receipt.items()
+            for what, count in receipt["failing"].items()
+        ]
 
     def _hold_share(self) -> None:
         held = self._one("SELECT count(*) FROM held_back") + self._one("SELECT count(*) FROM leads_nowhere")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.refusals import Refusal
-from transforms.accept import TableReceipt, accept_delivery
+from transforms.accept import accept_delivery
 from transforms.deliveries import Delivery, find_deliveries
 
 
@@ -172,8 +172,3 @@ class _Source:
             self.out.waiting += 1
             text = "send what is missing, or a new full"
             self.out.refusals.append(delivery.refusal(code, text))
-
-
-def removed_rows(accepted: Iterable[Accepted], tabell: str) -> int:
-    """How many rows of the table asked for a removal."""
-    return sum(int(a.receipt.get(tabell, asdict(TableReceipt(0, 0, 0, 0)))["removed"]) for a in accepted)

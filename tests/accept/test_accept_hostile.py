@@ -166,7 +166,7 @@ def test_memory_is_bounded(tmp_path):
         except FileRefused as refused:
             print(refused)
     """
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program), str(tmp_path / "bomb.parquet")],
         capture_output=True,
         text=True,

@@ -1,0 +1,49 @@
+"""Check digits against numbers that are published as examples."""
+
+import polars as pl
+import pytest
+
+from schemas.tables import INNBETALING
+from transforms.check_digits import count_failing, valid_iban, valid_kid, valid_kontonummer
+
+
+def valid(rule, text: str) -> bool:
+    return rule(pl.Series([text]))[0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "good", "bad"),
+    [
+        (valid_kontonummer, "76940524802", "76940524803"),
+        (valid_kontonummer, "86011117947", "8601111794"),
+        (valid_iban, "NO42 7694 0524 802", "NO43 7694 0524 802"),
+        (valid_iban, "NO9386011117947", "NO9386011117974"),
+        (valid_iban, "GB29NWBK60161331926819", "GB29NWBK6016133192681"),
+        (valid_iban, "MT84MALT011000012345MTLCAST001S", "MT84MALT011000012345MTLCAST001T"),
+        (valid_kid, "2345676", "2345675"),  # Luhn
+        (valid_kid, "0000000000000000002345676", "00000000000000000002345676"),  # 25 digits and 26
+        (valid_kid, "12345678903", "12345678904"),  # mod 11
+        (valid_kid, "7900011880501220017", "7900011880501220019"),
+        (valid_kid, "18", "******17"),
+    ],
+)
+def test_good_and_bad(rule, good, bad):
+    assert valid(rule, good)
+    assert not valid(rule, bad)
+
+
+def test_mod_11_with_a_dash_for_ten():
+    # 3 * 2 + 1 * 3 = 9 and 11 - 9 = 2; 6 * 2 = 12, so the check digit of 6 would be 10: a dash.
+    assert valid(valid_kid, "132")
+    assert valid(valid_kid, "6-")
+    assert not valid(valid_kid, "7-")
+
+
+def test_failing_values_are_counted_by_column():
+    columns = {name: [None, None, None] for name in INNBETALING.names}
+    rows = pl.DataFrame(
+        {**columns, "fra_kontonummer": ["******24802", "76940524802", "******24802"], "til_iban": ["NO1", None, None]},
+        schema_overrides=dict.fromkeys(INNBETALING.names, pl.String),
+    )
+    failing = count_failing(rows, INNBETALING)
+    assert failing == {("R-KONTONUMMER", "fra_kontonummer"): 2, ("R-IBAN", "til_iban"): 1}
