@@ -93,7 +93,10 @@ def test_the_models_are_the_seeds_and_no_more():
 
 def test_only_what_an_extract_may_leave_out_is_optional():
     optional = {
-        f"{name}.{field}" for name in SEED for field, info in models()[name].model_fields.items() if not info.is_required()
+        f"{name}.{field}"
+        for name in SEED
+        for field, info in models()[name].model_fields.items()
+        if not info.is_required()
     }
     assert optional == OPTIONAL
 

@@ -2,10 +2,15 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from datetime import date
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from schemas.store import INDEX_SCHEMA
 from serving.errors import STATUS, KravoversiktError
 from serving.period import Period, check_part, one_year_after
 from serving.store import Snapshot, export
@@ -14,6 +19,7 @@ from tests.plain.numbers import national_number, organisation_number, with_wrong
 from tests.plain.statement import innbetaling, krav, kravforfall, part, rows, utbetaling
 from tests.plain.write import write_delivery
 
+ROOT = Path(__file__).resolve().parent.parent
 A, B, C, D = (organisation_number(number) for number in range(1, 5))
 DAYS = ("0001-01-01", "1899-12-31", "1969-12-31", "1970-01-01", "2023-01-01", "2023-12-31", "2024-02-29", "9999-12-31")
 """The days on which A has a krav, a payment and a payout, each named by its day."""
@@ -255,6 +261,53 @@ def test_damaged_manifest_or_index(copy, name, damage):
         path.write_bytes({"empty": b"", "cut": content[: len(content) // 2], "rubbish": b"\xff" * 100}[damage])
     with pytest.raises(KravoversiktError, match="KB-002"):
         Snapshot(copy)
+
+
+def test_an_index_that_is_not_the_manifests(copy):
+    """A sound Arrow file, but A's documents stand under C: nobody may be shown another's."""
+    path = copy / "documents" / "index.arrow"
+    with pa.memory_map(str(path)) as source:
+        index = pa.ipc.open_file(source).read_all().to_pylist()
+    of_a, of_c = (next(row for row in index if row["part"] == whose) for whose in (A, C))
+    of_a["part"], of_c["part"] = C, A
+    index.sort(key=lambda row: row["part"])
+    path.unlink()
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, INDEX_SCHEMA) as writer:
+        writer.write_table(pa.Table.from_pylist(index, INDEX_SCHEMA))
+    with pytest.raises(KravoversiktError, match="KB-002"):
+        Snapshot(copy).document("oversikt", A)
+
+
+def test_a_changed_bit_in_the_index_is_no_crash(copy):
+    """In a process of its own: an Arrow file with a wrong length inside could take the whole server down."""
+    path = copy / "documents" / "index.arrow"
+    content = path.read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-c", TRY_BITS, str(copy), A, str(len(content))], cwd=ROOT, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout.decode().split()) == (0, ["KB-002"])
+
+
+TRY_BITS = """
+import sys
+from pathlib import Path
+from serving.errors import KravoversiktError
+from serving.store import Snapshot
+folder, part, length = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+path, answers = folder / "documents" / "index.arrow", set()
+content = path.read_bytes()
+for place in range(0, length, 37):
+    damaged = bytearray(content)
+    damaged[place] ^= 4
+    path.unlink()
+    path.write_bytes(damaged)
+    try:
+        Snapshot(folder).document("oversikt", part)
+        answers.add("served")
+    except KravoversiktError as error:
+        answers.add(error.kode)
+print(*sorted(answers))
+"""
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "overwritten", "one bit"])

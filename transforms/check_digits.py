@@ -65,7 +65,8 @@ def valid_kid(text: pl.Series) -> pl.Series:
     well_formed = text.str.contains(rf"^[0-9]{{1,{KID_DIGITS - 1}}}[0-9-]$")
     dashed = text.str.ends_with("-")
     numbers = text.str.replace("-", "0", literal=True).zip_with(well_formed, _none(text))
-    width = max(int(numbers.str.len_bytes().max() or 0), 2)  # zeros to the left change nothing
+    width = int(numbers.to_frame("kid").select(pl.col("kid").str.len_bytes().max().fill_null(0)).item())
+    width = max(width, 2)  # zeros to the left would change nothing
     digits = _digits(numbers, width)
     mod11 = _weighted(digits, [1, *((place % 6) + 2 for place in range(width - 1))]) + 10 * dashed.cast(pl.Int64)
     # Luhn: every other digit doubled, less 9 where that passes 9
