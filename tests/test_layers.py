@@ -1,0 +1,79 @@
+"""Who may import whom, and where the environment is read: docs/architecture.md, held by machine."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LAYERS = {
+    "schemas": set(),
+    "transforms": {"schemas"},
+    "serving": {"schemas"},
+    "synthetic": {"schemas"},
+    "pipelines": {"schemas", "transforms"},
+    "cli": {"schemas", "transforms", "serving", "synthetic", "pipelines"},
+}
+"""Each layer, and those of ours that it may import beside itself."""
+
+DAGSTER_ONLY_IN = {"pipelines"}
+READS_ENVIRONMENT = {"pipelines/settings.py"}
+SETS_ENVIRONMENT = {"pipelines/run.py", "cli/ui.py"}
+
+
+def files(*layers):
+    return [path for layer in layers for path in sorted((ROOT / layer).rglob("*.py"))]
+
+
+def name(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(path):
+    """The top-level packages that a file imports, wherever in it the import stands."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{name(path)} has a relative import"
+            yield str(node.module).partition(".")[0]
+
+
+def environment(path):
+    """How a file uses the environment: ``sets`` for ``os.environ[…] = …``, else ``reads``."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Attribute) and child.attr in ("environ", "environb", "getenv"):
+                stored = isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
+                yield "sets" if stored else "reads"
+        if isinstance(node, ast.ImportFrom) and node.module == "os":
+            yield from ("reads" for alias in node.names if alias.name in ("environ", "environb", "getenv"))
+
+
+@pytest.mark.parametrize("path", files(*LAYERS), ids=name)
+def test_imports_only_what_its_layer_may(path):
+    layer = name(path).partition("/")[0]
+    ours = {package for package in imports(path) if package in {*LAYERS, "tests"}}
+    assert ours <= LAYERS[layer] | {layer}
+
+
+def test_dagster_is_only_wiring():
+    assert {name(path) for path in files(*(LAYERS.keys() - DAGSTER_ONLY_IN)) if "dagster" in imports(path)} == set()
+
+
+def test_the_environment_is_read_in_one_place():
+    uses = {name(path): set(environment(path)) for path in files(*LAYERS)}
+    assert {path for path, how in uses.items() if "reads" in how} == READS_ENVIRONMENT
+    assert {path for path, how in uses.items() if "sets" in how} == SETS_ENVIRONMENT
+
+
+def test_every_folder_of_code_is_a_layer():
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
+    assert packages == set(LAYERS)
+
+
+def test_the_plain_reference_takes_nothing_from_the_system():
+    """Or it would agree with the system's mistakes."""
+    for path in files("tests/plain"):
+        assert not set(imports(path)) & set(LAYERS), name(path)

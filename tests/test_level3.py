@@ -1,0 +1,222 @@
+"""What stops a run before it publishes (CONTRACT section 2, level 3). Yesterday's documents stay up."""
+
+import json
+from datetime import date, timedelta
+
+import pytest
+
+from tests.nights import S
+from tests.plain.numbers import national_number, organisation_number
+from tests.plain.statement import innbetaling, part, rows
+from tests.plain.write import write_delivery
+from transforms.night import Night, Settings
+
+YESTERDAY = S - timedelta(days=1)
+
+
+@pytest.fixture
+def nights(nights):
+    nights.inbox.mkdir()
+    return nights
+
+
+def deliver(nights, nr=1, type="full", said=None, kilde="skatt", **how):
+    said = said or rows(part(organisation_number(1)))
+    return write_delivery(nights.inbox, kilde, nr, type, said, **how)
+
+
+def companies(count):
+    return [part(organisation_number(number)) for number in range(count)]
+
+
+def refused_payments(*numbers):
+    """Payments of nothing, which are refused, each by the company of the number."""
+    return [innbetaling(f"bad-{number}", organisation_number(number), 0) for number in numbers]
+
+
+def stopped_by(nights):
+    """The codes that the run's report says it was stopped by; nothing when it was published."""
+    newest = max((nights.home / "runs").iterdir())
+    report = json.loads((newest / "report.json").read_text())
+    assert report["outcome"] == ("stopped" if report["stops"] else "published")
+    return [stop.partition(" ")[0] for stop in report["stops"]]
+
+
+def reasons(nights, snapshot_date=S, **settings):
+    """The codes of the reasons to stop that the stages find that can find them, without building anything."""
+    night = Night(Settings(nights.inbox, nights.home, snapshot_date, "0000", memory="500MB", **settings))
+    night.note("accept", night.accept())
+    if night.sources.used:
+        night.note("check", night.check())
+    night.finish()
+    return [stop.code for stop in night.stops]
+
+
+# held back: more than the share stops, exactly the share doesn't
+
+
+@pytest.mark.parametrize(
+    ("parts", "refused", "share", "codes"),
+    [
+        (100, 1, 0.01, []),  # exactly the share
+        (99, 1, 0.01, ["L3-HELD-BACK"]),
+        (100, 2, 0.01, ["L3-HELD-BACK"]),
+        (200, 2, 0.01, []),
+        (10, 1, 0.1, []),
+        (10, 3, 0.3, []),
+        (10, 4, 0.3, ["L3-HELD-BACK"]),
+        (10, 7, 0.7, []),  # 0.7 × 10 in binary is just under 7
+        (100, 29, 0.29, []),  # and 0.29 × 100 just under 29
+        (10, 0, 0.0, []),
+        (10, 1, 0.0, ["L3-HELD-BACK"]),
+        (2, 2, 1.0, []),
+    ],
+)
+def test_share_held_back(nights, parts, refused, share, codes):
+    deliver(nights, said=rows(*companies(parts), *refused_payments(*range(refused))))
+    assert reasons(nights, max_held_back=share) == codes
+
+
+def test_a_part_counts_once_however_many_rows_hold_it_back(nights):
+    twice = [innbetaling(f"I{number}", organisation_number(1), 0) for number in range(5)]
+    deliver(nights, said=rows(*companies(100), *twice))
+    assert reasons(nights) == []
+
+
+def test_a_row_that_leads_to_no_part_counts_as_one(nights):
+    """Two rows without a part among 100: 2 % is more than 1 %."""
+    nowhere = [innbetaling("I1", None, 1), innbetaling("I2", None, 1)]
+    deliver(nights, said=rows(*companies(100), *nowhere))
+    assert reasons(nights, max_held_back=0.02) == []
+    assert reasons(nights, max_held_back=0.019) == ["L3-HELD-BACK"]
+
+
+def test_a_part_that_is_not_in_the_register_counts_too(nights):
+    deliver(nights, said=rows(*companies(10), innbetaling("I", organisation_number(99), 1)))
+    assert reasons(nights, max_held_back=0.09) == ["L3-HELD-BACK"]
+
+
+def test_an_owner_held_back_takes_his_sole_proprietorships_along(nights):
+    owner = national_number(1)
+    owned = [part(organisation_number(number), "ENK", owner) for number in range(50, 53)]
+    deliver(nights, said=rows(part(owner, "PERSON"), *owned, innbetaling("I", owner, 0)))
+    nights.run(max_held_back=0.99)  # 4 of 4
+    assert stopped_by(nights) == ["L3-HELD-BACK"]
+
+
+def test_when_no_part_is_accepted_any_row_is_too_many(nights):
+    deliver(nights, said=rows(*refused_payments(1)))
+    assert reasons(nights, max_held_back=100) == ["L3-HELD-BACK"]
+
+
+# a source too old: whole days in Oslo between its last used delivery and S
+
+
+@pytest.mark.parametrize(
+    ("extracted", "codes"),
+    [
+        ("2026-11-20T00:00:00+01:00", []),  # three days before S
+        ("2026-11-19T23:59:59+01:00", ["L3-SOURCE-OLD"]),  # four, by a second
+        ("2026-11-19T23:00:00Z", []),  # midnight in Oslo
+        ("2026-11-19T22:59:59Z", ["L3-SOURCE-OLD"]),
+        ("2026-11-20T07:59:00+09:00", ["L3-SOURCE-OLD"]),  # the 20th in Tokyo
+        ("2026-11-19T19:00:00-04:00", []),  # the 19th in the west
+        ("2026-11-23T03:00:00+01:00", []),
+        ("2026-11-25T03:00:00+01:00", []),  # extracted after S: not old
+    ],
+)
+def test_source_too_old(nights, extracted, codes):
+    deliver(nights, uttrekkstidspunkt=extracted)
+    assert reasons(nights) == codes
+
+
+def test_the_days_are_oslo_days_in_summer_too(nights):
+    """Summer time is two hours ahead of UTC: 22:00Z is midnight."""
+    deliver(nights, uttrekkstidspunkt="2026-07-01T21:59:59Z")
+    assert reasons(nights, date(2026, 7, 5)) == ["L3-SOURCE-OLD"]
+    assert reasons(nights, date(2026, 7, 4)) == []
+
+
+def test_max_age_days_is_what_the_run_is_given(nights):
+    deliver(nights, uttrekkstidspunkt="2026-11-22T23:00:00+01:00")
+    assert reasons(nights, max_age_days=0) == ["L3-SOURCE-OLD"]
+    assert reasons(nights, max_age_days=1) == []
+
+
+def test_it_is_the_last_delivery_used_that_counts(nights):
+    """An old full is fine with a fresh change; a fresh change that waits makes nothing younger."""
+    deliver(nights, uttrekkstidspunkt="2026-10-01T00:00:00+02:00")
+    deliver(nights, 3, "endring", rows(part(organisation_number(2))))
+    nights.run()
+    assert stopped_by(nights) == ["L3-SOURCE-OLD"]
+    deliver(nights, 2, "endring", rows(part(organisation_number(3))), uttrekkstidspunkt="2026-10-02T00:00:00+02:00")
+    nights.run()
+    assert stopped_by(nights) == []
+
+
+def test_one_old_source_of_two_stops_all(nights):
+    deliver(nights)
+    deliver(nights, kilde="mva", said=rows(part(organisation_number(2))), uttrekkstidspunkt="2026-11-01T00:00:00+01:00")
+    night = nights.run()
+    assert stopped_by(nights) == ["L3-SOURCE-OLD"]
+    assert [stop.kilde for stop in night.stops] == ["mva"]
+
+
+# a source gone, no source at all
+
+
+def test_no_source(nights):
+    nights.run()
+    assert stopped_by(nights) == ["L3-NO-SOURCE"]
+    assert nights.answer(organisation_number(1)) == "KB-002"
+
+
+def test_no_source_has_a_full(nights):
+    deliver(nights, 2, "endring")
+    nights.run()
+    assert stopped_by(nights) == ["L3-NO-SOURCE"]
+    assert "L1-NO-FULL" in nights.codes()
+
+
+def test_a_source_gone_from_the_inbox_is_still_there_as_accepted(nights):
+    deliver(nights)
+    nights.publish(YESTERDAY)
+    (nights.inbox / "skatt").rename(nights.folder / "away")
+    nights.run()
+    assert stopped_by(nights) == []
+
+
+def test_a_new_source_that_is_refused_does_not_stop_the_others(nights):
+    deliver(nights)
+    deliver(nights, kilde="mva", manifest_changes={"skjemaversjon": "2"})
+    nights.run()
+    assert stopped_by(nights) == []
+    assert "L1-MANIFEST-FIELD" in nights.codes()
+
+
+# what a stop leaves
+
+
+def test_a_stopped_run_leaves_yesterdays_documents(nights):
+    one, two = organisation_number(1), organisation_number(2)
+    deliver(nights, said=rows(part(one), innbetaling("I1", one, 100)))
+    nights.publish(YESTERDAY)
+    before, current = nights.documents(), (nights.home / "current").resolve()
+    deliver(nights, 2, "endring", rows(part(two), innbetaling("I2", one, 200), innbetaling("I3", two, 0)))
+    nights.run()
+    assert stopped_by(nights) == ["L3-HELD-BACK"]
+    assert nights.documents() == before
+    assert nights.snapshot().snapshot_date(one) == YESTERDAY
+    assert (nights.home / "current").resolve() == current
+    assert [path.name for path in (nights.home / "snapshots").iterdir()] == [current.name]
+    assert not (nights.home / ".work").exists()
+    nights.run(max_held_back=1)
+    assert stopped_by(nights) == []
+    assert nights.oversikt(one).count('"innbetaltBeloep"') == 2
+
+
+def test_every_reason_to_stop_is_told(nights):
+    deliver(nights, said=rows(*companies(2), *refused_payments(1)), uttrekkstidspunkt="2026-11-01T00:00:00+01:00")
+    nights.run()
+    assert stopped_by(nights) == ["L3-SOURCE-OLD", "L3-HELD-BACK"]
+    assert {"L3-SOURCE-OLD", "L3-HELD-BACK"} <= nights.codes()

@@ -1,0 +1,273 @@
+"""The reconciliation can fail: documents altered after they are built are never published (CONTRACT section 5).
+
+Each case changes the stored bytes themselves, as a fault in serializing, compressing or copying would:
+a frame is unpacked, changed, packed again, and the index set right for the new lengths.
+"""
+
+import re
+from datetime import date, timedelta
+
+import polars as pl
+import pytest
+import zstandard
+
+from schemas.store import END_BITS, KINDS
+from tests.nights import STAGES, Nights
+from tests.plain.numbers import national_number, organisation_number
+from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
+from tests.plain.write import write_delivery
+from transforms import fragments
+from transforms.night import Night, Settings
+
+S = date(2023, 8, 28)
+COMPANY, ENK, OWNER = organisation_number(1), organisation_number(2), national_number(1)
+
+STATEMENT = rows(
+    part(COMPANY),
+    part(ENK, "ENK", OWNER),
+    part(OWNER, "PERSON"),
+    krav("K1", COMPANY, 70000, kravtype="Merverdiavgift"),
+    kravforfall("F1", "K1", 65000, "2022-04-11"),
+    kravforfall("F2", "K1", 5000, "2023-09-11"),
+    krav("K2", COMPANY, 900, kravtype="Forskuddstrekk"),
+    kravforfall("F3", "K2", 900, "2023-03-15"),
+    krav("C", COMPANY, -800, kravtype="Merverdiavgift tilgode"),
+    kravforfall("C1", "C", -800, "2023-03-15"),
+    krav("K3", OWNER, 400),
+    kravforfall("F4", "K3", 400, "2023-09-15"),
+    krav("K4", ENK, 333),
+    kravforfall("F5", "K4", 333, "2023-01-15"),
+    innbetaling("I1", COMPANY, 4000, "2023-02-01"),
+    innbetaling("I2", OWNER, 150, "2023-02-01"),
+    utbetaling("U", COMPANY, 500, "2023-04-01"),
+    plassering("P1", "INNBETALING", "F1", "I1", 3500),
+    plassering("P2", "MOTKRAV", "F3", "C1", 250),
+    plassering("P3", "UTBETALING", "C1", "U", 500),
+    plassering("P4", "INNBETALING", "F4", "I2", 100),
+)
+
+AMOUNT = re.compile(r'"(\w+)":(-?[0-9]+\.[0-9]{2})')
+
+
+class Built:
+    """A night that has come to its reconciliation, and its documents as they lie in the segment."""
+
+    def __init__(self, nights):
+        nights.inbox.mkdir()
+        write_delivery(nights.inbox, "skatt", 1, "full", STATEMENT)
+        self.night = Night(Settings(nights.inbox, nights.home, S, "0001", max_age_days=10_000, memory="500MB"))
+        for stage in STAGES[: STAGES.index("reconcile")]:
+            self.night.note(stage, getattr(self.night, stage)())
+        self.index = self.night._index
+        self.path = self.night.folder / "documents" / "bucket-0000.zst"
+        self.stored = self.path.read_bytes()
+
+    def frame(self, kind, whose):
+        """The document's words, empty for an oversikt, and its text."""
+        row = self.index.row(by_predicate=pl.col("part") == whose, named=True)
+        start, length = row[f"{kind}_offset"], row[f"{kind}_length"]
+        frame = zstandard.decompress(self.stored[start : start + length]) if length else b""
+        words = 0 if kind == "oversikt" else 8 * row[f"{kind}_antall"]
+        return frame[:words], frame[words:].decode()
+
+    def documents(self):
+        return [(kind, whose) for kind in KINDS for whose in self.index["part"]]
+
+    def store(self, kind, whose, words, text):
+        """Stores the document anew, at the end of the segment."""
+        packed = zstandard.ZstdCompressor(write_checksum=True).compress(words + text.encode())
+        self.path.write_bytes(self.stored + packed)
+        here = pl.col("part") == whose
+        changed = {"offset": len(self.stored), "length": len(packed)}
+        if kind != "oversikt":
+            changed["antall"] = len(words) // 8
+        self.night._index = self.index.with_columns(
+            pl.when(here).then(pl.lit(value, pl.Int64)).otherwise(f"{kind}_{name}").alias(f"{kind}_{name}")
+            for name, value in changed.items()
+        )
+
+    def restore(self):
+        self.path.write_bytes(self.stored)
+        self.night._index, self.night.stops = self.index, []
+
+    def stops(self):
+        """The codes that the reconciliation stops the night with, over what is stored now."""
+        self.night.stops = []
+        self.night.reconcile()
+        return {stop.code for stop in self.night.stops}
+
+
+@pytest.fixture(scope="module")
+def night_built(tmp_path_factory):
+    built = Built(Nights(tmp_path_factory.mktemp("reconcile")))
+    yield built
+    built.restore()
+    built.night.finish()
+
+
+@pytest.fixture
+def built(night_built):
+    yield night_built
+    night_built.restore()
+
+
+def altered(text, place):
+    """The text with the digit before the point of its place-th amount changed."""
+    found = list(AMOUNT.finditer(text))[place]
+    point = found.end() - 3
+    digit = str((int(text[point - 1]) + 1) % 10)
+    return text[: point - 1] + digit + text[point:]
+
+
+def test_untouched_documents_reconcile(built):
+    assert built.stops() == set()
+
+
+def test_storing_a_document_anew_is_no_alteration(built):
+    """Or the tests below would prove nothing."""
+    for kind, whose in built.documents():
+        words, text = built.frame(kind, whose)
+        if text:
+            built.store(kind, whose, words, text)
+            assert built.stops() == set()
+
+
+def alter(built, kind, whose, pattern):
+    """Changes the amount that the pattern's first match ends with."""
+    words, text = built.frame(kind, whose)
+    end = re.search(pattern + r"-?[0-9]+\.[0-9]{2}", text).end()
+    place = [found.end() for found in AMOUNT.finditer(text)].index(end)
+    built.store(kind, whose, words, altered(text, place))
+
+
+@pytest.mark.parametrize(
+    ("kind", "pattern"),
+    [
+        ("krav", r'\],"opprinneligBeloep":'),  # a krav's
+        ("krav", r'Z","opprinneligBeloep":'),  # a due date's
+        ("krav", r'\],"gjenstaaendeBeloep":'),  # a due date's
+        ("krav", r'[0-9],"gjenstaaendeBeloep":'),  # a krav's
+        ("krav", r'\}\},"plassertBeloep":'),  # what a payment covers
+        ("krav", r'Z","plassertBeloep":-'),  # what a motkrav covers
+        ("krav", r'Z","plassertBeloep":(?!-)'),  # what is taken from a credit
+        ("innbetalinger", '"innbetaltBeloep":'),
+        ("innbetalinger", '"uplassertBeloep":'),
+        ("innbetalinger", '"plassertBeloep":'),
+        ("utbetalinger", '"utbetaltBeloep":'),
+        ("oversikt", r'\],"gjenstaaendeBeloep":'),
+        ("oversikt", '"stipulerteRenter":'),
+        ("oversikt", '"uplassertBeloep":'),
+        *(
+            ("oversikt", f'"totalOversikt":.*?"{total}":')
+            for total in ("stipulerteRenter", "forfalteKrav", "ikkeForfalteKrav", "uplasserteInnbetalinger", "saldo")
+        ),
+        *(
+            ("oversikt", f'"oversiktPerKravgruppe":.*?"{total}":')
+            for total in ("stipulerteRenter", "forfalteKrav", "ikkeForfalteKrav", "saldo")
+        ),
+    ],
+)
+def test_one_amount_altered(built, kind, pattern):
+    alter(built, kind, COMPANY, pattern)
+    assert built.stops() == {"L3-RECONCILE"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("whose", [COMPANY, ENK, OWNER], ids=["company", "sole proprietorship", "owner"])
+def test_any_amount_altered(built, kind, whose):
+    """Wherever it stands in whichever document."""
+    words, text = built.frame(kind, whose)
+    unseen = []
+    for place, found in enumerate(AMOUNT.finditer(text)):
+        built.store(kind, whose, words, altered(text, place))
+        if not built.stops():
+            unseen.append(f"{place}: {found[0]}")
+    assert unseen == []
+
+
+@pytest.mark.parametrize("kind", ["krav", "innbetalinger", "utbetalinger"])
+def test_a_post_that_is_missing(built, kind):
+    """The last post is left out, of the words and of the text."""
+    words, text = built.frame(kind, COMPANY)
+    left = words[:-8]
+    end = int.from_bytes(left[-8:], "little") & ((1 << END_BITS) - 1) if left else 0
+    built.store(kind, COMPANY, left, text.encode()[:end].decode())
+    assert built.stops() == {"L3-RECONCILE"}
+
+
+@pytest.mark.parametrize("kind", ["krav", "innbetalinger", "utbetalinger"])
+def test_a_post_that_is_there_twice(built, kind):
+    words, text = built.frame(kind, COMPANY)
+    built.store(kind, COMPANY, words, text + text)
+    assert built.stops() == {"L3-RECONCILE"}
+
+
+def test_an_open_claim_that_the_overview_leaves_out(built):
+    """Its totals still count it."""
+    words, text = built.frame("oversikt", OWNER)
+    start, end = text.index("[") + 1, text.index('],"innbetalingMedUplassertBeloep"')
+    built.store("oversikt", OWNER, words, text[:start] + text[end:])
+    assert built.stops() == {"L3-RECONCILE"}
+
+
+def test_a_kravgruppe_that_the_overview_leaves_out(built):
+    words, text = built.frame("oversikt", OWNER)
+    before, _, _ = text.partition('"oversiktPerKravgruppe":[')
+    built.store("oversikt", OWNER, words, before + '"oversiktPerKravgruppe":[]}')
+    assert built.stops() == {"L3-RECONCILE"}
+
+
+def test_a_due_date_on_the_wrong_side_of_the_snapshot_date(built):
+    """Its amount stands under overdue, its date says that it isn't."""
+    words, text = built.frame("oversikt", COMPANY)
+    built.store("oversikt", COMPANY, words, text.replace('"forfallsdato":"2022-04-11', '"forfallsdato":"2024-04-11'))
+    assert built.stops() == {"L3-RECONCILE"}
+
+
+def test_a_part_that_is_missing(built):
+    built.night._index = built.index.filter(pl.col("part") != COMPANY)
+    assert built.stops() == {"L3-RECONCILE"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_part_gets_the_documents_of_another(built, kind):
+    """Every sum is right, every document holds together, and each is another's."""
+    columns = [f"{kind}_{name}" for name in ("offset", "length", "antall")]
+    other = built.index.filter(pl.col("part") == OWNER).select(columns).row(0)
+    own = built.index.filter(pl.col("part") == COMPANY).select(columns).row(0)
+    swapped = {COMPANY: other, OWNER: own}
+    built.night._index = pl.DataFrame(
+        [
+            row | dict(zip(columns, swapped.get(row["part"], [row[name] for name in columns]), strict=True))
+            for row in built.index.to_dicts()
+        ],
+        schema=built.index.schema,
+    )
+    assert built.stops() == {"L3-RECONCILE"}
+
+
+def test_a_row_that_is_neither_accepted_nor_quarantined(built, monkeypatch):
+    monkeypatch.setattr(built.night, "_one", lambda query: 0)
+    assert built.stops() == {"L3-RECONCILE"}
+
+
+def test_altered_documents_are_not_published(tmp_path, monkeypatch):
+    """The whole night, with a serializer that writes one amount an øre off: yesterday's documents stay up."""
+    nights = Nights(tmp_path)
+    nights.inbox.mkdir()
+    write_delivery(nights.inbox, "skatt", 1, "full", STATEMENT)
+    nights.publish(S - timedelta(days=1))
+    before = nights.documents()
+    amount = fragments.amount
+
+    def an_oere_off(name, oere):
+        return amount(name, oere + (oere == 5000_00) if name == "opprinneligBeloep" else oere)
+
+    with monkeypatch.context() as altered:
+        altered.setattr(fragments, "amount", an_oere_off)
+        night = nights.run(S, max_age_days=10_000)
+    assert {stop.code for stop in night.stops} == {"L3-RECONCILE"}
+    assert "sum_kravforfall is 7083300 by the posts, 7083301 by the documents" in [stop.message for stop in night.stops]
+    assert nights.documents() == before
+    nights.publish(S)
+    assert nights.snapshot().snapshot_date(COMPANY) == S
