@@ -4,7 +4,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-SAMPLE := data/home/sample
+SAMPLE := data/sample
 DATE := 2026-11-23
 
 .PHONY: run test check format ui crash-test fuzz lock clean
@@ -51,4 +51,4 @@ lock:
 	touch $@
 
 clean:
-	rm -rf .venv data/home data/inbox
+	rm -rf .venv data/home data/inbox data/sample

@@ -25,7 +25,6 @@ from cli.summary import summary
 def run(inbox: Path, home: Path, day: datetime, **options: Any) -> None:
     """Run a night. Exits 0 when a snapshot was published, 1 when not."""
     from pipelines.run import run_night
-    from transforms.night import HomeInUseError
     from transforms.reference import ReferenceFileError, read_kravtyper, read_rates
 
     start = time.perf_counter()
@@ -41,13 +40,15 @@ def run(inbox: Path, home: Path, day: datetime, **options: Any) -> None:
     def echo(line: str) -> None:
         click.echo(f"[{time.perf_counter() - start:7.1f} s] {line}", err=True)
 
+    if set("*?[]") & set(str(home.resolve())):
+        raise click.UsageError("the path of the home must not hold any of * ? [ ]")
     try:
         report = run_night(home, str(day.date()), {"inbox": str(inbox), **config}, echo)
-    except HomeInUseError as error:
-        click.echo(f"not published: {error}", err=True)
+    except OSError as error:
+        click.echo(f"not published: {error.strerror or type(error).__name__}", err=True)
         sys.exit(1)
     if report is None:
-        click.echo("not published: the run could not begin; is another one under way?", err=True)
+        click.echo("not published: the run could not begin", err=True)
         sys.exit(1)
     click.echo(summary(report))
     sys.exit(0 if report["outcome"] == "published" else 1)

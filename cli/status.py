@@ -10,7 +10,7 @@ import click
 from cli.options import home_option
 from cli.summary import summary
 from transforms.night import last_report
-from transforms.snapshot import published_chain, published_snapshot, read_manifest
+from transforms.snapshot import HomeDamagedError, published_chain, published_snapshot, read_manifest
 
 
 @click.command()
@@ -27,10 +27,13 @@ def status(home: Path, as_json: bool) -> None:
 
 
 def _published(home: Path) -> dict[str, Any] | None:
-    folder = published_snapshot(home)
-    if not folder:
+    try:
+        folder = published_snapshot(home)
+        if not folder:
+            return None
+        manifest, chain = read_manifest(folder), published_chain(home)
+    except HomeDamagedError:
         return None
-    manifest = read_manifest(folder)
     built = manifest["stages"]["build"]
     return {
         "snapshot": manifest["snapshot"],
@@ -44,7 +47,7 @@ def _published(home: Path) -> dict[str, Any] | None:
             {name: used[name] for name in ("kilde", "leveransenummer", "type", "uttrekkstidspunkt")}
             for used in manifest["used"]
         ],
-        "kept_snapshots": [path.name for path in published_chain(home)],
+        "kept_snapshots": [path.name for path in chain],
     }
 
 

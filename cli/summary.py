@@ -8,6 +8,8 @@ def summary(report: dict[str, Any]) -> str:
     stages = report["stages"]
     lines = [f"night of {report['snapshotdato']}, run {report['run']}: {report['outcome']}"]
     lines += [f"  stopped by {stop}" for stop in report["stops"]]
+    if report["failure"] and not report["stops"]:
+        lines.append(f"  failed in {report['failure']}")
     if "accept" in stages:
         took = stages["accept"]
         lines.append(

@@ -14,7 +14,6 @@ OSLO = "Europe/Oslo"
 night_job = dg.define_asset_job(
     JOB,
     selection=dg.AssetSelection.groups(assets.GROUP),
-    partitions_def=PARTITIONS,
     executor_def=dg.in_process_executor,
     description="The night of one snapshot date: deliveries in, published documents out.",
 )

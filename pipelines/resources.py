@@ -11,7 +11,7 @@ from pydantic import PrivateAttr
 
 from pipelines.settings import default_home, default_inbox
 from transforms.measure import measured
-from transforms.night import Night, Settings, locked
+from transforms.night import HomeInUseError, Night, Settings, locked
 from transforms.reference import KRAVTYPER, RATES
 
 PARTITIONS = dg.DynamicPartitionsDefinition(name="snapshotdato")
@@ -39,8 +39,9 @@ class NightResource(dg.ConfigurableResource):
     @contextlib.contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["NightResource"]:
         """Holds the lock and, whatever happens, writes the run's report."""
-        run = (context.run_id or "direct")[:8]
-        tags = context.run.tags if context.run else {}
+        if context.run is None:
+            raise RuntimeError("a night runs as a Dagster run")
+        run, tags = context.run.run_id[:8], context.run.tags
         settings = Settings(
             inbox=Path(self.inbox),
             home=Path(self.home),
@@ -54,12 +55,34 @@ class NightResource(dg.ConfigurableResource):
             workers=self.workers,
             memory=self.memory,
         )
-        with locked(settings.home, run):
+        with self._lock(settings):
+            self._end_dead_runs(context)
             self._night = Night(settings, progress=type(self).echo)
             try:
                 yield self
             finally:
                 self._night.finish()
+
+    def _end_dead_runs(self, context: dg.InitResourceContext) -> None:
+        """Runs of this home that are still said to go on, though we hold its lock, died: they are failed."""
+        instance = context.instance
+        if instance is None or Path(instance.root_directory).resolve() != (Path(self.home) / "dagster").resolve():
+            return
+        going_on = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
+        for run in instance.get_runs(filters=going_on):
+            if context.run is None or run.run_id != context.run.run_id:
+                instance.report_run_failed(run, "the process of this run is gone: it died, or was killed")
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _lock(settings: Settings) -> Iterator[None]:
+        """The home's lock. Dagster keeps a resource's errors to its events, so who holds it is told here."""
+        try:
+            with locked(settings.home, settings.run):
+                yield
+        except HomeInUseError as error:
+            NightResource.echo(f"not begun: {error}")
+            raise
 
     @property
     def night(self) -> Night:
@@ -70,7 +93,11 @@ class NightResource(dg.ConfigurableResource):
         """Runs a stage of the night; returns what it counted, its seconds and its peak memory."""
         type(self).echo(f"{name} …")
         with measured() as cost:
-            counted = getattr(self._night, name)()
+            try:
+                counted: dict[str, Any] = getattr(self._night, name)()
+            except BaseException as error:
+                self._night.fail(name, error)
+                raise
         counted |= {"seconds": round(cost.seconds, 2), "peak_memory_mb": cost.peak_mb}
         self._night.note(name, counted)
         return counted

@@ -80,11 +80,16 @@ RUN = {
     "L3-SOURCE-OLD": "a source's last used delivery is too old",
     "L3-SOURCE-GONE": "a source that the last snapshot used has no delivery to use",
     "L3-NO-SOURCE": "no source has a full delivery to use",
+    "L3-INBOX-MISSING": "the inbox is not there",
+    "L3-ACCEPTED-LOST": "the rows of an accepted delivery are gone from the home, or not all there",
+    "L3-HOME-DAMAGED": "what the home has published cannot be read",
+    "L3-SCHEMA": "a table's files do not all have the same columns",
     "L3-RECONCILE": "a control total does not reconcile",
 }
 
 REPORT = {
     "R-KEY-SOURCES-SAME": "one post from two sources, with the same content",
+    "R-SUPERSEDED": "a delivery below the source's last full was never used, and is not looked at",
     "R-KRAVTYPE-UNKNOWN": "a kravtype is not in the reference data",
     "R-KID": "a KID's check digit fails",
     "R-KONTONUMMER": "an account number's check digit fails, or the number is masked",

@@ -1,5 +1,6 @@
 """A published snapshot, opened for reading (the form on disk is ``schemas.store``)."""
 
+import hashlib
 import json
 import mmap
 from bisect import bisect_left
@@ -27,9 +28,15 @@ class Snapshot:
         self.folder = folder
         try:
             self.manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
-            with pa.memory_map(str(folder / "documents" / "index.arrow")) as source:
+            path = folder / "documents" / "index.arrow"
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            # Arrow trusts its file: a damaged one could crash the process, or answer with another's documents.
+            if sha256 != self.manifest["files"]["documents/index.arrow"]["sha256"]:
+                raise ValueError("the index is not the manifest's")
+            with pa.memory_map(str(path)) as source:
                 table = pa.ipc.open_file(source).read_all().combine_chunks()
-        except (OSError, ValueError, pa.ArrowException) as error:
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
             raise KravoversiktError("KB-002", "no published snapshot can be read") from error
         self._columns = {name: table.column(name) for name in table.column_names}
         self._parts = table.column("part")

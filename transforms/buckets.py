@@ -19,7 +19,7 @@ PARTS_PER_BUCKET = 8_000
 
 def bucket_count(parts: int) -> int:
     """How many buckets for so many parts: a power of two."""
-    return 1 << max(0, (-(-parts // PARTS_PER_BUCKET) - 1).bit_length())
+    return 1 << max(0, -(-parts // PARTS_PER_BUCKET) - 1).bit_length()
 
 
 def write_buckets(connection: duckdb.DuckDBPyConnection, out: Path, kravtyper: pl.DataFrame) -> int:

@@ -82,7 +82,7 @@ def _follow_previous(connection: duckdb.DuckDBPyConnection, previous: Path) -> N
             f"""
             INSERT INTO leads
             SELECT id, before.part FROM named_keys
-            JOIN read_parquet({sql_text(previous / name / '*.parquet')}) AS before
+            JOIN read_parquet({sql_text(previous / name / "*.parquet")}) AS before
               ON before.{table.key} = named_keys.noekkel
             WHERE named_keys.tabell = '{name}'
             """

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -28,6 +29,7 @@ from transforms.current import connect, count_current, create_current
 from transforms.findings import findings
 from transforms.held_back import hold_back
 from transforms.posts import check_posts
+from transforms.reference import ReferenceFileError
 from transforms.sources import Accepted, Sources, choose
 
 OSLO = ZoneInfo("Europe/Oslo")
@@ -50,6 +52,11 @@ class Settings:
     keep: int = 7
     workers: int = 2
     memory: str = "1500MB"
+
+    def __post_init__(self) -> None:
+        """The engines take ``* ? [ ]`` in a path for patterns, so a home cannot have them in its path."""
+        if set("*?[]") & set(str(self.home.resolve())):
+            raise ValueError("the path of the home must not hold any of * ? [ ]")
 
 
 class StoppedError(Exception):
@@ -88,6 +95,7 @@ class Night:
     progress: Callable[[str], None] = lambda _: None
     sources: Sources = field(default_factory=Sources)
     stops: list[Refusal] = field(default_factory=list)
+    failure: str | None = None
     reports: list[Refusal] = field(default_factory=list)
     report: dict[str, Any] = field(default_factory=dict)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -135,13 +143,23 @@ class Night:
     def accept(self) -> dict[str, Any]:
         """Takes in what is new in the inbox and chooses what is in force (level 1)."""
         shutil.rmtree(self.work, ignore_errors=True)
-        snapshot.clean(self.home, self.settings.keep)
-        previous = self._previous()
+        if not self.settings.inbox.is_dir():
+            self.stops = [self._stop("L3-INBOX-MISSING", "mount it, or correct the path")]
+            raise StoppedError(self.stops)
+        try:
+            snapshot.clean(self.home, self.settings.keep)
+            previous = self._previous()
+        except snapshot.HomeDamagedError as error:
+            self.stops = [self._stop("L3-HOME-DAMAGED", str(error))]
+            raise StoppedError(self.stops) from error
         manifest = snapshot.read_manifest(previous) if previous else {"accepted": [], "used": []}
         accepted = [Accepted(**delivery) for delivery in manifest["accepted"]]
         self.sources = choose(self.settings.inbox, self.home / snapshot.DELIVERIES, accepted, self.progress)
         gone = {delivery["kilde"] for delivery in manifest["used"]} - set(self.sources.used)
         self.stops = [*self._too_old(), *(self._stop("L3-SOURCE-GONE", "", kilde) for kilde in sorted(gone))]
+        self.stops += [
+            self._stop("L3-ACCEPTED-LOST", f"delivery {lost.leveransenummer}", lost.kilde) for lost in self.sources.lost
+        ]
         if not self.sources.used:
             self.stops.append(self._stop("L3-NO-SOURCE", "put a full delivery of each source in the inbox"))
         used = [delivery for chain in self.sources.used.values() for delivery in chain]
@@ -211,13 +229,14 @@ class Night:
             for chain in self.sources.used.values()
             for used in chain
             for table, receipt in used.receipt.items()
-            for what, count in receipt["failing"].items()
+            for what, count in receipt.get("failing", {}).items()
         ]
 
     def _hold_share(self) -> None:
         held = self._one("SELECT count(*) FROM held_back") + self._one("SELECT count(*) FROM leads_nowhere")
         accepted = self._one("SELECT count(*) FROM good_part")
-        if held > self.settings.max_held_back * accepted:
+        limit = self.settings.max_held_back
+        if limit != float("inf") and held > Fraction(str(limit)) * accepted:
             text = f"{held} of {accepted}, the limit is {self.settings.max_held_back:.2%}"
             self.stops.append(self._stop("L3-HELD-BACK", text))
 
@@ -276,7 +295,8 @@ class Night:
         rows = count_current(self.connection)
         said, quarantined = int(rows["rader"].sum()), self._one("SELECT count(*) FROM quarantined")
         good = sum(
-            self._one(f"SELECT count(*) FROM good_{name}") + self._one(f"SELECT count(*) FROM same_{name}")
+            self._one(f"SELECT count(*) FROM good_{name}")
+            + self._one(f"SELECT count(*) FROM same_{name} ANTI JOIN bad_{name} USING (noekkel)")
             for name in TABLES
         )
         for name in differences:
@@ -303,12 +323,14 @@ class Night:
         self.findings().write_parquet(self.folder / "findings.parquet")
         snapshot.write_json(self.folder / "reconciliation.json", self.report["reconciliation"])
         write_analytics(self.folder)
+        for delivery in self.sources.new:
+            snapshot.make_durable(self.home / snapshot.DELIVERIES / delivery.folder)
         manifest = self._manifest()
         snapshot.write_json(self.folder / snapshot.MANIFEST, manifest)
         snapshot.switch(self.home, self.folder)
-        link_analytics(self.home)
-        snapshot.clean(self.home, self.settings.keep)
-        shutil.rmtree(self.work, ignore_errors=True)
+        with contextlib.suppress(OSError):  # published: what is left to tidy, the next run tidies too
+            link_analytics(self.home)
+            snapshot.clean(self.home, self.settings.keep)
         return {
             "snapshot": self.name,
             "files": len(manifest["files"]),
@@ -333,13 +355,14 @@ class Night:
         found.write_parquet(folder / "findings.parquet")
         if self._connection is not None:
             self._connection.close()
-        published = "publish" in self.report.get("stages", {})
+        published = (self.home / snapshot.CURRENT).resolve() == self.folder
         snapshot.write_json(
             folder / "report.json",
             {
                 "run": self.settings.run,
                 "snapshotdato": str(self.settings.snapshot_date),
                 "outcome": "published" if published else "stopped" if self.stops else "failed",
+                "failure": self.failure,
                 "stops": [f"{stop.code} {SENTENCES[stop.code]}: {stop.message}" for stop in self.stops],
                 "findings": dict(found.group_by("kode").len().sort("kode").iter_rows()),
                 "stages": self.report.get("stages", {}),
@@ -351,6 +374,12 @@ class Night:
             shutil.rmtree(self.folder, ignore_errors=True)
         shutil.rmtree(self.work, ignore_errors=True)
 
+    def fail(self, stage: str, error: BaseException) -> None:
+        """Keeps why a stage failed: the kind of error and, of those that hold no data, what it says."""
+        told = isinstance(error, StoppedError | ReferenceFileError)
+        what = str(error) if told else getattr(error, "strerror", None) or "see the Dagster run for where"
+        self.failure = f"{stage}: {type(error).__name__}: {what}"
+
     def wrong_schemas(self) -> list[str]:
         """The tables of which some file has other columns or types than the table's first file."""
         wrong = []
@@ -359,6 +388,7 @@ class Night:
             schemas = [pl.read_parquet_schema(file) for file in files]
             if any(schema != schemas[0] for schema in schemas):
                 wrong.append(name)
+        self.stops += [self._stop("L3-SCHEMA", name) for name in wrong]
         return wrong
 
     def findings(self) -> pl.DataFrame:

@@ -33,6 +33,8 @@ def read_rates(path: Path = RATES) -> pl.DataFrame:
         if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,2})?", row["sats"]):
             raise ReferenceFileError(f"{path.name} line {line}: sats must be percent with at most two decimals")
         try:
+            if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", row["fra_dato"]):
+                raise ValueError
             day = date.fromisoformat(row["fra_dato"])
         except ValueError as error:
             raise ReferenceFileError(f"{path.name} line {line}: fra_dato must be YYYY-MM-DD") from error
@@ -74,6 +76,9 @@ def _read_codelist(path: Path) -> pl.DataFrame:
     def text(kode: ET.Element, *steps: str) -> str:
         return kode.findtext("/".join(_CODELIST + step for step in steps)) or ""
 
+    codes = root.findall(_CODELIST + "kode")
+    if root.tag != _CODELIST + "kodeliste" or not codes:
+        raise ReferenceFileError(f"{path.name} is not a code list: its root must be kodeliste, with at least one kode")
     return _checked(
         path,
         [
@@ -83,7 +88,7 @@ def _read_codelist(path: Path) -> pl.DataFrame:
                 "kravgruppe": text(kode, "kodetillegg", "kravgruppe"),
                 "renteberegnes": interest.get(kravtype, True),
             }
-            for kode in root.iterfind(_CODELIST + "kode")
+            for kode in codes
         ],
     )
 
@@ -101,10 +106,11 @@ def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
+            header = tuple(reader.fieldnames or ())
             rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ReferenceFileError(f"{path.name} is not a readable CSV file in UTF-8") from error
-    if tuple(reader.fieldnames or ()) != columns:
+    if header != columns:
         raise ReferenceFileError(f"{path.name}: the columns must be {','.join(columns)}")
     for line, row in rows:
         if None in row or None in row.values():

@@ -49,15 +49,32 @@ def start_snapshot(folder: Path) -> None:
     (folder / "documents").mkdir()
 
 
+class HomeDamagedError(Exception):
+    """What the home has published cannot be read; nothing may be removed or built upon."""
+
+
 def published_snapshot(home: Path) -> Path | None:
-    """The folder of the published snapshot, or None."""
+    """The folder of the published snapshot, or None when nothing has been published.
+
+    Raises ``HomeDamagedError`` when there are snapshots that come after one another, so that some was
+    published, and yet ``current`` leads to none.
+    """
     folder = (home / CURRENT).resolve()
-    return folder if (folder / MANIFEST).is_file() else None
+    if (folder / MANIFEST).is_file():
+        return folder
+    if (home / CURRENT).is_symlink():
+        raise HomeDamagedError("current leads to no snapshot")
+    if any(read_manifest(path.parent)["previous"] for path in (home / SNAPSHOTS).glob(f"*/{MANIFEST}")):
+        raise HomeDamagedError("there are snapshots, but no current")
+    return None
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """A snapshot's manifest."""
-    return read_json(folder / MANIFEST)
+    """A snapshot's manifest. Raises ``HomeDamagedError``."""
+    try:
+        return read_json(folder / MANIFEST)
+    except (OSError, ValueError) as error:
+        raise HomeDamagedError(f"the manifest of {folder.name} cannot be read") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -147,6 +164,16 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     _fsync_folder(path.parent)
 
 
+def make_durable(folder: Path) -> None:
+    """Flushes every file of a folder, and the folder with its parent, to disk."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    for place in (*(path for path in folder.rglob("*") if path.is_dir()), folder, folder.parent):
+        _fsync_folder(place)
+
+
 def _fsync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -157,8 +184,8 @@ def _fsync_folder(folder: Path) -> None:
 
 def switch(home: Path, snapshot: Path) -> None:
     """Publishes the snapshot: ``current`` points to it from one moment to the next."""
-    _fsync_folder(snapshot)
-    _fsync_folder(snapshot.parent)
+    for folder in (*(path for path in snapshot.rglob("*") if path.is_dir()), snapshot, snapshot.parent):
+        _fsync_folder(folder)
     link = home / f".{CURRENT}.next"
     link.unlink(missing_ok=True)
     link.symlink_to(snapshot.relative_to(home))
@@ -182,7 +209,7 @@ def clean(home: Path, keep: int) -> None:
     The published snapshot is never removed, whatever its date. Called with the lock held.
     """
     kept = published_chain(home)[: max(keep, 1)]
-    for path in (home / SNAPSHOTS).glob("*"):
+    for path in (home / SNAPSHOTS).glob("*/"):
         if path not in kept:
             shutil.rmtree(path)
     used = {
@@ -190,7 +217,7 @@ def clean(home: Path, keep: int) -> None:
         for path in kept
         for delivery in read_manifest(path)["used"]
     }
-    for path in (home / DELIVERIES).glob("*/*"):
+    for path in (home / DELIVERIES).glob("*/*/"):
         if path.relative_to(home / DELIVERIES).as_posix() not in used:
             shutil.rmtree(path)
     shutil.rmtree(home / DELIVERIES / ".work", ignore_errors=True)

@@ -14,6 +14,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet
+
 from schemas.refusals import Refusal
 from transforms.accept import accept_delivery
 from transforms.deliveries import Delivery, find_deliveries
@@ -57,6 +61,7 @@ class Sources:
     used: dict[str, list[Accepted]] = field(default_factory=dict)
     accepted: list[Accepted] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
+    lost: list[Accepted] = field(default_factory=list)
     refused: int = 0
     waiting: int = 0
 
@@ -116,6 +121,10 @@ class _Source:
         last = base
         while self._type(last + 1) == "endring" and self._take(last + 1):
             last += 1
+        superseded = sum(n < base for n in self.found if n not in self.before)
+        if superseded:
+            text = f"{superseded} of them below {base:06d}"
+            self.out.refusals.append(Refusal(0, "R-SUPERSEDED", text, kilde))
         self.out.used[kilde] = [use for n in range(base, last + 1) if (use := self._take(n))]
         self._report_waiting("L1-GAP", [n for n in numbers if n > last])
 
@@ -126,10 +135,15 @@ class _Source:
         return delivery.manifest.type if delivery and delivery.manifest else None
 
     def _take(self, nummer: int) -> Accepted | None:
-        if nummer in self.before:
-            return self.before[nummer]
         if nummer not in self.taken:
-            self.taken[nummer] = self._take_in(self.found[nummer])
+            known, delivery = self.before.get(nummer), self.found.get(nummer)
+            if known and is_whole(self.deliveries / known.folder, known):
+                self.taken[nummer] = known
+            elif known and not (delivery and delivery.manifest_sha256 == known.manifest_sha256):
+                self.out.lost.append(known)
+                self.taken[nummer] = None
+            else:
+                self.taken[nummer] = self._take_in(self.found[nummer])
         return self.taken[nummer]
 
     def _take_in(self, delivery: Delivery) -> Accepted | None:
@@ -172,3 +186,16 @@ class _Source:
             self.out.waiting += 1
             text = "send what is missing, or a new full"
             self.out.refusals.append(delivery.refusal(code, text))
+
+
+def is_whole(folder: Path, accepted: Accepted) -> bool:
+    """Whether the accepted rows are all there: good and refused ones as many as the receipt says."""
+    try:
+        refused = pl.read_parquet(folder / "refused.parquet", columns=["tabell"])["tabell"].value_counts()
+        counts = dict(refused.iter_rows())
+        for table in accepted.receipt:
+            for file in (folder / table).glob("*.parquet"):
+                counts[table] = counts.get(table, 0) + pyarrow.parquet.read_metadata(file).num_rows
+    except (OSError, pl.exceptions.PolarsError, pa.ArrowException):
+        return False
+    return all(counts.get(table, 0) == receipt["rader"] for table, receipt in accepted.receipt.items())

@@ -72,7 +72,7 @@ def test_a_new_full_heals(place):
     deliver(place, "full 4")
     tonight = place.night()
     assert [one.leveransenummer for one in tonight.used["mva"]] == [4]
-    assert tonight.refusals == []
+    assert [told.code for told in tonight.refusals] == ["R-SUPERSEDED"]
 
 
 def test_a_delivery_that_waits_is_checked_all_the_same(place):

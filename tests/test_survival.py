@@ -1,0 +1,124 @@
+"""What is published survives what goes wrong around it: small homes, broken on purpose."""
+
+import shutil
+
+import pytest
+
+from tests.nights import S
+from tests.plain.numbers import national_number, organisation_number
+from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows
+from tests.plain.write import write_delivery
+from transforms import night as night_module
+from transforms import snapshot
+
+COMPANY, ENK, OWNER = organisation_number(1), organisation_number(2), national_number(3)
+STATEMENT = [
+    *(part(COMPANY), part(ENK, "ENK", OWNER), part(OWNER, "PERSON")),
+    *(krav("K1", COMPANY, 100), kravforfall("F1", "K1", 100, "2026-01-15")),
+    *(innbetaling("I1", COMPANY, 80), plassering("P1", "INNBETALING", "F1", "I1", 60)),
+]
+
+
+@pytest.fixture
+def published(nights):
+    """A home with one night published."""
+    nights.inbox.mkdir()
+    write_delivery(nights.inbox, "mva", 1, "full", rows(*STATEMENT))
+    nights.publish()
+    return nights
+
+
+def codes(night):
+    return [stop.code for stop in night.stops]
+
+
+@pytest.mark.parametrize("what", ["link_analytics", "clean"])
+def test_an_error_after_the_switch_leaves_the_new_snapshot_up(published, monkeypatch, what):
+    def broken(*_):
+        raise OSError("no space left on device")
+
+    place = night_module if what == "link_analytics" else snapshot
+    original, calls = getattr(place, what), []
+
+    def second_time(*given):
+        calls.append(1)
+        return broken() if what == "link_analytics" or len(calls) > 1 else original(*given)
+
+    monkeypatch.setattr(place, what, second_time)
+    published.publish()
+    monkeypatch.undo()
+    assert published.snapshot().manifest["run"] == "0002"
+    published.publish()
+    assert len(list((published.home / "snapshots").iterdir())) == 3
+
+
+def test_an_interrupt_after_the_switch_leaves_the_new_snapshot_up(published, monkeypatch):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(night_module, "link_analytics", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        published.publish()
+    assert published.snapshot().manifest["run"] == "0002"
+
+
+def test_without_current_nothing_is_removed(published):
+    published.publish()
+    (published.home / "current").unlink()
+    shutil.rmtree(published.inbox)
+    published.inbox.mkdir()
+    assert codes(published.run()) == ["L3-HOME-DAMAGED"]
+    assert len(list((published.home / "snapshots").iterdir())) == 2
+    assert list((published.home / "deliveries" / "mva").iterdir())
+
+
+def test_a_manifest_that_cannot_be_read_stops_the_run(published):
+    (published.home / "current" / "manifest.json").write_text("{")
+    assert codes(published.run()) == ["L3-HOME-DAMAGED"]
+
+
+def test_without_an_inbox_the_run_stops(published):
+    shutil.rmtree(published.inbox)
+    published.inbox.write_text("not a folder")
+    published.inbox.unlink()
+    night = night_module.Night(night_module.Settings(published.inbox, published.home, S, "none"))
+    with pytest.raises(night_module.StoppedError, match="L3-INBOX-MISSING"):
+        night.accept()
+
+
+def test_lost_rows_of_an_accepted_delivery_are_taken_in_again_while_the_inbox_has_them(published):
+    before = published.documents()
+    next((published.home / "deliveries").glob("*/*/plassering/*.parquet")).unlink()
+    published.publish()
+    assert published.documents() == before
+
+
+def test_lost_rows_of_an_accepted_delivery_stop_the_run_when_the_inbox_has_them_no_more(published):
+    next((published.home / "deliveries").glob("*/*/plassering/*.parquet")).unlink()
+    shutil.rmtree(published.inbox / "mva")
+    assert "L3-ACCEPTED-LOST" in codes(published.run(max_age_days=100_000))
+
+
+def test_a_post_of_two_sources_that_is_refused_is_counted_once_from_each(published):
+    """K2 is the same in both sources, and its due dates make up too little."""
+    shared = rows(*STATEMENT, krav("K2", COMPANY, 10), kravforfall("F2", "K2", 9, "2026-01-15"))
+    write_delivery(published.inbox, "mva", 2, "full", shared)
+    write_delivery(published.inbox, "skatt", 1, "full", shared)
+    night = published.publish()
+    assert night.counted("check", "quarantined") == 4
+
+
+def test_a_home_whose_path_is_a_pattern_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="must not hold any of"):
+        night_module.Settings(tmp_path, tmp_path / "home[1]", S, "r")
+
+
+def test_a_home_with_quotes_and_spaces_in_its_path(nights):
+    nights.folder = nights.folder / "the home's place"
+    nights.folder.mkdir()
+    nights.inbox.mkdir()
+    write_delivery(nights.inbox, "mva", 1, "full", rows(*STATEMENT, krav("K9", COMPANY, 1)))
+    nights.publish()
+    nights.publish()
+    assert nights.answer(COMPANY) == "KB-002"
+    assert set(nights.documents()) == {OWNER, ENK}
