@@ -303,7 +303,7 @@ class Night:
             text = f"{name} is {expected.get(name, 0)} by the posts, {read.totals.get(name, 0)} by the documents"
             self.stops.append(self._stop("L3-RECONCILE", text))
         if read.contradictions:
-            text = f"{read.contradictions} overviews have totals that are not the sums of what they list"
+            text = f"{read.contradictions} documents contradict themselves, or other documents of the same posts"
             self.stops.append(self._stop("L3-RECONCILE", text))
         if good + quarantined != said:
             text = f"{good} accepted and {quarantined} quarantined rows are not the {said} that the sources say"

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 import zstandard
 
-from schemas.store import KINDS
+from schemas.store import END_BITS
 
 Totals = dict[str, int]
 """Name of a count or a sum to its value; sums in øre."""
@@ -27,6 +28,12 @@ def from_posts(connection: duckdb.DuckDBPyConnection) -> Totals:
     """Counts and sums of the accepted posts of the ``parts`` that are built."""
     own = "SELECT {columns} FROM {table} SEMI JOIN parts USING (part)"
     forfall = own.format(columns="*", table="forfall")
+    grunnlag = f"""SELECT * FROM (
+        SELECT DISTINCT motpost, kravidentifikator FROM good_plassering
+        JOIN forfall USING (kravforfallsidentifikator)
+        SEMI JOIN ({own.format(columns="*", table="good_utbetaling")}) AS near
+          ON near.utbetalingsidentifikator = motpost WHERE plasseringstype = 'UTBETALING')
+        JOIN good_krav USING (kravidentifikator) JOIN utbetalt_krav USING (kravidentifikator)"""
     queries = {
         "parter": "SELECT count(*), NULL FROM parts",
         "krav": own.format(columns="count(*), sum(opprinnelig_beloep)", table="good_krav"),
@@ -45,16 +52,18 @@ def from_posts(connection: duckdb.DuckDBPyConnection) -> Totals:
             WHERE plasseringstype = 'MOTKRAV'""",
         "utbetalt_paa_kredit": f"""SELECT count(*), sum(plassert_beloep) FROM good_plassering
             SEMI JOIN ({forfall}) AS near USING (kravforfallsidentifikator) WHERE plasseringstype = 'UTBETALING'""",
-        "grunnlag": f"""SELECT count(DISTINCT (motpost, kravidentifikator)), NULL FROM good_plassering
-            JOIN forfall USING (kravforfallsidentifikator)
-            SEMI JOIN ({own.format(columns="*", table="good_utbetaling")}) AS near
-              ON near.utbetalingsidentifikator = motpost WHERE plasseringstype = 'UTBETALING'""",
+        "innbetalt_paa_krav": f"""SELECT count(*), -sum(innbetalt_beloep) FROM good_plassering
+            JOIN good_innbetaling ON innbetalingsidentifikator = motpost
+            SEMI JOIN ({forfall}) AS near USING (kravforfallsidentifikator)
+            WHERE plasseringstype = 'INNBETALING'""",
+        "grunnlag_opprinnelig": f"SELECT count(*), sum(opprinnelig_beloep) FROM ({grunnlag})",
+        "grunnlag_gjenstaaende": f"SELECT count(*), sum(gjenstaaende) FROM ({grunnlag})",
     }
     totals: Totals = {}
     for name, query in queries.items():
         count, oere = connection.execute(query).fetchall()[0]
         totals[f"antall_{name}"] = int(count)
-        if name not in ("parter", "grunnlag"):
+        if name != "parter":
             totals[f"sum_{name}"] = int(oere or 0)
     return totals
 
@@ -74,7 +83,9 @@ def expected_remaining(posts: Totals) -> Totals:
     return {
         "sum_gjenstaaende_krav": remaining,
         "sum_gjenstaaende_kravforfall": remaining,
+        "sum_gjenstaaende_oversikt": remaining,
         "sum_uplassert": posts["sum_innbetaling"] + posts["sum_krav_paa_innbetaling"],
+        "sum_uplassert_oversikt": posts["sum_innbetaling"] + posts["sum_krav_paa_innbetaling"],
     }
 
 
@@ -101,41 +112,101 @@ def from_documents(snapshot: Path, index: pl.DataFrame, snapshot_date: date, wor
 
 
 def _read_segment(snapshot: Path, segment: str, index: pl.DataFrame, snapshot_date: date) -> ReadBack:
+    """A segment's documents: what they add up to, and where they contradict themselves or each other."""
     data = (snapshot / "documents" / f"{segment}.zst").read_bytes()
+    owners = pl.read_parquet(snapshot / "tables" / "part" / f"{segment}.parquet", columns=["part", "innehaver"])
+    overviews = _documents(data, index, "oversikt")
+    listed = _listed_posts(overviews)
     totals: Totals = {"antall_parter": index.height}
-    contradictions = 0
-    for kind in KINDS:
+    contradictions = _contradictions(overviews, snapshot_date) + _misplaced(overviews)
+    for kind, reader in _READERS.items():
         documents = _documents(data, index, kind)
-        if kind == "oversikt":
-            contradictions += _contradictions(documents, snapshot_date)
-        else:
-            totals |= _READERS[kind](_own_posts(documents))
+        posts = _posts(documents, pl.col("body"))
+        totals |= reader(_own(posts))
+        contradictions += _wrong_words(documents, posts, kind) + _wrong_copies(posts, posts, owners)
+        if kind in listed:
+            contradictions += _wrong_copies(listed[kind], _own(posts), owners)
+            totals |= _LISTED[kind](_own(listed[kind]))
+    # interest stands in no extract: the krav say as much of it as the overviews list
+    contradictions += totals.pop("sum_renter_krav") != totals.pop("sum_renter_oversikt")
     return ReadBack(totals, contradictions)
 
 
 def _documents(data: bytes, index: pl.DataFrame, kind: str) -> pl.DataFrame:
-    """``part`` and ``body``, the text of its document or of its posts."""
+    """``part``, ``words`` and ``body``, the text of its document or of its posts."""
     rows = index.filter(pl.col(f"{kind}_length") > 0).select(
-        "part", offset=f"{kind}_offset", length=f"{kind}_length", skip=8 * pl.col(f"{kind}_antall")
+        "part", offset=f"{kind}_offset", length=f"{kind}_length", antall=f"{kind}_antall"
     )
+    words_of = 0 if kind == "oversikt" else 8
     decompress, view = zstandard.ZstdDecompressor().decompress, memoryview(data)
-    skip = 0 if kind == "oversikt" else 1
-    bodies = [
-        decompress(view[offset : offset + length])[words * skip :]
-        for offset, length, words in rows.select("offset", "length", "skip").iter_rows()
+    frames = [
+        (frame[: words * words_of], frame[words * words_of :])
+        for offset, length, words in rows.select("offset", "length", "antall").iter_rows()
+        for frame in (decompress(view[offset : offset + length]),)
     ]
-    body = pl.Series("body", bodies, dtype=pl.Binary).cast(pl.String)
-    return rows.select("part").with_columns(body)
+    return rows.select("part").with_columns(
+        words=pl.Series([words for words, _ in frames], dtype=pl.Binary),
+        body=pl.Series([body for _, body in frames], dtype=pl.Binary).cast(pl.String),
+    )
 
 
-def _own_posts(documents: pl.DataFrame) -> pl.DataFrame:
-    """One row per post that is the part's own: the text from its number on.
+def _posts(documents: pl.DataFrame, body: pl.Expr) -> pl.DataFrame:
+    """``part`` and ``post``, one row per post in order: its text from the number of its part on.
 
     A post begins with its part and nothing else does; within a text the quotes would be escaped, so
     a key with its quotes can be found without parsing.
     """
-    posts = documents.select("part", post=pl.col("body").str.split('{"part":"')).explode("post")
-    return posts.filter(pl.col("post").str.starts_with(pl.col("part") + pl.lit('"'))).select("post")
+    pieces = documents.select("part", post=body.str.split('{"part":"').list.slice(1))
+    return pieces.explode("post", empty_as_null=False).with_columns(pl.col("post").str.strip_suffix(","))
+
+
+def _own(posts: pl.DataFrame) -> pl.DataFrame:
+    """The posts that are the document's part's own."""
+    return posts.filter(pl.col("post").str.starts_with(pl.col("part") + pl.lit('"')))
+
+
+def _listed_posts(overviews: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The posts of the overviews' two lists, by the kind that their history has."""
+    krav, rest = (pl.col("body").str.split('],"innbetalingMedUplassertBeloep":[').list.get(place) for place in (0, 1))
+    return {
+        "krav": _posts(overviews, krav),
+        "innbetalinger": _posts(overviews, rest.str.split('],"totalOversikt":').list.first()),
+    }
+
+
+def _misplaced(overviews: pl.DataFrame) -> int:
+    """How many overviews are not those of the part that the index gives them to."""
+    start = pl.concat_str(pl.lit('{"forespurtPart":"'), "part", pl.lit('","aapentKravMedGjenstaaendeBeloep":['))
+    return overviews.filter(~pl.col("body").str.starts_with(start)).height
+
+
+def _wrong_copies(posts: pl.DataFrame, originals: pl.DataFrame, owners: pl.DataFrame) -> int:
+    """How many posts say something else than where they stand under their own part, or are too few or too many.
+
+    What an overview lists, and what an ENK shows of its owner's, are copies to the byte.
+    """
+    strange = posts.join(_own(originals), on="post", how="anti").height
+    whose = posts.with_columns(whose=pl.col("post").str.split('"').list.first())
+    counts = whose.group_by("part", "whose").len()
+    pairs = owners.drop_nulls("innehaver").select("part", whose="innehaver")
+    own = counts.filter(pl.col("part") == pl.col("whose")).select("whose", own="len")
+    both = pairs.join(own, on="whose", how="left").join(counts, on=["part", "whose"], how="left")
+    missing = both.filter(pl.col("own").fill_null(0) != pl.col("len").fill_null(0)).height
+    others = counts.filter(pl.col("part") != pl.col("whose")).join(pairs, on=["part", "whose"], how="anti").height
+    return strange + missing + others
+
+
+_DATES = {"krav": "opprettelsesdatoForKrav", "innbetalinger": "innbetalingsdato", "utbetalinger": "utbetaltdato"}
+
+
+def _wrong_words(documents: pl.DataFrame, posts: pl.DataFrame, kind: str) -> int:
+    """Whether the words that periods are found by are not those of the posts: their dates and their ends."""
+    day = pl.col("post").str.extract(rf'"{_DATES[kind]}":"([0-9-]{{10}})').str.to_date("%Y-%m-%d", strict=False)
+    end = (pl.col("post").str.len_bytes().cast(pl.Int64) + len(',{"part":"')).cum_sum().over("part")
+    expected = posts.select(word=day.cast(pl.Int64) * (1 << END_BITS) + end)["word"]
+    stored = b"".join(documents["words"].to_list())
+    words = pl.Series("word", pa.Array.from_buffers(pa.int64(), len(stored) // 8, [None, pa.py_buffer(stored)]))
+    return int(not words.equals(expected))
 
 
 def _oere(text: pl.Expr) -> pl.Expr:
@@ -172,9 +243,12 @@ def _read_krav(posts: pl.DataFrame) -> Totals:
             "innbetaling_paa_krav": _found(posts, rf'\}},"plassertBeloep":{_AMOUNT}'),
             "motkrav_paa_debet": _found(posts, r'Z","plassertBeloep":-[0-9]+\.[0-9]{2}'),
             "motkrav_paa_kredit": _found(posts, r'Z","plassertBeloep":[0-9]+\.[0-9]{2}'),
+            "innbetalt_paa_krav": _found(posts, rf'Z","innbetaltBeloep":{_AMOUNT}'),
+            "renter_krav": _found(posts, rf'"stipulerteRenter":{_AMOUNT}'),
             "gjenstaaende_krav": _found(posts, rf'[0-9],"gjenstaaendeBeloep":{_AMOUNT}'),
             "gjenstaaende_kravforfall": _found(posts, rf'\],"gjenstaaendeBeloep":{_AMOUNT}'),
         },
+        renter_krav="sum",
         gjenstaaende_krav="sum",
         gjenstaaende_kravforfall="sum",
     )
@@ -195,13 +269,25 @@ def _read_utbetalinger(posts: pl.DataFrame) -> Totals:
     return _named(
         {
             "utbetaling": _found(posts, rf'"utbetaltBeloep":{_AMOUNT}'),
-            "grunnlag": _found(posts, rf'"gjenstaaendeBeloep":{_AMOUNT}'),
-        },
-        grunnlag="antall",
+            "grunnlag_opprinnelig": _found(posts, rf'"opprinneligBeloep":{_AMOUNT}'),
+            "grunnlag_gjenstaaende": _found(posts, rf'"gjenstaaendeBeloep":{_AMOUNT}'),
+        }
     )
 
 
+def _read_listed_krav(posts: pl.DataFrame) -> Totals:
+    return {
+        "sum_gjenstaaende_oversikt": _found(posts, rf'\],"gjenstaaendeBeloep":{_AMOUNT}')[1],
+        "sum_renter_oversikt": _found(posts, rf'"stipulerteRenter":{_AMOUNT}')[1],
+    }
+
+
+def _read_listed_innbetalinger(posts: pl.DataFrame) -> Totals:
+    return {"sum_uplassert_oversikt": _found(posts, rf'"uplassertBeloep":{_AMOUNT}')[1]}
+
+
 _READERS = {"krav": _read_krav, "innbetalinger": _read_innbetalinger, "utbetalinger": _read_utbetalinger}
+_LISTED = {"krav": _read_listed_krav, "innbetalinger": _read_listed_innbetalinger}
 
 # --- each overview against itself -----------------------------------------------------------------
 
