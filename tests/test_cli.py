@@ -22,8 +22,6 @@ from tests.plain.write import write_delivery
 from transforms.night import locked
 
 ROOT = Path(__file__).resolve().parent.parent
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Dagster's own
-
 DAY = "2026-11-23"
 PARTS = 40
 YEAR = ("--fra-og-med", "2026-01-01", "--til-og-med", "2026-12-31")

@@ -20,8 +20,6 @@ from tests.plain.numbers import national_number, organisation_number, with_wrong
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
 from tests.plain.write import write_delivery
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Dagster's own
-
 PERSONAL = [
     (table.name, column)
     for table in TABLES.values()

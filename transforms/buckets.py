@@ -34,6 +34,7 @@ def write_buckets(connection: duckdb.DuckDBPyConnection, out: Path, kravtyper: p
     connection.register("kravtyper", kravtyper.to_arrow())
     row = connection.execute("SELECT count(*) FROM good_part ANTI JOIN held_back USING (part)").fetchone()
     count = bucket_count(row[0] if row else 0)
+    connection.execute(f"SET partitioned_write_max_open_files = {count + 1}")  # or files are cut short at 100
     connection.execute(_parts(count))
     connection.execute(_KRAV_TEKST)
     connection.execute(_UTBETALT_KRAV)
