@@ -96,6 +96,7 @@ class Night:
     sources: Sources = field(default_factory=Sources)
     stops: list[Refusal] = field(default_factory=list)
     failure: str | None = None
+    held_back: pl.Series = field(default_factory=lambda: pl.Series("part", dtype=pl.String))
     reports: list[Refusal] = field(default_factory=list)
     report: dict[str, Any] = field(default_factory=dict)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -192,6 +193,7 @@ class Night:
         previous = self._previous()
         hold_back(self.connection, previous / "tables" if previous else None)
         self._checked = True
+        self.held_back = self.connection.sql("SELECT part FROM held_back").pl()["part"]
         self._hold_share()
         self.reports = self._reports()
         counts = count_current(self.connection)
@@ -203,7 +205,7 @@ class Night:
             "posts": {name: self._one(f"SELECT count(*) FROM good_{name}") for name in TABLES},
             "quarantined": self._one("SELECT count(*) FROM quarantined"),
             "quarantined_by_code": dict(sorted(codes)),
-            "held_back": self._one("SELECT count(*) FROM held_back"),
+            "held_back": len(self.held_back),
             "leads_nowhere": self._one("SELECT count(*) FROM leads_nowhere"),
             "from_two_sources": sum(self._one(f"SELECT count(*) FROM same_{name}") for name in TABLES),
         }
@@ -233,7 +235,7 @@ class Night:
         ]
 
     def _hold_share(self) -> None:
-        held = self._one("SELECT count(*) FROM held_back") + self._one("SELECT count(*) FROM leads_nowhere")
+        held = len(self.held_back) + self._one("SELECT count(*) FROM leads_nowhere")
         accepted = self._one("SELECT count(*) FROM good_part")
         limit = self.settings.max_held_back
         if limit != float("inf") and held > Fraction(str(limit)) * accepted:
@@ -252,7 +254,6 @@ class Night:
         snapshot.start_snapshot(self.folder)
         rates = reference.read_rates(self.settings.rates)
         schemas = buckets.schemas(self.connection)
-        held = self.connection.sql("SELECT part FROM held_back").pl()["part"]
         known = self.connection.sql(
             "SELECT part FROM current_part UNION SELECT noekkel FROM current_refused "
             "WHERE tabell = 'part' AND noekkel IS NOT NULL"
@@ -267,7 +268,7 @@ class Night:
                 self.progress(f"documents {done} of {len(jobs)} buckets")
         previous = self._previous()
         new = [built.index for built in self._files]
-        kept = [snapshot.keep_documents(previous, held, self.folder)] if previous else []
+        kept = [snapshot.keep_documents(previous, self.held_back, self.folder)] if previous else []
         self._index = pl.concat(new) if new else pl.DataFrame()
         index = snapshot.write_index(self.folder, [*new, *kept], known)
         posts = {kind: int(index[f"{kind}_antall"].sum()) for kind in ("krav", "innbetalinger", "utbetalinger")}

@@ -1,0 +1,10 @@
+"""``make fault-test`` on a smaller inbox."""
+
+from tests.faults_at_scale import FAULTS, try_faults
+
+
+def test_the_right_parts_are_held_back_and_nobody_else_notices(tmp_path):
+    held, published = try_faults(tmp_path, parts=250)
+    assert len(FAULTS) + 1 > 20
+    assert held > 20
+    assert published > 150
