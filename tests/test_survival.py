@@ -122,3 +122,13 @@ def test_a_home_with_quotes_and_spaces_in_its_path(nights):
     nights.publish()
     assert nights.answer(COMPANY) == "KB-002"
     assert set(nights.documents()) == {OWNER, ENK}
+
+
+def test_a_row_without_a_part_leads_nowhere_though_another_source_knows_the_key(published):
+    """The row's own key is no reference: it is looked up in the last snapshot only."""
+    good = rows(*STATEMENT, krav("K2", COMPANY, 10), kravforfall("F2", "K2", 10, "2026-01-15"))
+    write_delivery(published.inbox, "skatt", 1, "full", rows(krav("K2", None, 10)))
+    write_delivery(published.inbox, "mva", 2, "full", good)
+    night = published.publish()
+    assert night.counted("check", "leads_nowhere") == 1
+    assert set(night.held_back) == {COMPANY}

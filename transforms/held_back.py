@@ -40,20 +40,24 @@ def _lookup(name: str, column: str) -> str:
 
 
 def _follow(connection: duckdb.DuckDBPyConnection, previous: Path | None) -> None:
-    """From each row over the keys that it names to the parts."""
+    """From each row over the keys that it names to the parts.
+
+    The row's own key is looked up in the last snapshot only: tonight's row is the row itself.
+    """
     connection.execute(
         f"""
         CREATE TEMP TABLE named_keys AS
-        SELECT id, tabell, noekkel FROM row_ids WHERE noekkel IS NOT NULL
-        UNION ALL SELECT id, 'krav', kravidentifikator FROM row_ids WHERE kravidentifikator IS NOT NULL
-        UNION ALL SELECT id, 'kravforfall', kravforfallsidentifikator FROM row_ids
-                  WHERE kravforfallsidentifikator IS NOT NULL
-        UNION ALL SELECT id, unnest(['kravforfall', 'innbetaling', 'utbetaling']), motpost FROM row_ids
+        SELECT id, tabell, noekkel, false AS refers FROM row_ids WHERE noekkel IS NOT NULL
+        UNION ALL SELECT id, 'krav', kravidentifikator, true FROM row_ids
+                  WHERE tabell <> 'krav' AND kravidentifikator IS NOT NULL
+        UNION ALL SELECT id, 'kravforfall', kravforfallsidentifikator, true FROM row_ids
+                  WHERE tabell <> 'kravforfall' AND kravforfallsidentifikator IS NOT NULL
+        UNION ALL SELECT id, unnest(['kravforfall', 'innbetaling', 'utbetaling']), motpost, true FROM row_ids
                   WHERE motpost IS NOT NULL;
         INSERT INTO named_keys
-        SELECT id, 'krav', found FROM named_keys
+        SELECT id, 'krav', found, true FROM named_keys
         JOIN ({_lookup("kravforfall", "kravidentifikator")}) USING (noekkel)
-        WHERE tabell = 'kravforfall' AND found IS NOT NULL;
+        WHERE refers AND tabell = 'kravforfall' AND found IS NOT NULL;
         INSERT INTO leads SELECT id, part FROM row_ids WHERE part IS NOT NULL;
         """
     )
@@ -61,7 +65,7 @@ def _follow(connection: duckdb.DuckDBPyConnection, previous: Path | None) -> Non
         connection.execute(
             f"""
             INSERT INTO leads SELECT id, found FROM named_keys JOIN ({_lookup(name, "part")}) USING (noekkel)
-            WHERE tabell = '{name}' AND found IS NOT NULL
+            WHERE refers AND tabell = '{name}' AND found IS NOT NULL
             """
         )
     if previous:
