@@ -30,12 +30,12 @@ OERE = (
 """Columns that are øre in the tables."""
 
 
-def write_analytics(snapshot: Path, views: tuple[str, ...] = TABLE_NAMES) -> None:
+def write_analytics(snapshot: Path) -> None:
     """Makes ``analytics.duckdb`` in the snapshot with a view per table and one over the findings."""
     path = snapshot / FILE
     path.unlink(missing_ok=True)
     with duckdb.connect(str(path)) as connection:
-        for name in views:
+        for name in TABLE_NAMES:
             files = sorted((snapshot / "tables" / name).glob("*.parquet"))
             if files:
                 columns = pl.read_parquet_schema(files[0])

@@ -14,7 +14,7 @@ from schemas.tables import INNBETALING, KRAV, KRAVFORFALL, UTBETALING
 from transforms.current import sql_text
 
 PARTS_PER_BUCKET = 8_000
-"""About 350 MB of documents a bucket at the national mix, which keeps a bucket in cache and memory."""
+"""Some 300 MB of documents a bucket at the mix of ``generate``: what two at a time need stays in memory."""
 
 
 def bucket_count(parts: int) -> int:

@@ -16,7 +16,7 @@ from transforms.json_text import amount, array, escaped, fragment, join, join_ar
 
 THREADS = 2
 LEVEL = 3
-"""zstd level 3 packs the national mix 12:1; level 1 is a fifth faster and packs 11:1."""
+"""zstd's usual level; what it makes of the documents stands in every run's summary (JSON bytes, stored bytes)."""
 
 TOTAL_FIELDS = {
     "stipulerte_renter": "stipulerteRenter",

@@ -34,10 +34,10 @@ def escaped(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def obj(*fields: pl.Expr, comma: bool = False) -> pl.Expr:
+def obj(*fields: pl.Expr) -> pl.Expr:
     """An object of fields that each begin with a comma, or are null and left out."""
     inner = pl.concat_str(*fields, ignore_nulls=True).str.strip_prefix(",")
-    return pl.concat_str(pl.lit(",{" if comma else "{"), inner, pl.lit("}"))
+    return pl.concat_str(pl.lit("{"), inner, pl.lit("}"))
 
 
 def fragment(first: pl.Expr, *fields: pl.Expr) -> pl.Expr:
