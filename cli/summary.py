@@ -24,9 +24,14 @@ def summary(report: dict[str, Any]) -> str:
     if "build" in stages:
         built = stages["build"]
         lines.append(
-            f"documents   {built['documents']} of {built['parts']} parts, {built['json_bytes'] / 1e6:.1f} MB of JSON "
-            f"in {built['stored_bytes'] / 1e6:.1f} MB"
+            f"documents   {built['documents']} of {built['parts']} parts: {built['built_parts']} parts built anew, "
+            f"{built['same_parts']} the same as before, {built['kept_parts']} held back"
         )
+        lines.append(
+            f"            {built['json_bytes'] / 1e6:.1f} MB of new JSON in {built['stored_bytes'] / 1e6:.1f} MB"
+        )
+        if stages["spread"]["all_because"]:
+            lines.append(f"            every part built anew: {stages['spread']['all_because']}")
     if report["findings"]:
         lines.append("findings    " + ", ".join(f"{code} × {count}" for code, count in report["findings"].items()))
     if stages:

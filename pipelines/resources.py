@@ -30,6 +30,7 @@ class NightResource(dg.ConfigurableResource):
     keep: int = Settings.keep
     workers: int = Settings.workers
     memory: str = Settings.memory
+    full: bool = Settings.full
 
     echo: ClassVar[Any] = staticmethod(lambda line: None)
     """Where progress goes; the command line sets it to print."""
@@ -54,6 +55,7 @@ class NightResource(dg.ConfigurableResource):
             keep=self.keep,
             workers=self.workers,
             memory=self.memory,
+            full=self.full,
         )
         with self._lock(settings):
             self._end_dead_runs(context)

@@ -34,7 +34,7 @@ class Nights:
     def run(self, snapshot_date: date = S, **settings) -> Night:
         """One night; it need not be published."""
         self.count += 1
-        self.inbox.mkdir(exist_ok=True)
+        self.inbox.mkdir(exist_ok=True, parents=True)
         run = f"{self.count:04d}"
         self.last = Night(Settings(self.inbox, self.home, snapshot_date, run, memory="500MB", **settings))
         try:
@@ -58,6 +58,11 @@ class Nights:
     def documents(self) -> dict[str, dict[str, str]]:
         """Every part's documents as text."""
         return documents(self.snapshot())
+
+    def dates(self) -> dict[str, date]:
+        """The snapshot date of every part's documents."""
+        snapshot = self.snapshot()
+        return {part: snapshot.snapshot_date(part) for part in snapshot.parts()}
 
     def oversikt(self, part: str) -> str:
         return self.snapshot().document("oversikt", part).decode()

@@ -18,6 +18,7 @@ from tests.nights import Nights, S
 from tests.plain.numbers import national_number, organisation_number, with_wrong_check_digit
 from tests.plain.statement import innbetaling, krav, kravforfall, part, rows, utbetaling
 from tests.plain.write import write_delivery
+from transforms.snapshot import read_index
 
 ROOT = Path(__file__).resolve().parent.parent
 A, B, C, D = (organisation_number(number) for number in range(1, 5))
@@ -46,7 +47,7 @@ def published(tmp_path_factory):
     write_delivery(nights.inbox, "skatt", 1, "full", statement())
     nights.publish(date(2026, 11, 22))
     write_delivery(nights.inbox, "skatt", 2, "endring", rows(innbetaling("C2", C, -1)))
-    nights.publish(S)
+    nights.publish(S, full=True)
     return nights
 
 
@@ -246,6 +247,12 @@ def copy(published, tmp_path):
     return shutil.copytree(published.snapshot().folder, tmp_path / "snapshot")
 
 
+def segment_of(folder, whose):
+    """The file that the part's documents lie in."""
+    index = read_index(folder)
+    return folder / "documents" / f"{index.filter(index['part'] == whose)['segment'].item()}.zst"
+
+
 def test_nothing_published(tmp_path):
     with pytest.raises(KravoversiktError, match="KB-002"):
         Snapshot.current(tmp_path)
@@ -312,7 +319,7 @@ print(*sorted(answers))
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "overwritten", "one bit"])
 def test_damaged_segment_answers_kb_002_for_its_parts_only(copy, damage):
-    path = copy / "documents" / "bucket-0000.zst"
+    path = segment_of(copy, A)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.unlink()
@@ -331,7 +338,7 @@ def test_damaged_segment_answers_kb_002_for_its_parts_only(copy, damage):
 
 def test_no_bit_can_change_unseen(copy):
     """Each frame carries a checksum: a changed bit anywhere in A's oversikt is never served."""
-    path = copy / "documents" / "bucket-0000.zst"
+    path = segment_of(copy, A)
     content, right = path.read_bytes(), Snapshot(copy).document("oversikt", A)
     for place in range(0, len(content), 7):
         damaged = bytearray(content)

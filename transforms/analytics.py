@@ -7,10 +7,9 @@ from any folder.
 from pathlib import Path
 
 import duckdb
-import polars as pl
 
-from transforms.current import sql_text
-from transforms.snapshot import TABLE_NAMES
+from transforms.snapshot import TABLE_NAMES, rows_sql
+from transforms.sql import sql_text
 
 FILE = "analytics.duckdb"
 
@@ -36,13 +35,9 @@ def write_analytics(snapshot: Path) -> None:
     path.unlink(missing_ok=True)
     with duckdb.connect(str(path)) as connection:
         for name in TABLE_NAMES:
-            files = sorted((snapshot / "tables" / name).glob("*.parquet"))
-            if files:
-                columns = pl.read_parquet_schema(files[0])
-                connection.execute(
-                    f"CREATE VIEW {name} AS SELECT {', '.join(map(_column, columns))} "
-                    f"FROM read_parquet({sql_text(snapshot / 'tables' / name / '*.parquet')})"
-                )
+            rows = rows_sql(snapshot, name)
+            columns = [column for column in connection.sql(f"{rows} LIMIT 0").columns if column != "segment"]
+            connection.execute(f"CREATE VIEW {name} AS SELECT {', '.join(map(_column, columns))} FROM ({rows})")
         connection.execute(f"CREATE VIEW findings AS FROM read_parquet({sql_text(snapshot / 'findings.parquet')})")
 
 

@@ -8,13 +8,13 @@ from datetime import date
 
 import polars as pl
 
-from transforms.interest import interest, weights
+from transforms.interest import stipulated, weights
 
 TOTALS = ("stipulerte_renter", "forfalte_krav", "ikke_forfalte_krav")
 
 
 def balance_forfall(bucket: dict[str, pl.DataFrame], rates: pl.DataFrame, snapshot_date: date) -> pl.DataFrame:
-    """Due dates with ``gjenstaaende_beloep``, ``forfalt`` and ``stipulerte_renter`` (Int128).
+    """Due dates with ``gjenstaaende_beloep``, ``forfalt``, ``renteberegnes`` and ``stipulerte_renter`` (Int128).
 
     One law on both sides, remaining = original + Σ placed: what covers a debit counts negative,
     what is taken from a credit positive.
@@ -31,10 +31,7 @@ def balance_forfall(bucket: dict[str, pl.DataFrame], rates: pl.DataFrame, snapsh
         .join(bearing, on="kravidentifikator", how="left")
         .join(weights(dues["forfallsdato"], rates, snapshot_date), on="forfallsdato", how="left")
     )
-    bears = pl.col("forfalt") & (pl.col("gjenstaaende_beloep") > 0) & pl.col("renteberegnes")
-    kroner = interest(pl.col("gjenstaaende_beloep").clip(0), pl.col("vekt"))
-    renter = pl.when(bears).then(kroner * 100).otherwise(0).cast(pl.Int128)
-    return dues.with_columns(stipulerte_renter=renter).drop("plassert", "renteberegnes", "vekt")
+    return dues.with_columns(stipulerte_renter=stipulated()).drop("plassert", "vekt")
 
 
 _SIGNS = {

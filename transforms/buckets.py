@@ -1,8 +1,8 @@
-"""Spreads the posts over buckets of households, each placement seen from both its ends.
+"""Spreads the posts over buckets of households.
 
 A part and the sole proprietorships that it owns form a household, so a bucket holds all that a
-document of its parts can show, once each placement has been given what it needs from its far end.
-That join is the night's only shuffle. After it every bucket is independent.
+document of its parts can show, but for what placements show of a far end that lies elsewhere: those few
+posts go with the bucket as ``far_forfall`` and ``far_innbetaling``. After that every bucket is independent.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from schemas.tables import INNBETALING, KRAV, KRAVFORFALL, UTBETALING
-from transforms.current import sql_text
+from transforms.sql import sql_text
 
 PARTS_PER_BUCKET = 8_000
 """Some 300 MB of documents a bucket at the mix of ``generate``: what two at a time need stays in memory."""
@@ -23,34 +23,30 @@ def bucket_count(parts: int) -> int:
 
 
 def write_buckets(connection: duckdb.DuckDBPyConnection, out: Path, kravtyper: pl.DataFrame) -> int:
-    """Writes ``<out>/<table>/bucket=<n>/*.parquet`` for every part that is not held back. Returns n's bound.
+    """Writes ``<out>/<table>/bucket=<n>/*.parquet`` for every part in ``to_build``. Returns n's bound.
 
-    Needs ``good_*``, ``forfall`` and ``held_back``. Columns are those of the delivered tables with
-    ``part`` added to due dates, texts filled in from ``kravtyper`` and the payer's account masked;
-    placements come in six tables, one for each type and end, all with ``post`` (the near end), ``part``
-    (whose it is) and what documents show of the far end.
+    Needs ``good_*``, ``forfall``, ``plassering_ends`` and ``to_build (part)``. Columns are those of the delivered
+    tables with ``part`` added to due dates, texts filled in from ``kravtyper`` and the payer's account masked;
+    a placement goes to the bucket of each end, with ``forfall_part`` and ``motpost_part``.
     """
     out.mkdir(parents=True, exist_ok=True)
     connection.register("kravtyper", kravtyper.to_arrow())
-    row = connection.execute("SELECT count(*) FROM good_part ANTI JOIN held_back USING (part)").fetchone()
+    row = connection.execute("SELECT count(*) FROM to_build").fetchone()
     count = bucket_count(row[0] if row else 0)
     connection.execute(f"SET partitioned_write_max_open_files = {count + 1}")  # or files are cut short at 100
-    connection.execute(_parts(count))
-    connection.execute(_KRAV_TEKST)
-    connection.execute(_UTBETALT_KRAV)
+    for query in (_parts(count), _KRAV_TEKST, _PLACED, _FAR, _FAR_REMAINING):
+        connection.execute(query)
     for name, query in _queries().items():
         connection.execute(
-            f"""
-            COPY (SELECT near.*, parts.bucket FROM ({query}) AS near JOIN parts USING (part))
-            TO {sql_text(out / name)} (FORMAT parquet, PARTITION_BY (bucket), COMPRESSION snappy)
-            """
+            f"COPY ({query}) TO {sql_text(out / name)} (FORMAT parquet, PARTITION_BY (bucket), COMPRESSION snappy)"
         )
     return count
 
 
 def schemas(connection: duckdb.DuckDBPyConnection) -> dict[str, pl.Schema]:
     """The columns of each table that ``write_buckets`` writes, for buckets that have no rows of it."""
-    return {name: connection.sql(f"{query} LIMIT 0").pl().schema for name, query in _queries().items()}
+    frames = {name: connection.sql(f"{query} LIMIT 0").pl() for name, query in _queries().items()}
+    return {name: frame.drop("bucket").schema for name, frame in frames.items()}
 
 
 def _parts(buckets: int) -> str:
@@ -58,7 +54,7 @@ def _parts(buckets: int) -> str:
     return f"""
         CREATE TEMP TABLE parts AS
         SELECT part, (coalesce(innehaver, part)::HUGEINT * 2654435761 // 65536 % {buckets})::INTEGER AS bucket
-        FROM good_part ANTI JOIN held_back USING (part)"""
+        FROM good_part SEMI JOIN to_build USING (part)"""
 
 
 _KRAV_TEKST = """
@@ -69,83 +65,78 @@ _KRAV_TEKST = """
            coalesce(kravtyper.renteberegnes, true) AS renteberegnes
     FROM good_krav AS krav LEFT JOIN kravtyper USING (kravtype)"""
 
-_UTBETALT_KRAV = """
-    CREATE TEMP TABLE utbetalt_krav AS
-    WITH paid AS (
-      SELECT DISTINCT kravidentifikator FROM good_plassering JOIN forfall USING (kravforfallsidentifikator)
-      WHERE plasseringstype = 'UTBETALING'),
+_PLACED = """
+    CREATE TEMP TABLE placed AS
+    SELECT ends.*, near.bucket AS forfall_bucket, far.bucket AS motpost_bucket
+    FROM plassering_ends AS ends
+    LEFT JOIN parts AS near ON near.part = forfall_part
+    LEFT JOIN parts AS far ON far.part = motpost_part
+    WHERE near.bucket IS NOT NULL OR far.bucket IS NOT NULL"""
+"""The placements that some document shows, with the bucket of each end; null where that end isn't built."""
+
+_FAR = """
+    CREATE TEMP TABLE far AS
+    SELECT DISTINCT motpost_bucket AS bucket, kravforfallsidentifikator, plasseringstype = 'UTBETALING' AS paid_out
+    FROM placed WHERE motpost_bucket IS NOT NULL AND forfall_bucket IS DISTINCT FROM motpost_bucket
+    UNION
+    SELECT DISTINCT forfall_bucket, motpost, false FROM placed
+    WHERE plasseringstype = 'MOTKRAV' AND forfall_bucket IS NOT NULL
+      AND forfall_bucket IS DISTINCT FROM motpost_bucket"""
+"""The due dates that a bucket shows though they lie elsewhere."""
+
+_FAR_REMAINING = """
+    CREATE TEMP TABLE far_remaining AS
+    WITH paid AS (SELECT DISTINCT kravidentifikator FROM forfall
+                  JOIN (FROM far WHERE paid_out) USING (kravforfallsidentifikator)),
     dues AS (SELECT forfall.* FROM forfall SEMI JOIN paid USING (kravidentifikator)),
     ends AS (
-      SELECT kravforfallsidentifikator, plassert_beloep FROM good_plassering
-      UNION ALL SELECT motpost, plassert_beloep FROM good_plassering WHERE plasseringstype = 'MOTKRAV'),
-    placed AS (
+      SELECT kravforfallsidentifikator, plassert_beloep FROM plassering_ends
+      UNION ALL SELECT motpost, plassert_beloep FROM plassering_ends WHERE plasseringstype = 'MOTKRAV'),
+    covered AS (
       SELECT kravforfallsidentifikator, sum(plassert_beloep) AS beloep FROM ends
       SEMI JOIN dues USING (kravforfallsidentifikator) GROUP BY ALL)
     SELECT kravidentifikator, sum(opprinnelig_beloep + CASE WHEN opprinnelig_beloep < 0 THEN 1 ELSE -1 END
-             * coalesce(beloep, 0))::BIGINT AS gjenstaaende
-    FROM dues LEFT JOIN placed USING (kravforfallsidentifikator) GROUP BY kravidentifikator"""
+             * coalesce(beloep, 0))::DECIMAL(38, 0) AS krav_gjenstaaende
+    FROM dues LEFT JOIN covered USING (kravforfallsidentifikator) GROUP BY kravidentifikator"""
+"""What remains of krav that a payout elsewhere pays: the one figure of a far end that must be computed.
+
+Parquet has no 128-bit integers; a decimal without decimals is as exact."""
 
 _MASKED = "repeat('*', greatest(length(fra_kontonummer) - 5, 0)) || right(fra_kontonummer, 5) AS fra_kontonummer"
 
-_NEAR = "plassering.plasseringsidentifikator, plasseringstype, plassert_beloep, plasseringsdato"
-
-_FAR_KRAV = """krav.kravidentifikator AS motkrav, krav.kravbeskrivelse, krav.kravtype, krav.periode_start,
-    krav.periode_slutt"""
-
 
 def _queries() -> dict[str, str]:
-    """Each table's rows with ``part``, the part that they are shown under."""
+    """Each table's rows with their ``bucket``."""
     without_payer = [name for name in INNBETALING.names if name not in ("fra_kontonummer", "fra_iban")]
-    payer = "fra_kidnummer, fra_bankinformasjon, fra_kontoeiers_navn, fra_swift_bic"
-    due_date = [f"dues.{name}" for name in KRAVFORFALL.names]
+    due_date = ", ".join(f"dues.{name}" for name in KRAVFORFALL.names)
+    placement = """plasseringsidentifikator, plasseringstype, kravforfallsidentifikator, motpost, plassert_beloep,
+        plasseringsdato, forfall_part, motpost_part"""
     return {
-        "part": "SELECT part, parttype, innehaver FROM good_part",
-        "krav": f"SELECT {', '.join(KRAV.names)}, renteberegnes FROM krav_tekst",
-        "kravforfall": f"""SELECT {", ".join(due_date)}, forfall.part FROM good_kravforfall AS dues
-            JOIN forfall USING (kravforfallsidentifikator)""",
-        "innbetaling": f"SELECT {', '.join(without_payer)}, {_MASKED} FROM good_innbetaling",
-        "utbetaling": f"SELECT {', '.join(UTBETALING.names)} FROM good_utbetaling",
-        "innbetaling_on_forfall": f"""
-            SELECT {_NEAR}, near.kravforfallsidentifikator AS post, near.part, plassering.motpost,
-                   innbetalingsdato, innbetalt_beloep, {payer}, {_MASKED}
-            FROM good_plassering AS plassering JOIN forfall AS near USING (kravforfallsidentifikator)
-            JOIN good_innbetaling ON innbetalingsidentifikator = motpost
-            WHERE plasseringstype = 'INNBETALING'""",
-        "motkrav_on_debit": f"""
-            SELECT {_NEAR}, near.kravforfallsidentifikator AS post, near.part, plassering.motpost,
-                   dues.forfallsdato, {_FAR_KRAV}
-            FROM good_plassering AS plassering JOIN forfall AS near USING (kravforfallsidentifikator)
-            JOIN good_kravforfall AS dues ON dues.kravforfallsidentifikator = plassering.motpost
-            JOIN krav_tekst AS krav ON krav.kravidentifikator = dues.kravidentifikator
-            WHERE plasseringstype = 'MOTKRAV'""",
-        "motkrav_on_credit": f"""
-            SELECT {_NEAR}, plassering.motpost AS post, near.part, dues.kravforfallsidentifikator AS motpost,
-                   dues.forfallsdato, {_FAR_KRAV}
-            FROM good_plassering AS plassering JOIN forfall AS near
-              ON near.kravforfallsidentifikator = plassering.motpost
-            JOIN good_kravforfall AS dues ON dues.kravforfallsidentifikator = plassering.kravforfallsidentifikator
-            JOIN krav_tekst AS krav ON krav.kravidentifikator = dues.kravidentifikator
-            WHERE plasseringstype = 'MOTKRAV'""",
-        "utbetaling_on_forfall": f"""
-            SELECT {_NEAR}, near.kravforfallsidentifikator AS post, near.part, plassering.motpost
-            FROM good_plassering AS plassering JOIN forfall AS near USING (kravforfallsidentifikator)
-            WHERE plasseringstype = 'UTBETALING'""",
-        "forfall_on_innbetaling": f"""
-            SELECT {_NEAR}, plassering.motpost AS post, near.part,
-                   plassering.kravforfallsidentifikator AS motpost, {_FAR_KRAV}
-            FROM good_plassering AS plassering JOIN good_innbetaling AS near
-              ON near.innbetalingsidentifikator = plassering.motpost
-            JOIN forfall ON forfall.kravforfallsidentifikator = plassering.kravforfallsidentifikator
-            JOIN krav_tekst AS krav ON krav.kravidentifikator = forfall.kravidentifikator
-            WHERE plasseringstype = 'INNBETALING'""",
-        "forfall_on_utbetaling": f"""
-            SELECT {_NEAR}, plassering.motpost AS post, near.part,
-                   plassering.kravforfallsidentifikator AS motpost, {_FAR_KRAV},
-                   krav.opprinnelig_beloep AS krav_opprinnelig, utbetalt_krav.gjenstaaende AS krav_gjenstaaende
-            FROM good_plassering AS plassering JOIN good_utbetaling AS near
-              ON near.utbetalingsidentifikator = plassering.motpost
-            JOIN forfall ON forfall.kravforfallsidentifikator = plassering.kravforfallsidentifikator
-            JOIN krav_tekst AS krav ON krav.kravidentifikator = forfall.kravidentifikator
-            JOIN utbetalt_krav ON utbetalt_krav.kravidentifikator = krav.kravidentifikator
-            WHERE plasseringstype = 'UTBETALING'""",
+        "part": "SELECT part, parttype, innehaver, bucket FROM good_part JOIN parts USING (part)",
+        "krav": f"SELECT {', '.join(KRAV.names)}, renteberegnes, bucket FROM krav_tekst JOIN parts USING (part)",
+        "kravforfall": f"""
+            SELECT {due_date}, part, bucket FROM good_kravforfall AS dues
+            JOIN (SELECT kravforfallsidentifikator, part, bucket FROM forfall JOIN parts USING (part)) AS owned
+              USING (kravforfallsidentifikator)""",
+        "innbetaling": f"SELECT {', '.join(without_payer)}, {_MASKED}, bucket FROM good_innbetaling "
+        "JOIN parts USING (part)",
+        "utbetaling": f"SELECT {', '.join(UTBETALING.names)}, bucket FROM good_utbetaling JOIN parts USING (part)",
+        "plassering": f"""
+            SELECT {placement}, forfall_bucket AS bucket FROM placed WHERE forfall_bucket IS NOT NULL
+            UNION ALL
+            SELECT {placement}, motpost_bucket FROM placed
+            WHERE motpost_bucket IS NOT NULL AND forfall_bucket IS DISTINCT FROM motpost_bucket""",
+        "far_forfall": """
+            SELECT DISTINCT kravforfallsidentifikator, forfallsdato, kravidentifikator, kravbeskrivelse, kravtype,
+                   periode_start, periode_slutt, krav.opprinnelig_beloep AS krav_opprinnelig, krav_gjenstaaende, bucket
+            FROM far JOIN good_kravforfall AS dues USING (kravforfallsidentifikator)
+            JOIN krav_tekst AS krav USING (kravidentifikator)
+            LEFT JOIN far_remaining USING (kravidentifikator)""",
+        "far_innbetaling": f"""
+            SELECT innbetalingsidentifikator, innbetalingsdato, innbetalt_beloep, fra_kidnummer, fra_bankinformasjon,
+                   fra_kontoeiers_navn, fra_swift_bic, {_MASKED}, bucket
+            FROM (SELECT DISTINCT forfall_bucket AS bucket, motpost AS innbetalingsidentifikator FROM placed
+                  WHERE plasseringstype = 'INNBETALING' AND forfall_bucket IS NOT NULL
+                    AND forfall_bucket IS DISTINCT FROM motpost_bucket) AS far
+            JOIN good_innbetaling USING (innbetalingsidentifikator)""",
     }

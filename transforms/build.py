@@ -10,48 +10,44 @@ from pathlib import Path
 import polars as pl
 
 from schemas.tables import PLASSERING
-from transforms import balances
+from transforms import balances, far_ends
 from transforms.documents import write_documents
 
-PLACEMENT_TABLES = (
-    "innbetaling_on_forfall",
-    "motkrav_on_debit",
-    "motkrav_on_credit",
-    "utbetaling_on_forfall",
-    "forfall_on_innbetaling",
-    "forfall_on_utbetaling",
+POSTS = (
+    *("part", "krav", "kravforfall", "innbetaling", "utbetaling", "plassering"),
+    *("far_forfall", "far_innbetaling"),
 )
-POST_TABLES = ("part", "krav", "kravforfall", "innbetaling", "utbetaling")
+"""The tables that a bucket comes as, see ``buckets``."""
+
 SORTING = {
     "krav": ("part", "opprettelsesdato", "kravidentifikator"),
     "kravforfall": ("part", "kravidentifikator", "forfallsdato", "kravforfallsidentifikator"),
     "innbetaling": ("part", "innbetalingsdato", "innbetalingsidentifikator"),
     "utbetaling": ("part", "utbetalingsdato", "utbetalingsidentifikator"),
-    "part": ("part",),
 }
 
 
 @dataclass(frozen=True)
 class Job:
-    """One bucket to build: where its posts are, where its results go, and what it depends on."""
+    """One bucket to build: where its posts are, where its results go, and what it depends on.
+
+    ``name`` is that of its segment and table files, unique among all snapshots.
+    """
 
     number: int
+    name: str
     posts: Path  # <posts>/<table>/bucket=<number>/*.parquet
     snapshot: Path
     schemas: dict[str, pl.Schema]
     rates: pl.DataFrame
     snapshot_date: date
 
-    @property
-    def name(self) -> str:
-        """The name of the bucket's segment and table files."""
-        return f"bucket-{self.number:04d}"
-
 
 @dataclass(frozen=True)
 class Built:
-    """What came of a bucket: the index rows of its documents, their bytes raw and on disk."""
+    """What came of a bucket: its parts, the index rows of its documents, their bytes raw and on disk."""
 
+    part: pl.DataFrame
     index: pl.DataFrame
     raw_bytes: int
     packed_bytes: int
@@ -59,18 +55,22 @@ class Built:
 
 def build(job: Job) -> Built:
     """Builds the bucket: ``documents/<name>.zst`` and ``tables/<table>/<name>.parquet``."""
-    bucket = {name: _read(job, name) for name in (*POST_TABLES, *PLACEMENT_TABLES)}
+    bucket = {name: _read(job, name) for name in POSTS}
+    bucket |= far_ends.placements(bucket)
     tables = balance(bucket, job.rates, job.snapshot_date)
+    bucket["forfall_on_utbetaling"] = far_ends.with_remaining(bucket["forfall_on_utbetaling"], tables["krav"])
     path = job.snapshot / "documents" / f"{job.name}.zst"
-    shown = balances.shown_under(tables["part"])
+    part = bucket["part"].sort("part")
+    shown = balances.shown_under(part)
     with path.open("wb") as out:
-        index, raw_bytes = write_documents(out, tables["part"], shown, tables, bucket, job.snapshot_date, job.name)
+        index, raw_bytes = write_documents(out, part, shown, tables, bucket, job.snapshot_date, job.name)
         packed_bytes = out.tell()
     tables["plassering"] = placement_ends(bucket)
+    tables["kravforfall"] = tables["kravforfall"].drop("forfalt")  # a matter of the snapshot's date: see snapshot
     for name, table in tables.items():
         target = job.snapshot / "tables" / name / f"{job.name}.parquet"
-        storable(table).write_parquet(target, compression="zstd", compression_level=1)
-    return Built(index, raw_bytes, packed_bytes)
+        storable(table, job.name).write_parquet(target, compression="zstd", compression_level=1)
+    return Built(part, index, raw_bytes, packed_bytes)
 
 
 def _read(job: Job, name: str) -> pl.DataFrame:
@@ -82,14 +82,13 @@ def _read(job: Job, name: str) -> pl.DataFrame:
 
 def balance(bucket: dict[str, pl.DataFrame], rates: pl.DataFrame, snapshot_date: date) -> dict[str, pl.DataFrame]:
     """The bucket's tables with remaining, interest and totals, sorted as the documents sort."""
-    part, stamp = bucket["part"].sort("part"), pl.lit(snapshot_date, pl.Date)
+    part = bucket["part"]
     dues = balances.balance_forfall(bucket, rates, snapshot_date)
     krav = balances.balance_krav(bucket["krav"], dues)
     payments = balances.balance_innbetaling(bucket["innbetaling"], bucket["forfall_on_innbetaling"])
     shown = balances.shown_under(part)
     groups = balances.per_kravgruppe(krav, shown)
     tables = {
-        "part": part.with_columns(snapshotdato=stamp),
         "krav": krav,
         "kravforfall": dues,
         "innbetaling": payments,
@@ -116,7 +115,7 @@ def placement_ends(bucket: dict[str, pl.DataFrame]) -> pl.DataFrame:
             "plassert_beloep",
             "plasseringsdato",
         )
-        for name in PLACEMENT_TABLES
+        for name in far_ends.PLACEMENT_TABLES
     ]
     return pl.concat(frames).sort("part", PLASSERING.key, "ende")
 
@@ -124,7 +123,9 @@ def placement_ends(bucket: dict[str, pl.DataFrame]) -> pl.DataFrame:
 _MOTPOST_ENDS = ("motkrav_on_credit", "forfall_on_innbetaling", "forfall_on_utbetaling")
 
 
-def storable(table: pl.DataFrame) -> pl.DataFrame:
-    """Parquet has no 128-bit integers: they are kept as decimals without decimals, still øre."""
+def storable(table: pl.DataFrame, segment: str) -> pl.DataFrame:
+    """With the name of the segment that the rows belong to, and without 128-bit integers, which Parquet has not:
+    they are kept as decimals without decimals, still øre.
+    """
     wide = [name for name, dtype in table.schema.items() if dtype == pl.Int128]
-    return table.with_columns(pl.col(wide).cast(pl.Decimal(38, 0)))
+    return table.with_columns(pl.col(wide).cast(pl.Decimal(38, 0)), segment=pl.lit(segment))

@@ -7,6 +7,7 @@ names its key, whether with good content, refused content or a removal; a refuse
 stands until the source's next full. Nothing is copied: the views read the accepted Parquet files.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
@@ -15,6 +16,7 @@ import polars as pl
 from schemas.tables import TABLES, Kind, Table
 from transforms.accept import REFUSED_SCHEMA
 from transforms.sources import Accepted
+from transforms.sql import sql_text
 
 SQL_TYPES = {
     Kind.DATE: "DATE",
@@ -38,11 +40,6 @@ def connect(work: Path, memory: str = "1500MB", threads: int = 2) -> duckdb.Duck
     )
     connection.execute("SET enable_progress_bar = false")  # a setting of the session, not of the database
     return connection
-
-
-def sql_text(value: object) -> str:
-    """A SQL string literal."""
-    return "'" + str(value).replace("'", "''") + "'"
 
 
 def create_current(connection: duckdb.DuckDBPyConnection, deliveries: Path, used: dict[str, list[Accepted]]) -> None:
@@ -82,36 +79,37 @@ def _rows_of(deliveries: Path, delivery: Accepted, table: Table, *, later: bool)
     )
     if delivery.type == "full" and not later:
         return select
-    return (
-        f"{select} WHERE NOT slettet AND NOT EXISTS (SELECT 1 FROM named_{table.name} AS named "
-        f"WHERE named.kilde = {sql_text(delivery.kilde)} AND named.noekkel = delivered.{table.key} "
-        f"AND named.leveransenummer > {delivery.leveransenummer})"
+    named = (
+        f"SELECT noekkel FROM named_{table.name} WHERE kilde = {sql_text(delivery.kilde)} "
+        f"AND leveransenummer > {delivery.leveransenummer}"
     )
+    return f"{select} ANTI JOIN ({named}) AS named ON named.noekkel = delivered.{table.key} WHERE NOT slettet"
 
 
 def _create_named(
     connection: duckdb.DuckDBPyConnection, deliveries: Path, used: dict[str, list[Accepted]], table: Table
 ) -> None:
     """``named_<table>``: the last change of each source that names a key."""
-    parts = [f"SELECT ''::VARCHAR AS kilde, ''::VARCHAR AS noekkel, 0 AS leveransenummer FROM {_empty()}"]
-    for chain in used.values():
-        for delivery in chain[1:]:
-            place = f"SELECT {sql_text(delivery.kilde)}, %s, {delivery.leveransenummer} FROM "
-            files = _files(deliveries, delivery, table)
-            if files:
-                parts.append(place % table.key + _read(files))
-            refused = deliveries / delivery.folder / "refused.parquet"
-            parts.append(
-                place % "noekkel" + f"{_read([refused])} WHERE tabell = '{table.name}' AND noekkel IS NOT NULL"
-            )
+    changes = [delivery for chain in used.values() for delivery in chain[1:]]
     connection.execute(
         f"CREATE TEMP TABLE named_{table.name} AS SELECT kilde, noekkel, max(leveransenummer) AS leveransenummer "
-        f"FROM ({' UNION ALL '.join(parts)}) GROUP BY kilde, noekkel"
+        f"FROM ({delivered_keys_sql(deliveries, changes, table)}) GROUP BY kilde, noekkel"
     )
 
 
-def _empty() -> str:
-    return "(SELECT 1 WHERE false)"
+def delivered_keys_sql(deliveries: Path, named_by: Iterable[Accepted], table: Table) -> str:
+    """Every key of the table that the deliveries name, refused rows' and removals' too, as SQL:
+    ``kilde``, ``noekkel``, ``leveransenummer``.
+    """
+    parts = ["SELECT ''::VARCHAR AS kilde, ''::VARCHAR AS noekkel, 0 AS leveransenummer WHERE false"]
+    for delivery in named_by:
+        place = f"SELECT {sql_text(delivery.kilde)}, %s, {delivery.leveransenummer} FROM "
+        files = _files(deliveries, delivery, table)
+        if files:
+            parts.append(place % table.key + _read(files))
+        refused = deliveries / delivery.folder / "refused.parquet"
+        parts.append(place % "noekkel" + f"{_read([refused])} WHERE tabell = '{table.name}' AND noekkel IS NOT NULL")
+    return " UNION ALL ".join(parts)
 
 
 def _create_refused(connection: duckdb.DuckDBPyConnection, deliveries: Path, used: dict[str, list[Accepted]]) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 import duckdb
 
 from schemas.tables import TABLES
-from transforms.current import sql_text
+from transforms.snapshot import rows_sql
 
 
 def hold_back(connection: duckdb.DuckDBPyConnection, previous: Path | None) -> None:
     """Creates ``held_back (part)`` and ``leads_nowhere``, the number of quarantined rows without a part.
 
-    Needs ``quarantined`` and ``current_*``. ``previous``: the tables of the last published snapshot.
+    Needs ``quarantined`` and ``current_*``. ``previous``: the last published snapshot.
     """
     connection.execute(
         "CREATE TEMP TABLE row_ids AS SELECT row_number() OVER "
@@ -86,8 +86,7 @@ def _follow_previous(connection: duckdb.DuckDBPyConnection, previous: Path) -> N
             f"""
             INSERT INTO leads
             SELECT id, before.part FROM named_keys
-            JOIN read_parquet({sql_text(previous / name / "*.parquet")}) AS before
-              ON before.{table.key} = named_keys.noekkel
+            JOIN ({rows_sql(previous, name)}) AS before ON before.{table.key} = named_keys.noekkel
             WHERE named_keys.tabell = '{name}'
             """
         )

@@ -37,3 +37,12 @@ def interest(remaining: pl.Expr, weight: pl.Expr) -> pl.Expr:
     """Whole kroner (Int128) on ``remaining`` (øre, at least 0) with ``weight``."""
     kroner = remaining.cast(pl.Int128) * weight // _DIVISOR
     return pl.when(kroner >= LEAST_KRONER).then(kroner).otherwise(0)
+
+
+def stipulated() -> pl.Expr:
+    """Interest of due dates in øre (Int128), of their columns ``gjenstaaende_beloep``, ``forfalt``, ``renteberegnes``
+    and ``vekt``: overdue debits with something remaining, of krav that bear interest.
+    """
+    remaining = pl.col("gjenstaaende_beloep")
+    bears = pl.col("forfalt") & (remaining > 0) & pl.col("renteberegnes")
+    return pl.when(bears).then(interest(remaining.clip(0), pl.col("vekt")) * 100).otherwise(0).cast(pl.Int128)

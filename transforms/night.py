@@ -21,25 +21,29 @@ import duckdb
 import polars as pl
 
 from schemas.refusals import SENTENCES, Refusal
-from schemas.tables import TABLES
-from transforms import buckets, reconcile, reference, snapshot
+from schemas.tables import PART, TABLES
+from transforms import affected, buckets, reconcile, reference, snapshot
 from transforms.analytics import write_analytics
 from transforms.build import Built, Job, build
+from transforms.carry_over import carry_over
 from transforms.current import connect, count_current, create_current
 from transforms.findings import findings
 from transforms.held_back import hold_back
 from transforms.posts import check_posts
 from transforms.reference import ReferenceFileError
 from transforms.sources import Accepted, Sources, choose
+from transforms.version import code_sha256
 
 OSLO = ZoneInfo("Europe/Oslo")
-SCHEMA_VERSION = "1"
-CODE_VERSION = "0.1.0"
+SCHEMA_VERSION = "2"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a night is run with. ``snapshot_date`` is ``S``, a day in Europe/Oslo."""
+    """What a night is run with. ``snapshot_date`` is ``S``, a day in Europe/Oslo.
+
+    ``full``: build every part anew, also those whose documents would be the same.
+    """
 
     inbox: Path
     home: Path
@@ -52,6 +56,7 @@ class Settings:
     keep: int = 7
     workers: int = 2
     memory: str = "1500MB"
+    full: bool = False
 
     def __post_init__(self) -> None:
         """The engines take ``* ? [ ]`` in a path for patterns, so a home cannot have them in its path."""
@@ -103,6 +108,7 @@ class Night:
     _connection: duckdb.DuckDBPyConnection | None = None
     _checked: bool = False
     _buckets: int = 0
+    _whole: bool = True
     _expected: reconcile.Totals = field(default_factory=dict)
     _index: pl.DataFrame = field(default_factory=pl.DataFrame)
     _files: list[Built] = field(default_factory=list)
@@ -163,7 +169,7 @@ class Night:
         ]
         if not self.sources.used:
             self.stops.append(self._stop("L3-NO-SOURCE", "put a full delivery of each source in the inbox"))
-        used = [delivery for chain in self.sources.used.values() for delivery in chain]
+        used = self._used()
         return {
             "accepted": len(self.sources.new),
             "used": len(used),
@@ -171,6 +177,9 @@ class Night:
             "waiting": self.sources.waiting,
             "rows": {name: sum(d.rows(name) for d in self.sources.new) for name in TABLES},
         }
+
+    def _used(self) -> list[Accepted]:
+        return [delivery for chain in self.sources.used.values() for delivery in chain]
 
     def _too_old(self) -> list[Refusal]:
         stops, limit = [], self.settings.max_age_days
@@ -191,7 +200,7 @@ class Night:
         create_current(self.connection, self.home / snapshot.DELIVERIES, self.sources.used)
         check_posts(self.connection)
         previous = self._previous()
-        hold_back(self.connection, previous / "tables" if previous else None)
+        hold_back(self.connection, previous)
         self._checked = True
         self.held_back = self.connection.sql("SELECT part FROM held_back").pl()["part"]
         self._hold_share()
@@ -243,45 +252,93 @@ class Night:
             self.stops.append(self._stop("L3-HELD-BACK", text))
 
     def spread(self) -> dict[str, Any]:
-        """Spreads the posts over buckets of households."""
-        kravtyper = reference.read_kravtyper(self.settings.kravtyper)
+        """Chooses the parts to build and spreads their posts over buckets of households."""
+        previous, kravtyper = self._previous(), reference.read_kravtyper(self.settings.kravtyper)
+        manifest = snapshot.read_manifest(previous) if previous else None
+        whole = "asked for" if self.settings.full else affected.why_all(manifest, self._made_with(), self._used())
+        if previous is None or manifest is None or whole:
+            affected.build_all(self.connection)
+        else:
+            before = {(used["kilde"], used["leveransenummer"]) for used in manifest["used"]}
+            affected.build_affected(
+                self.connection,
+                previous,
+                self.home / snapshot.DELIVERIES,
+                [use for use in self._used() if (use.kilde, use.leveransenummer) not in before],
+                reference.read_rates(self.settings.rates),
+                (date.fromisoformat(manifest["snapshotdato"]), self.settings.snapshot_date),
+            )
+        self._whole = bool(whole)
         self._buckets = buckets.write_buckets(self.connection, self.work / "posts", kravtyper)
         self._expected = reconcile.from_posts(self.connection)
-        return {"buckets": self._buckets}
+        parts, all_parts = self._one("SELECT count(*) FROM parts"), self._one("SELECT count(*) FROM good_part")
+        return {"buckets": self._buckets, "parts": parts, "of": all_parts, "all_because": whole or ""}
 
     def build(self) -> dict[str, Any]:
-        """Builds the documents of every bucket, and carries over those of parts held back."""
+        """Builds the documents of every bucket, and carries over those that stay as they are."""
         snapshot.start_snapshot(self.folder)
         rates = reference.read_rates(self.settings.rates)
         schemas = buckets.schemas(self.connection)
-        known = self.connection.sql(
-            "SELECT part FROM current_part UNION SELECT noekkel FROM current_refused "
-            "WHERE tabell = 'part' AND noekkel IS NOT NULL"
-        ).pl()["part"]
         jobs = [
-            Job(number, self.work / "posts", self.folder, schemas, rates, self.settings.snapshot_date)
+            Job(
+                number,
+                f"{self.name}-{number:04d}",
+                self.work / "posts",
+                self.folder,
+                schemas,
+                rates,
+                self.settings.snapshot_date,
+            )
             for number in range(self._buckets)
         ]
         with ThreadPoolExecutor(self.settings.workers) as pool:
             for done, built in enumerate(pool.map(build, jobs), start=1):
                 self._files.append(built)
                 self.progress(f"documents {done} of {len(jobs)} buckets")
-        previous = self._previous()
-        new = [built.index for built in self._files]
-        kept = [snapshot.keep_documents(previous, self.held_back, self.folder)] if previous else []
-        self._index = pl.concat(new) if new else pl.DataFrame()
-        index = snapshot.write_index(self.folder, [*new, *kept], known)
+        self._index = pl.concat(built.index for built in self._files)
+        kept, part = self._carry_over()
+        index = snapshot.write_index(self.folder, [self._index, kept], self._known())
+        snapshot.write_part(self.folder, index, pl.concat([*(built.part for built in self._files), part]))
         posts = {kind: int(index[f"{kind}_antall"].sum()) for kind in ("krav", "innbetalinger", "utbetalinger")}
-        published = index["snapshotdato"].is_not_null().sum()
+        published = int(index["snapshotdato"].is_not_null().sum())
+        held = kept.join(self.held_back.to_frame(), on="part", how="semi").height
         return {
-            "parts": int(published),
-            "kept_parts": sum(frame.height for frame in kept),
-            "parts_without_documents": index.height - int(published),
-            "documents": 4 * int(published),
+            "parts": published,
+            "built_parts": self._index.height,
+            "same_parts": kept.height - held,
+            "kept_parts": held,
+            "parts_without_documents": index.height - published,
+            "documents": 4 * published,
             "posts_in_documents": posts,
             "json_bytes": sum(built.raw_bytes for built in self._files),
             "stored_bytes": sum(built.packed_bytes for built in self._files),
         }
+
+    def _known(self) -> pl.Series:
+        """Every part in ``part``, quarantined rows included: those without documents are held back, not unknown."""
+        return self.connection.sql(
+            "SELECT part FROM current_part UNION SELECT noekkel FROM current_refused "
+            "WHERE tabell = 'part' AND noekkel IS NOT NULL"
+        ).pl()["part"]
+
+    def _carry_over(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Index rows and ``part`` rows of the documents that stay: those of parts held back, with the date that they
+        have, and those that would be the same, with tonight's.
+        """
+        previous = self._previous()
+        if previous is None:
+            return snapshot.empty_index(), pl.DataFrame(schema=dict.fromkeys(PART.names, pl.String))
+        same = self.connection.sql("SELECT part, false AS held FROM good_part ANTI JOIN parts USING (part)").pl()
+        held = self.held_back.to_frame().with_columns(held=True)
+        stay = pl.concat([held, same.join(held, on="part", how="anti")])
+        rows = snapshot.read_index(previous).filter(pl.col("snapshotdato").is_not_null())
+        rows = rows.join(stay, on="part", maintain_order="left").with_columns(
+            snapshotdato=pl.when("held").then("snapshotdato").otherwise(self.settings.snapshot_date)
+        )
+        rows = rows.drop("held")
+        rows = carry_over(previous, rows, self.folder, self.name, link=not self._whole)
+        part = pl.read_parquet(previous / snapshot.PART).select(PART.names)
+        return rows, part.join(rows.select("part"), on="part", how="semi")
 
     def reconcile(self) -> dict[str, Any]:
         """The control totals by two routes, to the øre (CONTRACT section 5)."""
@@ -323,6 +380,9 @@ class Night:
             raise StoppedError(self.stops)
         self.findings().write_parquet(self.folder / "findings.parquet")
         snapshot.write_json(self.folder / "reconciliation.json", self.report["reconciliation"])
+        self.held_back.to_frame().write_parquet(self.folder / snapshot.HELD_BACK)
+        quarantined = self.connection.sql("SELECT DISTINCT tabell, noekkel FROM quarantined WHERE noekkel IS NOT NULL")
+        quarantined.pl().write_parquet(self.folder / snapshot.QUARANTINED)
         write_analytics(self.folder)
         for delivery in self.sources.new:
             snapshot.make_durable(self.home / snapshot.DELIVERIES / delivery.folder)
@@ -413,12 +473,12 @@ class Night:
         return findings(connection, told, pl.DataFrame(files, schema=schema, orient="row"))
 
     def _manifest(self) -> dict[str, Any]:
-        used = [delivery for chain in self.sources.used.values() for delivery in chain]
+        used = self._used()
         accepted = {(a.kilde, a.leveransenummer): a for a in [*self.sources.accepted, *used]}
         previous = self._previous()
         return {
             "skjemaversjon": SCHEMA_VERSION,
-            "code_version": CODE_VERSION,
+            "made_with": self._made_with(),
             "snapshot": self.name,
             "snapshotdato": str(self.settings.snapshot_date),
             "run": self.settings.run,
@@ -427,12 +487,17 @@ class Night:
             "previous": previous.name if previous else None,
             "used": [delivery.as_json() for delivery in used],
             "accepted": [accepted[key].as_json() for key in sorted(accepted)],
-            "reference": {
-                path.name: snapshot.sha256_of(path) for path in (self.settings.rates, self.settings.kravtyper)
-            },
             "stages": self.report.get("stages", {}),
             "reconciliation": self.report["reconciliation"],
-            "files": snapshot.checksums(self.folder),
+            "files": snapshot.checksums(self.folder, previous),
+        }
+
+    def _made_with(self) -> dict[str, Any]:
+        """What the documents are made with besides the posts and the date."""
+        return {
+            "code": code_sha256(),
+            "rates": snapshot.sha256_of(self.settings.rates),
+            "kravtyper": snapshot.sha256_of(self.settings.kravtyper),
         }
 
 

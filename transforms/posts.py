@@ -16,7 +16,8 @@ WITH_PART = ("krav", "innbetaling", "utbetaling")
 def check_posts(connection: duckdb.DuckDBPyConnection) -> None:
     """Runs every check over ``current_*``; afterwards ``good_*`` are the posts, ``bad_*`` the refused keys.
 
-    Leaves the tables ``forfall`` (good due dates with their krav's part) and ``quarantined`` as well.
+    Leaves the tables ``forfall`` (good due dates with their krav's part), ``plassering_ends`` (good placements
+    with the posts at both ends) and ``quarantined`` as well.
     """
     for table in TABLES.values():
         _start(connection, table)
@@ -36,8 +37,8 @@ def _start(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
         CREATE TEMP TABLE same_{name} (noekkel VARCHAR, kilde VARCHAR);
         CREATE TEMP VIEW good_{name} AS
         SELECT * FROM current_{name} AS row
-        WHERE NOT EXISTS (SELECT 1 FROM bad_{name} AS bad WHERE bad.noekkel = row.{key})
-          AND NOT EXISTS (SELECT 1 FROM same_{name} AS same WHERE same.noekkel = row.{key} AND same.kilde = row.kilde)
+        ANTI JOIN bad_{name} AS bad ON bad.noekkel = row.{key}
+        ANTI JOIN same_{name} AS same ON same.noekkel = row.{key} AND same.kilde = row.kilde
         """
     )
 
@@ -134,50 +135,72 @@ def _check_claims(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _check_placements(connection: duckdb.DuckDBPyConnection) -> None:
-    """An end that is not there or of the wrong kind; then posts with more placed than they are (2.2.5)."""
+    """An end that is not there or of the wrong kind; then posts with more placed than they are (2.2.5).
+
+    Leaves ``plassering_ends``: the good placements, each with the part and the amount of the post at both ends.
+    """
     connection.execute(
         """
+        CREATE TEMP TABLE plassering_ends AS
+        WITH post AS (
+          SELECT kravforfallsidentifikator AS motpost, 'MOTKRAV' AS plasseringstype, part, opprinnelig_beloep AS beloep
+          FROM forfall WHERE opprinnelig_beloep < 0
+          UNION ALL SELECT innbetalingsidentifikator, 'INNBETALING', part, innbetalt_beloep FROM good_innbetaling
+          UNION ALL SELECT utbetalingsidentifikator, 'UTBETALING', part, utbetalt_beloep FROM good_utbetaling)
+        SELECT plasseringsidentifikator, plasseringstype, kravforfallsidentifikator, motpost, plassert_beloep,
+               plasseringsdato, forfall.part AS forfall_part, forfall.opprinnelig_beloep AS forfall_beloep,
+               post.part AS motpost_part, post.beloep AS motpost_beloep
+        FROM good_plassering LEFT JOIN forfall USING (kravforfallsidentifikator)
+        LEFT JOIN post USING (plasseringstype, motpost);
+
         INSERT INTO bad_plassering
-        SELECT plasseringsidentifikator, 'L2-PLACEMENT-DUE-DATE' FROM good_plassering AS plassering
-        LEFT JOIN forfall USING (kravforfallsidentifikator)
-        WHERE forfall.opprinnelig_beloep IS NULL
-           OR (forfall.opprinnelig_beloep < 0) <> (plasseringstype = 'UTBETALING');
+        SELECT plasseringsidentifikator, CASE
+            WHEN forfall_beloep IS NULL OR (forfall_beloep < 0) <> (plasseringstype = 'UTBETALING')
+            THEN 'L2-PLACEMENT-DUE-DATE' ELSE 'L2-PLACEMENT-MOTPOST' END
+        FROM plassering_ends
+        WHERE forfall_beloep IS NULL OR motpost_beloep IS NULL
+           OR (forfall_beloep < 0) <> (plasseringstype = 'UTBETALING')
+        """
+    )
+    _drop_bad_ends(connection)
+    _check_over(connection)
+    _drop_bad_ends(connection)
 
-        CREATE TEMP TABLE motpost AS
-        SELECT kravforfallsidentifikator AS motpost, 'MOTKRAV' AS plasseringstype FROM forfall
-        WHERE opprinnelig_beloep < 0
-        UNION ALL SELECT innbetalingsidentifikator, 'INNBETALING' FROM good_innbetaling
-        UNION ALL SELECT utbetalingsidentifikator, 'UTBETALING' FROM good_utbetaling;
 
-        INSERT INTO bad_plassering
-        SELECT plasseringsidentifikator, 'L2-PLACEMENT-MOTPOST' FROM good_plassering
-        ANTI JOIN motpost USING (plasseringstype, motpost);
-        DROP TABLE motpost;
+def _drop_bad_ends(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        "DELETE FROM plassering_ends WHERE plasseringsidentifikator IN (SELECT noekkel FROM bad_plassering)"
+    )
 
-        CREATE TEMP TABLE placed AS
-        WITH ends AS (
-          SELECT 'forfall' AS kind, kravforfallsidentifikator AS post, plassert_beloep FROM good_plassering
-          UNION ALL
-          SELECT CASE plasseringstype WHEN 'MOTKRAV' THEN 'forfall' ELSE plasseringstype END, motpost, plassert_beloep
-          FROM good_plassering)
-        SELECT kind, post, sum(plassert_beloep) AS beloep FROM ends GROUP BY kind, post;
 
+def _check_over(connection: duckdb.DuckDBPyConnection) -> None:
+    """All placements on a post that has more placed than its amount.
+
+    Posts are added up by hash first: amounts are above 0, so posts that share a hash can only be suspected
+    too often, and those suspected are added up by themselves.
+    """
+    connection.execute(
+        """
+        CREATE TEMP VIEW placed_on AS
+        SELECT 'forfall' AS kind, kravforfallsidentifikator AS post, plassert_beloep, abs(forfall_beloep) AS beloep
+        FROM plassering_ends
+        UNION ALL
+        SELECT CASE plasseringstype WHEN 'MOTKRAV' THEN 'forfall' ELSE plasseringstype END, motpost, plassert_beloep,
+               abs(motpost_beloep)
+        FROM plassering_ends;
+
+        CREATE TEMP TABLE suspected AS
+        SELECT hash(kind, post) AS h FROM placed_on GROUP BY h HAVING sum(plassert_beloep) > min(beloep);
         CREATE TEMP TABLE over AS
-        SELECT kind, post FROM placed JOIN forfall ON kind = 'forfall' AND post = kravforfallsidentifikator
-        WHERE beloep > abs(opprinnelig_beloep)
-        UNION ALL
-        SELECT kind, post FROM placed JOIN good_innbetaling ON kind = 'INNBETALING' AND post = innbetalingsidentifikator
-        WHERE beloep > innbetalt_beloep
-        UNION ALL
-        SELECT kind, post FROM placed JOIN good_utbetaling ON kind = 'UTBETALING' AND post = utbetalingsidentifikator
-        WHERE beloep > utbetalt_beloep;
+        SELECT kind, post FROM placed_on WHERE hash(kind, post) IN (SELECT h FROM suspected)
+        GROUP BY kind, post HAVING sum(plassert_beloep) > min(beloep);
 
         INSERT INTO bad_plassering
-        SELECT plasseringsidentifikator, 'L2-PLACEMENT-OVER' FROM good_plassering
+        SELECT plasseringsidentifikator, 'L2-PLACEMENT-OVER' FROM plassering_ends
         WHERE kravforfallsidentifikator IN (SELECT post FROM over WHERE kind = 'forfall')
            OR (plasseringstype = 'MOTKRAV' AND motpost IN (SELECT post FROM over WHERE kind = 'forfall'))
            OR (plasseringstype = 'INNBETALING' AND motpost IN (SELECT post FROM over WHERE kind = 'INNBETALING'))
-           OR (plasseringstype = 'UTBETALING' AND motpost IN (SELECT post FROM over WHERE kind = 'UTBETALING'));
+           OR (plasseringstype = 'UTBETALING' AND motpost IN (SELECT post FROM over WHERE kind = 'UTBETALING'))
         """
     )
 

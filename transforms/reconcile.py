@@ -16,6 +16,7 @@ import pyarrow as pa
 import zstandard
 
 from schemas.store import END_BITS
+from transforms.snapshot import PART
 
 Totals = dict[str, int]
 """Name of a count or a sum to its value; sums in øre."""
@@ -27,37 +28,25 @@ NOT_IN_DOCUMENTS = {"antall_utbetalt_paa_kredit", "sum_utbetalt_paa_kredit"}
 def from_posts(connection: duckdb.DuckDBPyConnection) -> Totals:
     """Counts and sums of the accepted posts of the ``parts`` that are built."""
     own = "SELECT {columns} FROM {table} SEMI JOIN parts USING (part)"
-    forfall = own.format(columns="*", table="forfall")
-    grunnlag = f"""SELECT * FROM (
-        SELECT DISTINCT motpost, kravidentifikator FROM good_plassering
-        JOIN forfall USING (kravforfallsidentifikator)
-        SEMI JOIN ({own.format(columns="*", table="good_utbetaling")}) AS near
-          ON near.utbetalingsidentifikator = motpost WHERE plasseringstype = 'UTBETALING')
-        JOIN good_krav USING (kravidentifikator) JOIN utbetalt_krav USING (kravidentifikator)"""
+
+    def placed(kind: str, end: str, amount: str) -> str:
+        return f"""SELECT count(*), sum({amount}) FROM plassering_ends SEMI JOIN parts ON parts.part = {end}_part
+            WHERE plasseringstype = '{kind}'"""
+
     queries = {
         "parter": "SELECT count(*), NULL FROM parts",
         "krav": own.format(columns="count(*), sum(opprinnelig_beloep)", table="good_krav"),
-        "kravforfall": f"SELECT count(*), sum(opprinnelig_beloep) FROM ({forfall})",
+        "kravforfall": own.format(columns="count(*), sum(opprinnelig_beloep)", table="forfall"),
         "innbetaling": own.format(columns="count(*), -sum(innbetalt_beloep)", table="good_innbetaling"),
         "utbetaling": own.format(columns="count(*), sum(utbetalt_beloep)", table="good_utbetaling"),
-        "innbetaling_paa_krav": f"""SELECT count(*), -sum(plassert_beloep) FROM good_plassering
-            SEMI JOIN ({forfall}) AS near USING (kravforfallsidentifikator) WHERE plasseringstype = 'INNBETALING'""",
-        "krav_paa_innbetaling": f"""SELECT count(*), sum(plassert_beloep) FROM good_plassering
-            SEMI JOIN ({own.format(columns="*", table="good_innbetaling")}) AS near
-              ON near.innbetalingsidentifikator = motpost WHERE plasseringstype = 'INNBETALING'""",
-        "motkrav_paa_debet": f"""SELECT count(*), -sum(plassert_beloep) FROM good_plassering
-            SEMI JOIN ({forfall}) AS near USING (kravforfallsidentifikator) WHERE plasseringstype = 'MOTKRAV'""",
-        "motkrav_paa_kredit": f"""SELECT count(*), sum(plassert_beloep) FROM good_plassering
-            SEMI JOIN ({forfall}) AS near ON near.kravforfallsidentifikator = motpost
-            WHERE plasseringstype = 'MOTKRAV'""",
-        "utbetalt_paa_kredit": f"""SELECT count(*), sum(plassert_beloep) FROM good_plassering
-            SEMI JOIN ({forfall}) AS near USING (kravforfallsidentifikator) WHERE plasseringstype = 'UTBETALING'""",
-        "innbetalt_paa_krav": f"""SELECT count(*), -sum(innbetalt_beloep) FROM good_plassering
-            JOIN good_innbetaling ON innbetalingsidentifikator = motpost
-            SEMI JOIN ({forfall}) AS near USING (kravforfallsidentifikator)
-            WHERE plasseringstype = 'INNBETALING'""",
-        "grunnlag_opprinnelig": f"SELECT count(*), sum(opprinnelig_beloep) FROM ({grunnlag})",
-        "grunnlag_gjenstaaende": f"SELECT count(*), sum(gjenstaaende) FROM ({grunnlag})",
+        "innbetaling_paa_krav": placed("INNBETALING", "forfall", "-plassert_beloep"),
+        "krav_paa_innbetaling": placed("INNBETALING", "motpost", "plassert_beloep"),
+        "motkrav_paa_debet": placed("MOTKRAV", "forfall", "-plassert_beloep"),
+        "motkrav_paa_kredit": placed("MOTKRAV", "motpost", "plassert_beloep"),
+        "utbetalt_paa_kredit": placed("UTBETALING", "forfall", "plassert_beloep"),
+        "innbetalt_paa_krav": placed("INNBETALING", "forfall", "-motpost_beloep"),
+        "grunnlag_opprinnelig": f"{_GRUNNLAG} SELECT count(*), sum(original) FROM grunnlag",
+        "grunnlag_gjenstaaende": f"{_GRUNNLAG} SELECT count(*), sum(original + placed) FROM grunnlag",
     }
     totals: Totals = {}
     for name, query in queries.items():
@@ -66,6 +55,26 @@ def from_posts(connection: duckdb.DuckDBPyConnection) -> Totals:
         if name != "parter":
             totals[f"sum_{name}"] = int(oere or 0)
     return totals
+
+
+_GRUNNLAG = """
+    WITH paid AS (
+      SELECT DISTINCT motpost, kravidentifikator FROM plassering_ends
+      SEMI JOIN parts ON parts.part = motpost_part JOIN forfall USING (kravforfallsidentifikator)
+      WHERE plasseringstype = 'UTBETALING'),
+    dues AS (FROM forfall SEMI JOIN paid USING (kravidentifikator)),
+    covered AS (
+      SELECT kravforfallsidentifikator, CASE WHEN plasseringstype = 'UTBETALING' THEN plassert_beloep
+             ELSE -plassert_beloep END AS placed FROM plassering_ends
+      UNION ALL SELECT motpost, plassert_beloep FROM plassering_ends WHERE plasseringstype = 'MOTKRAV'),
+    placements AS (
+      SELECT kravidentifikator, sum(placed) AS placed FROM covered
+      JOIN dues USING (kravforfallsidentifikator) GROUP BY kravidentifikator),
+    originals AS (SELECT kravidentifikator, sum(opprinnelig_beloep) AS original FROM dues GROUP BY kravidentifikator),
+    grunnlag AS (
+      SELECT original, coalesce(placed, 0) AS placed FROM paid JOIN originals USING (kravidentifikator)
+      LEFT JOIN placements USING (kravidentifikator))"""
+"""Per payout and krav that it pays: the krav's original, and all that is placed on and from its due dates."""
 
 
 def expected_remaining(posts: Totals) -> Totals:
@@ -114,7 +123,8 @@ def from_documents(snapshot: Path, index: pl.DataFrame, snapshot_date: date, wor
 def _read_segment(snapshot: Path, segment: str, index: pl.DataFrame, snapshot_date: date) -> ReadBack:
     """A segment's documents: what they add up to, and where they contradict themselves or each other."""
     data = (snapshot / "documents" / f"{segment}.zst").read_bytes()
-    owners = pl.read_parquet(snapshot / "tables" / "part" / f"{segment}.parquet", columns=["part", "innehaver"])
+    part = pl.scan_parquet(snapshot / PART).filter(pl.col("segment") == segment)
+    owners = part.select("part", "innehaver").collect()
     overviews = _documents(data, index, "oversikt")
     listed = _listed_posts(overviews)
     totals: Totals = {"antall_parter": index.height}

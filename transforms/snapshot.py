@@ -1,8 +1,9 @@
 """A snapshot on disk: made in its final folder, complete once it has a manifest, published by one switch.
 
     <home>/snapshots/<date>-<run>/documents/   index.arrow, <segment>.zst     (schemas.store)
-                                  tables/      <table>/*.parquet              amounts in øre
-                                  findings.parquet
+                                  tables/      <table>/<segment>.parquet      amounts in øre
+                                               part/part.parquet
+                                  findings.parquet, held_back.parquet, quarantined.parquet
                                   analytics.duckdb                            views, amounts in kroner
                                   manifest.json                               written last
     <home>/current -> snapshots/<date>-<run>
@@ -22,15 +23,15 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from schemas.store import INDEX_SCHEMA, KINDS
+from schemas.store import INDEX_SCHEMA
+from transforms.sql import sql_text
 
 CURRENT = "current"
 MANIFEST = "manifest.json"
 SNAPSHOTS = "snapshots"
 DELIVERIES = "deliveries"
 
-TABLE_NAMES = (
-    "part",
+SEGMENT_TABLES = (
     "krav",
     "kravforfall",
     "innbetaling",
@@ -39,6 +40,14 @@ TABLE_NAMES = (
     "oversikt",
     "oversikt_per_kravgruppe",
 )
+"""The tables that have a file per segment. Of its rows those count whose part has its documents in the segment."""
+
+TABLE_NAMES = ("part", *SEGMENT_TABLES)
+PART = "tables/part/part.parquet"
+HELD_BACK = "held_back.parquet"
+"""``part``: the parts held back that night."""
+QUARANTINED = "quarantined.parquet"
+"""``tabell``, ``noekkel``: the keys quarantined that night."""
 
 
 def start_snapshot(folder: Path) -> None:
@@ -83,44 +92,20 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def keep_documents(previous: Path, parts: pl.Series, snapshot: Path) -> pl.DataFrame:
-    """Carries over the documents and rows of parts held back, unchanged; returns their index rows.
-
-    Those without earlier documents are not in what is returned.
-    """
-    index = read_index(previous).filter(pl.col("part").is_in(parts.implode()) & pl.col("snapshotdato").is_not_null())
-    if index.is_empty():
-        return index
-    offsets: dict[str, list[int]] = {kind: [] for kind in KINDS}
-    with (snapshot / "documents" / "kept.zst").open("wb") as out:
-        for (segment,), rows in index.group_by("segment", maintain_order=True):
-            with (previous / "documents" / f"{segment}.zst").open("rb") as source:
-                for row in rows.iter_rows(named=True):
-                    for kind in KINDS:
-                        offsets[kind].append(out.tell())
-                        source.seek(row[f"{kind}_offset"])
-                        out.write(source.read(row[f"{kind}_length"]))
-    ordered = pl.concat(rows for _, rows in index.group_by("segment", maintain_order=True))
-    for name in TABLE_NAMES:
-        whose = "forespurt_part" if name.startswith("oversikt") else "part"
-        table = pl.scan_parquet(previous / "tables" / name / "*.parquet")
-        table.filter(pl.col(whose).is_in(parts.implode())).collect().write_parquet(
-            snapshot / "tables" / name / "kept.parquet"
-        )
-    return ordered.with_columns(
-        segment=pl.lit("kept"), **{f"{kind}_offset": pl.Series(offsets[kind]) for kind in KINDS}
-    )
-
-
 def read_index(snapshot: Path) -> pl.DataFrame:
     """The index of a snapshot's documents, see ``schemas.store``."""
     with pa.memory_map(str(snapshot / "documents" / "index.arrow")) as source:
         return pl.DataFrame(pl.from_arrow(pa.ipc.open_file(source).read_all()))
 
 
+def empty_index() -> pl.DataFrame:
+    """An index without rows."""
+    return pl.DataFrame(schema=pl.Schema(INDEX_SCHEMA))
+
+
 def write_index(snapshot: Path, frames: Iterable[pl.DataFrame], known: pl.Series) -> pl.DataFrame:
     """Writes the index of all documents, and of the ``known`` parts that have none."""
-    index = pl.concat([pl.DataFrame(schema=pl.Schema(INDEX_SCHEMA)), *frames], how="vertical_relaxed")
+    index = pl.concat([empty_index(), *frames], how="vertical_relaxed")
     absent = known.unique().rename("part").to_frame().join(index, on="part", how="anti")
     numbers = [pl.lit(0, pl.Int64).alias(name) for name in INDEX_SCHEMA.names if name.endswith(_NUMBERS)]
     index = pl.concat([index, absent.with_columns(numbers)], how="diagonal").sort("part")
@@ -136,15 +121,50 @@ def write_index(snapshot: Path, frames: Iterable[pl.DataFrame], known: pl.Series
 _NUMBERS = ("_offset", "_length", "_antall")
 
 
-def checksums(snapshot: Path) -> dict[str, dict[str, Any]]:
-    """Bytes and sha256 of every file of the snapshot but its manifest; each is flushed to disk."""
+def write_part(snapshot: Path, index: pl.DataFrame, part: pl.DataFrame) -> None:
+    """Writes the table ``part``: ``part``, ``parttype``, ``innehaver``, and its documents' date and segment."""
+    published = index.filter(pl.col("snapshotdato").is_not_null()).select("part", "snapshotdato", "segment")
+    published.join(part, on="part", how="left", maintain_order="left").select(
+        "part", "parttype", "innehaver", "snapshotdato", "segment"
+    ).write_parquet(snapshot / PART, compression="zstd", compression_level=1)
+
+
+def whose(name: str) -> str:
+    """The column that says whose documents show a row of the table."""
+    return "forespurt_part" if name.startswith("oversikt") else "part"
+
+
+def rows_sql(snapshot: Path, name: str) -> str:
+    """The rows of a table of the snapshot, as SQL: of the segments' rows those that documents show."""
+    part = f"read_parquet({sql_text(snapshot / PART)})"
+    if name == "part":
+        return f"SELECT * FROM {part}"
+    files = sql_text(snapshot / "tables" / name / "*.parquet")
+    overdue = ", row.forfallsdato < part.snapshotdato AS forfalt" if name == "kravforfall" else ""
+    return (
+        f"SELECT row.* EXCLUDE (segment){overdue} FROM read_parquet({files}) AS row JOIN {part} AS part "
+        f"ON part.part = row.{whose(name)} AND part.segment = row.segment"
+    )
+
+
+def checksums(snapshot: Path, previous: Path | None = None) -> dict[str, dict[str, Any]]:
+    """Bytes and sha256 of every file of the snapshot but its manifest; each is flushed to disk.
+
+    Files that are links to those of ``previous`` are neither read nor flushed again.
+    """
+    known = read_manifest(previous)["files"] if previous else {}
     files = {}
     for path in sorted(path for path in snapshot.rglob("*") if path.is_file() and path.name != MANIFEST):
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        files[path.relative_to(snapshot).as_posix()] = {"bytes": path.stat().st_size, "sha256": sha256}
+        name = path.relative_to(snapshot).as_posix()
+        linked = previous is not None and name in known and path.samefile(previous / name)
+        files[name] = known[name] if linked else _checksum(path)
     return files
+
+
+def _checksum(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def sha256_of(path: Path) -> str:

@@ -117,6 +117,28 @@ def faulty_nights(draw: Draw, most_nights: int = 3, largest: int = 4) -> list[Ni
     return nights
 
 
+DAYS_ON = (0, 0, 1, 1, 1, 2, -1, 45)
+
+
+@st.composite
+def ordinary_nights(draw: Draw, most_nights: int = 5, largest: int = 6) -> list[NightPlan]:
+    """One ledger, spread over two sources, and then nothing but changes, some of them faulty."""
+    ledger = draw(good_ledgers(largest=largest))
+    shares = _shares(draw, ledger)
+    day = SNAPSHOT_DATE
+    nights = [NightPlan(day, [_full(draw, kilde, 1, ledger, shares[kilde]) for kilde in SOURCES])]
+    numbers = dict.fromkeys(SOURCES, 1)
+    for _ in range(draw(st.integers(1, most_nights - 1))):
+        plans = []
+        for kilde in SOURCES:
+            if draw(st.booleans()):
+                numbers[kilde] += 1
+                plans.append(_endring(draw, kilde, numbers[kilde], ledger, shares[kilde]))
+        day += timedelta(days=draw(st.sampled_from(DAYS_ON)))
+        nights.append(NightPlan(day, plans))
+    return nights
+
+
 def _next_number(draw: Draw, highest: int) -> int:
     """Mostly the next; sometimes leaving a gap, sometimes one that has been there or is missing."""
     step = draw(st.sampled_from((1, 1, 1, 1, 2, 0, -1)))

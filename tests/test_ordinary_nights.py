@@ -1,0 +1,171 @@
+"""Nights that build only what changed: the documents and tables are those of whole nights, and the rest is shared."""
+
+from datetime import date, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+
+from tests.conftest import examples
+from tests.nights import Nights as Home
+from tests.nights import S
+from tests.plain.faults import ordinary_nights
+from tests.plain.numbers import national_number, organisation_number
+from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
+from tests.plain.write import write_delivery
+from tests.test_against_plain import reference_files
+from transforms import carry_over
+from transforms.snapshot import TABLE_NAMES, read_index
+
+
+def tables(home: Path) -> dict[str, list]:
+    """Every row that the analyst sees, of every table."""
+    with duckdb.connect(str(home / "analytics.duckdb"), read_only=True) as connection:
+        return {name: sorted(connection.sql(f"SELECT * FROM {name}").fetchall(), key=repr) for name in TABLE_NAMES}
+
+
+@settings(max_examples=examples(15))
+@given(ordinary_nights())
+def test_any_sequence_of_nights_gives_what_whole_nights_give(plans):
+    with TemporaryDirectory() as folder:
+        ordinary, whole = Home(Path(folder) / "ordinary"), Home(Path(folder) / "whole")
+        for home in (ordinary, whole):
+            home.inbox.mkdir(parents=True)
+        files = reference_files(Path(folder))
+        for plan in plans:
+            for delivery in plan.deliveries:
+                for home in (ordinary, whole):
+                    delivery.write(home.inbox)
+            if ordinary.run(plan.snapshot_date, max_held_back=float("inf"), max_age_days=100_000, **files).stops:
+                return  # a broken first full
+            whole.publish(plan.snapshot_date, full=True, **files)
+            assert ordinary.documents() == whole.documents()
+            assert ordinary.dates() == whole.dates()
+            assert tables(ordinary.home) == tables(whole.home)
+
+
+A, B, C, D, ENK, OWNER = *(organisation_number(n) for n in range(1, 6)), national_number(1)
+
+FIRST = rows(
+    *(part(A), part(B), part(C), part(D), part(OWNER, "PERSON"), part(ENK, "ENK", OWNER)),
+    # A's claim, paid by B
+    *(krav("K-A", A, 100, kravbeskrivelse="Skatt"), kravforfall("F-A", "K-A", 100, S + timedelta(days=30))),
+    *(innbetaling("I-B", B, 80), plassering("P-AB", "INNBETALING", "F-A", "I-B", 60)),
+    # C's credit, paid out to D and used for B's claim
+    *(krav("K-C", C, -500), kravforfall("F-C", "K-C", -500, "2026-01-15")),
+    *(utbetaling("U-D", D, 200), plassering("P-CD", "UTBETALING", "F-C", "U-D", 200)),
+    *(krav("K-B", B, 50), kravforfall("F-B", "K-B", 50, "2026-01-15")),
+    # the owner's claim
+    *(krav("K-O", OWNER, 10), kravforfall("F-O", "K-O", 10, S + timedelta(days=30))),
+)
+
+
+@pytest.fixture
+def home(nights):
+    """A home with FIRST published for S."""
+    nights.inbox.mkdir()
+    write_delivery(nights.inbox, "mva", 1, "full", FIRST)
+    nights.publish()
+    return nights
+
+
+def built(home: Home, *changes: dict, day: date = S, removed: tuple[dict, ...] = ()) -> set[str]:
+    """Publishes the next night, with the changes if there are any; whose documents were built anew."""
+    if changes or removed:
+        number = 1 + max(int(folder.name) for folder in (home.inbox / "mva").iterdir())
+        flagged = [row | {"slettet": False} for row in changes] + [row | {"slettet": True} for row in removed]
+        write_delivery(home.inbox, "mva", number, "endring", rows(*flagged))
+    home.publish(day)
+    index = read_index((home.home / "current").resolve())
+    name = f"{day}-{home.count:04d}"
+    assert set(home.dates().values()) == {day}
+    return set(index.filter(index["segment"].str.contains(f"^{name}-[0-9]"))["part"])
+
+
+def test_nothing_new_builds_nothing(home):
+    assert built(home) == set()
+
+
+def test_a_change_builds_its_own_part(home):
+    assert built(home, krav("K-O", OWNER, 10, kravbeskrivelse="Ny")) == {OWNER, ENK}
+
+
+def test_what_a_placement_shows_of_its_far_end_is_kept_up(home):
+    assert built(home, krav("K-A", A, 100, kravbeskrivelse="Annen skatt")) == {A, B}
+    assert "Annen skatt" in home.answer(B)["innbetalinger"]
+
+
+def test_the_payer_of_a_changed_payment_and_whom_it_covers(home):
+    assert built(home, innbetaling("I-B", B, 90)) == {A, B}
+
+
+def test_a_payout_shows_what_remains_of_a_krav_that_another_placement_covers(home):
+    assert built(home, plassering("P-BC", "MOTKRAV", "F-B", "F-C", 50)) == {B, C, D}
+    assert '"gjenstaaendeBeloep":-250.00' in home.answer(D)["utbetalinger"]
+
+
+def test_a_removed_placement_was_at_both_its_ends(home):
+    gone = plassering("P-AB", "INNBETALING", "F-A", "I-B", 60)
+    assert built(home, removed=(gone,)) == {A, B}
+
+
+def test_a_krav_that_moves_was_the_former_parts_too(home):
+    assert built(home, krav("K-B", C, 50)) == {B, C}
+
+
+def test_the_date_moves_what_becomes_overdue_and_interest(home):
+    assert built(home, day=S + timedelta(days=30)) == set()
+    assert built(home, day=S + timedelta(days=31)) == {A, OWNER, ENK}
+    assert '"forfalteKrav":40.00' in home.oversikt(A)
+
+
+def test_interest_that_reaches_another_krone_builds_its_part(home):
+    assert built(home, krav("K-A", A, 100_000), kravforfall("F-A", "K-A", 100_000, "2026-01-15")) == {A, B}
+    assert built(home, day=S + timedelta(days=1)) == {A}
+
+
+def test_a_part_held_back_keeps_its_documents_and_its_date_until_it_is_released(home):
+    before = home.answer(A)
+    write_delivery(home.inbox, "mva", 2, "endring", rows(krav("K-A", A, 101)))
+    home.publish(S + timedelta(days=1))
+    assert home.answer(A) == before
+    assert home.dates() == dict.fromkeys((C, D, OWNER, ENK), S + timedelta(days=1)) | dict.fromkeys((A, B), S)
+    home.publish(S + timedelta(days=2))
+    assert home.answer(A) == before
+    assert built(home, krav("K-A", A, 100), day=S + timedelta(days=3)) == {A, B}
+
+
+def test_other_reference_data_builds_everything(home, tmp_path):
+    (tmp_path / "rates.csv").write_text("fra_dato,sats\n2026-01-01,1.00\n")
+    night = home.publish(rates=tmp_path / "rates.csv")
+    assert night.counted("build", "built_parts") == 6
+
+
+def test_a_new_full_delivery_builds_everything(home):
+    write_delivery(home.inbox, "mva", 2, "full", FIRST)
+    assert home.publish().counted("build", "built_parts") == 6
+
+
+def inodes(home: Home) -> set[int]:
+    return {path.stat().st_ino for path in (home.home / "current" / "documents").glob("*.zst")}
+
+
+def test_a_segment_mostly_in_use_is_shared_and_one_that_is_not_is_left_behind(home):
+    first = inodes(home)
+    built(home, krav("K-O", OWNER, 10, kravbeskrivelse="Ny"))
+    assert first < inodes(home)
+    built(home, *(row for table in ("krav", "innbetaling") for row in FIRST[table]))
+    assert not first & inodes(home)
+
+
+def test_many_small_segments_become_one(home, monkeypatch):
+    monkeypatch.setattr(carry_over, "SMALL_SEGMENTS", 2)
+    for description in "abcdef":
+        before = home.documents()
+        built(home, krav("K-O", OWNER, 10, kravbeskrivelse=description))
+        assert {p: d for p, d in home.documents().items() if p not in (OWNER, ENK)} == {
+            p: d for p, d in before.items() if p not in (OWNER, ENK)
+        }
+    assert len(inodes(home)) <= 4

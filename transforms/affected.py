@@ -1,0 +1,166 @@
+"""Which parts must be built anew tonight; the others have the documents that they would get.
+
+A part's documents are made of its household's posts, of what its placements show of their far ends, of the
+reference data, and of the date through interest and what is overdue. So those parts are affected to which a
+changed post belongs or belonged, those at the other end of a placement on it, and those whose interest or
+overdue claims the date moves. A post has changed when a delivery used since the last snapshot names its key, or
+when it is quarantined tonight and was not then, or the other way about. ``docs/decisions`` has the argument why
+this is all; a test holds nights built this way to whole ones.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from schemas.tables import TABLES
+from transforms.current import delivered_keys_sql
+from transforms.interest import stipulated, weights
+from transforms.snapshot import HELD_BACK, QUARANTINED, read_index, rows_sql
+from transforms.sources import Accepted
+from transforms.sql import sql_text
+
+
+def why_all(manifest: dict[str, Any] | None, made_with: dict[str, Any], used: Sequence[Accepted]) -> str | None:
+    """Why every part must be built anew, or None when only those affected need be.
+
+    ``manifest``: the previous snapshot's; ``made_with``: tonight's ``made_with``; ``used``: tonight's deliveries.
+    """
+    if manifest is None:
+        return "nothing is published yet"
+    if manifest["made_with"] != made_with:
+        return "the program or the reference data is another"
+    before = {(use["kilde"], use["leveransenummer"]) for use in manifest["used"]}
+    gone = before - {(use.kilde, use.leveransenummer) for use in used}
+    new_full = any(use.type == "full" and (use.kilde, use.leveransenummer) not in before for use in used)
+    return "a source has a new full delivery" if gone or new_full else None
+
+
+def build_all(connection: duckdb.DuckDBPyConnection) -> None:
+    """Creates ``to_build (part)``: every part that is not held back."""
+    connection.execute("CREATE TEMP TABLE to_build AS SELECT part FROM good_part ANTI JOIN held_back USING (part)")
+
+
+def build_affected(
+    connection: duckdb.DuckDBPyConnection,
+    previous: Path,
+    deliveries: Path,
+    changes: Sequence[Accepted],
+    rates: pl.DataFrame,
+    dates: tuple[date, date],
+) -> None:
+    """Creates ``to_build (part)``: the affected parts of those not held back, whole households of them.
+
+    ``changes``: the deliveries used tonight that the previous snapshot did not use. ``dates``: the previous snapshot's
+    and tonight's. Needs ``good_*``, ``forfall``, ``plassering_ends``, ``quarantined`` and ``held_back``.
+    """
+    for name in TABLES:
+        connection.execute(f"CREATE TEMP VIEW previous_{name} AS {rows_sql(previous, name)}")
+    _find_changed(connection, previous, deliveries, changes)
+    connection.execute("CREATE TEMP TABLE affected (part VARCHAR)")
+    for query in (*_OWNERS, _FAR_ENDS, _PAYOUTS, _RELEASED.format(file=sql_text(previous / HELD_BACK))):
+        connection.execute(f"INSERT INTO affected {query}")
+    connection.register("moved", _moved_by_date(connection, rates, *dates).to_arrow())
+    has_documents = read_index(previous).filter(pl.col("snapshotdato").is_not_null()).select("part")
+    connection.register("has_documents", has_documents.to_arrow())
+    connection.execute(
+        """
+        INSERT INTO affected SELECT part FROM moved;
+        INSERT INTO affected SELECT part FROM good_part ANTI JOIN has_documents USING (part);
+        CREATE TEMP TABLE to_build AS
+        WITH households AS (
+          SELECT DISTINCT coalesce(innehaver, part) AS household FROM good_part SEMI JOIN affected USING (part))
+        SELECT part FROM good_part
+        WHERE coalesce(innehaver, part) IN (FROM households) AND part NOT IN (SELECT part FROM held_back)
+        """
+    )
+
+
+def _find_changed(
+    connection: duckdb.DuckDBPyConnection, previous: Path, deliveries: Path, changes: Sequence[Accepted]
+) -> None:
+    """``changed_<table> (noekkel)``: the posts that may be others than they were; a krav with its due dates."""
+    before = f"read_parquet({sql_text(previous / QUARANTINED)})"
+    tonight = "(SELECT DISTINCT tabell, noekkel FROM quarantined WHERE noekkel IS NOT NULL)"
+    connection.execute(
+        f"""
+        CREATE TEMP TABLE turned AS
+        (FROM {tonight} EXCEPT SELECT tabell, noekkel FROM {before})
+        UNION ALL (SELECT tabell, noekkel FROM {before} EXCEPT FROM {tonight})
+        """
+    )
+    for name, table in TABLES.items():
+        named = delivered_keys_sql(deliveries, changes, table)
+        connection.execute(
+            f"CREATE TEMP TABLE changed_{name} AS SELECT noekkel FROM turned WHERE tabell = '{name}' "
+            f"UNION SELECT noekkel FROM ({named})"
+        )
+    connection.execute(
+        """
+        INSERT INTO changed_krav
+        SELECT kravidentifikator FROM forfall WHERE kravforfallsidentifikator IN (FROM changed_kravforfall)
+        UNION SELECT kravidentifikator FROM previous_kravforfall
+        WHERE kravforfallsidentifikator IN (FROM changed_kravforfall);
+        INSERT INTO changed_kravforfall
+        SELECT kravforfallsidentifikator FROM forfall WHERE kravidentifikator IN (FROM changed_krav)
+        """
+    )
+
+
+_OWNERS = (
+    "FROM changed_part",
+    *(
+        f"SELECT part FROM {when}_{name} WHERE {TABLES[name].key} IN (FROM changed_{name})"
+        for name in ("krav", "innbetaling", "utbetaling")
+        for when in ("good", "previous")
+    ),
+    "SELECT part FROM previous_plassering WHERE plasseringsidentifikator IN (FROM changed_plassering)",
+)
+"""Whose the changed posts are and were. A due date is its krav's; a placement lies with both its ends."""
+
+_FAR_ENDS = """
+    SELECT unnest([forfall_part, motpost_part]) FROM plassering_ends
+    WHERE plasseringsidentifikator IN (FROM changed_plassering)
+       OR kravforfallsidentifikator IN (FROM changed_kravforfall)
+       OR motpost IN (FROM changed_kravforfall UNION ALL FROM changed_innbetaling UNION ALL FROM changed_utbetaling)"""
+"""Both ends of every placement that has changed, or is on a post that has."""
+
+_PAYOUTS = """
+    WITH covered AS (
+      SELECT unnest([kravforfallsidentifikator, motpost]) AS forfall FROM plassering_ends
+      WHERE plasseringsidentifikator IN (FROM changed_plassering)
+      UNION ALL SELECT unnest([post, motpost]) FROM previous_plassering
+      WHERE plasseringsidentifikator IN (FROM changed_plassering)),
+    krav AS (
+      SELECT DISTINCT kravidentifikator FROM forfall WHERE kravforfallsidentifikator IN (FROM covered)),
+    dues AS (SELECT kravforfallsidentifikator FROM forfall SEMI JOIN krav USING (kravidentifikator))
+    SELECT motpost_part FROM plassering_ends
+    WHERE plasseringstype = 'UTBETALING' AND kravforfallsidentifikator IN (FROM dues)"""
+"""Whom a krav is paid out to whose remaining has changed: a payout shows it."""
+
+_RELEASED = "SELECT part FROM read_parquet({file}) ANTI JOIN held_back USING (part)"
+"""Parts that were held back: their documents are older than the previous snapshot."""
+
+
+def _moved_by_date(
+    connection: duckdb.DuckDBPyConnection, rates: pl.DataFrame, before: date, tonight: date
+) -> pl.DataFrame:
+    """The parts with a due date that is overdue on one of the dates only, or bears other interest."""
+    dues = connection.sql(
+        """
+        SELECT part, forfallsdato, gjenstaaende_beloep, renteberegnes, forfalt, stipulerte_renter
+        FROM previous_kravforfall WHERE gjenstaaende_beloep <> 0 AND forfallsdato < $1
+        """,
+        params=[max(before, tonight)],
+    ).pl()
+    if before == tonight:
+        return dues.clear().select("part")
+    dues = dues.rename({"stipulerte_renter": "renter_before", "forfalt": "forfalt_before"})
+    dues = dues.with_columns(forfalt=pl.col("forfallsdato") < tonight).join(
+        weights(dues["forfallsdato"], rates, tonight), on="forfallsdato", how="left"
+    )
+    moved = (pl.col("forfalt") != pl.col("forfalt_before")) | (stipulated() != pl.col("renter_before").cast(pl.Int128))
+    return dues.filter(moved).select(pl.col("part").unique())

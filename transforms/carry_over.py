@@ -1,0 +1,103 @@
+"""Carries documents over from the previous snapshot: those that tonight would make the same, and those held back.
+
+A segment is a hard link to the previous snapshot's as long as most of it is still in use: the snapshots share its
+bytes, each folder is whole by itself, and the disk lets go of it with the last folder that has it. What is still
+in use of other segments is copied together into new ones, so what is not in use never outweighs what is.
+"""
+
+import mmap
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from schemas.store import KINDS
+from transforms.buckets import PARTS_PER_BUCKET
+from transforms.snapshot import SEGMENT_TABLES, whose
+
+SMALL_SEGMENTS = 32
+"""So many segments of less than half a bucket may there be before they are put together."""
+
+
+def carry_over(previous: Path, index: pl.DataFrame, snapshot: Path, name: str, *, link: bool = True) -> pl.DataFrame:
+    """Takes the documents and table rows of the ``index`` rows of ``previous`` into ``snapshot``.
+
+    Returns the rows with their new places. ``name``: what new segments are called, with a number behind it.
+    """
+    if index.is_empty():
+        return index
+    segments = _segments(previous, index)
+    linked = segments.filter(pl.col("most_in_use")) if link else segments.clear()
+    small = linked.filter(pl.col("parts") < PARTS_PER_BUCKET // 2)
+    if small.height > SMALL_SEGMENTS:
+        linked = linked.join(small, on="segment", how="anti")
+    for segment in linked["segment"]:
+        _link(previous, snapshot, segment)
+    stay = index.join(linked.select("segment"), on="segment", how="semi")
+    copied = [
+        _copy(previous, rows, snapshot, f"{name}-kept-{number:04d}")
+        for number, rows in enumerate(_chunks(index, segments.join(linked, on="segment", how="anti")))
+    ]
+    return pl.concat([stay, *copied])
+
+
+def _segments(previous: Path, index: pl.DataFrame) -> pl.DataFrame:
+    """``segment``, ``parts`` still in use, and whether they are most of its bytes."""
+    lengths = pl.sum_horizontal(f"{kind}_length" for kind in KINDS)
+    live = index.group_by("segment").agg(parts=pl.len(), live=lengths.sum()).sort("segment")
+    sizes = [(previous / "documents" / f"{segment}.zst").stat().st_size for segment in live["segment"]]
+    return live.with_columns(most_in_use=pl.col("live") * 2 >= pl.Series(sizes, dtype=pl.Int64))
+
+
+def _link(previous: Path, snapshot: Path, segment: str) -> None:
+    os.link(previous / "documents" / f"{segment}.zst", snapshot / "documents" / f"{segment}.zst")
+    for table in SEGMENT_TABLES:
+        file = f"tables/{table}/{segment}.parquet"
+        os.link(previous / file, snapshot / file)
+
+
+def _chunks(index: pl.DataFrame, segments: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The index rows of the segments, a bucket's worth of parts at a time."""
+    rows = index.join(segments.select("segment"), on="segment", how="semi").sort("segment", "part")
+    for start in range(0, rows.height, PARTS_PER_BUCKET):
+        yield rows.slice(start, PARTS_PER_BUCKET)
+
+
+def _copy(previous: Path, rows: pl.DataFrame, snapshot: Path, segment: str) -> pl.DataFrame:
+    """Copies the frames and table rows of the index rows into a segment of their own."""
+    offsets, start = {}, 0
+    with (snapshot / "documents" / f"{segment}.zst").open("wb") as out:
+        for kind in KINDS:
+            lengths = rows[f"{kind}_length"]
+            offsets[f"{kind}_offset"] = lengths.cum_sum() - lengths + start
+            start += int(lengths.sum())
+            for (old,), frames in rows.group_by("segment", maintain_order=True):
+                with (
+                    (previous / "documents" / f"{old}.zst").open("rb") as file,
+                    mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+                ):
+                    out.writelines(
+                        data[offset : offset + length]
+                        for offset, length in frames.select(f"{kind}_offset", f"{kind}_length").iter_rows()
+                    )
+    for table in SEGMENT_TABLES:
+        _copy_rows(previous, rows, snapshot, table, segment)
+    return rows.with_columns(segment=pl.lit(segment), **offsets)
+
+
+def _copy_rows(previous: Path, rows: pl.DataFrame, snapshot: Path, table: str, segment: str) -> None:
+    """The table's rows of those parts, in the columns that tonight's files have."""
+    found = [
+        pl.scan_parquet(previous / "tables" / table / f"{old}.parquet").filter(
+            pl.col(whose(table)).is_in(parts["part"].implode())
+        )
+        for (old,), parts in rows.group_by("segment", maintain_order=True)
+    ]
+    kept = pl.concat(found, how="diagonal_relaxed").with_columns(segment=pl.lit(segment)).collect()
+    new = next((snapshot / "tables" / table).glob("*.parquet"), None)
+    if new:
+        kept = kept.match_to_schema(
+            pl.read_parquet_schema(new), missing_columns="insert", extra_columns="ignore", integer_cast="upcast"
+        )
+    kept.write_parquet(snapshot / "tables" / table / f"{segment}.parquet", compression="zstd", compression_level=1)
