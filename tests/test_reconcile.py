@@ -202,6 +202,21 @@ def test_a_post_that_is_there_twice(built, kind):
     assert built.stops() == {"L3-RECONCILE"}
 
 
+def test_an_amount_with_a_decimal_too_many(built):
+    """It is no sum that differs: the amount cannot be read."""
+    words, text = built.frame("utbetalinger", COMPANY)
+    built.store("utbetalinger", COMPANY, words, text.replace('"utbetaltBeloep":500.00', '"utbetaltBeloep":500.000'))
+    assert built.stops() == {"L3-RECONCILE"}
+
+
+def test_a_copy_that_differs_in_a_text_only(built):
+    """Every amount is right: what a sole proprietorship shows is still not what its owner shows."""
+    words, text = built.frame("krav", ENK)
+    at = text.index('"K3"') + 1  # a krav of the owner's
+    built.store("krav", ENK, words, text[:at] + "X3" + text[at + 2 :])
+    assert built.stops() == {"L3-RECONCILE"}
+
+
 def test_an_open_claim_that_the_overview_leaves_out(built):
     """Its totals still count it."""
     words, text = built.frame("oversikt", OWNER)

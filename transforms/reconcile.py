@@ -1,10 +1,11 @@
 """The control totals, made twice by different routes (CONTRACT section 5).
 
 ``from_posts`` adds up the accepted rows in DuckDB; ``from_documents`` reads the stored documents back,
-byte for byte as they will be served, and adds up what they list. The two share no code, and neither
-uses a figure that the other has made. Over the newly built parts, each post counted once.
+byte for byte as they will be served, and adds up what they list (``read_back``). The two share no code,
+and neither uses a figure that the other has made. Over the newly built parts, each post counted once.
 """
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -12,10 +13,10 @@ from pathlib import Path
 
 import duckdb
 import polars as pl
-import pyarrow as pa
-import zstandard
 
 from schemas.store import END_BITS
+from transforms import read_back
+from transforms.read_back import AMOUNT, POST, TEXT, Documents, after
 from transforms.snapshot import PART
 
 Totals = dict[str, int]
@@ -110,14 +111,18 @@ def from_documents(snapshot: Path, index: pl.DataFrame, snapshot_date: date, wor
     """Reads every document of the ``index`` rows back from the segments, a segment at a time."""
     segments = index.group_by("segment", maintain_order=True)
     with ThreadPoolExecutor(workers) as pool:
-        read = list(
-            pool.map(lambda group: _read_segment(snapshot, str(group[0][0]), group[1], snapshot_date), segments)
-        )
-    totals: Totals = {name: 0 for one in read for name in one.totals}
+        read = pool.map(lambda group: _read_segment(snapshot, str(group[0][0]), group[1], snapshot_date), segments)
+        return _together(read)
+
+
+def _together(read: Iterable[ReadBack]) -> ReadBack:
+    totals: Totals = {}
+    contradictions = 0
     for one in read:
+        contradictions += one.contradictions
         for name, value in one.totals.items():
-            totals[name] += value
-    return ReadBack(totals, sum(one.contradictions for one in read))
+            totals[name] = totals.get(name, 0) + value
+    return ReadBack(totals, contradictions)
 
 
 def _read_segment(snapshot: Path, segment: str, index: pl.DataFrame, snapshot_date: date) -> ReadBack:
@@ -125,259 +130,208 @@ def _read_segment(snapshot: Path, segment: str, index: pl.DataFrame, snapshot_da
     data = (snapshot / "documents" / f"{segment}.zst").read_bytes()
     part = pl.scan_parquet(snapshot / PART).filter(pl.col("segment") == segment)
     owners = part.select("part", "innehaver").collect()
-    overviews = _documents(data, index, "oversikt")
-    listed = _listed_posts(overviews)
-    totals: Totals = {"antall_parter": index.height}
-    contradictions = _contradictions(overviews, snapshot_date) + _misplaced(overviews)
-    for kind, reader in _READERS.items():
-        documents = _documents(data, index, kind)
-        posts = _posts(documents, pl.col("body"))
-        totals |= reader(_own(posts))
-        contradictions += _wrong_words(documents, posts, kind) + _wrong_copies(posts, posts, owners)
-        if kind in listed:
-            contradictions += _wrong_copies(listed[kind], _own(posts), owners)
-            totals |= _LISTED[kind](_own(listed[kind]))
+    read = [ReadBack({"antall_parter": index.height, **dict.fromkeys(_NAMES, 0)}, 0)]
+    posts: dict[str, list[pl.DataFrame]] = {kind: [_NO_POSTS] for kind in _FIELDS}
+    listed: dict[str, list[pl.DataFrame]] = {kind: [_NO_POSTS] for kind in _LISTED}
+    for documents in read_back.documents(data, index, "oversikt"):
+        keys, one = _read_overviews(documents, snapshot_date)
+        read.append(one)
+        for kind in _LISTED:
+            listed[kind].append(keys[kind])
+    for kind in _FIELDS:
+        for documents in read_back.documents(data, index, kind):
+            keys_of_kind, one = _read_history(documents, kind)
+            read.append(one)
+            posts[kind].append(keys_of_kind)
+        read.append(ReadBack({}, _wrong_copies(pl.concat(posts[kind]), owners)))
+    for kind in _LISTED:
+        here = pl.concat(listed[kind])
+        read.append(ReadBack({}, _wrong_copies(here, owners) + _strange(here, pl.concat(posts[kind]))))
+    together = _together(read)
     # interest stands in no extract: the krav say as much of it as the overviews list
-    contradictions += totals.pop("sum_renter_krav") != totals.pop("sum_renter_oversikt")
-    return ReadBack(totals, contradictions)
+    interest = together.totals.pop("sum_renter_krav") != together.totals.pop("sum_renter_oversikt")
+    return ReadBack(together.totals, together.contradictions + interest)
 
 
-def _documents(data: bytes, index: pl.DataFrame, kind: str) -> pl.DataFrame:
-    """``part``, ``words`` and ``body``, the text of its document or of its posts."""
-    rows = index.filter(pl.col(f"{kind}_length") > 0).select(
-        "part", offset=f"{kind}_offset", length=f"{kind}_length", antall=f"{kind}_antall"
-    )
-    words_of = 0 if kind == "oversikt" else 8
-    decompress, view = zstandard.ZstdDecompressor().decompress, memoryview(data)
-    frames = [
-        (frame[: words * words_of], frame[words * words_of :])
-        for offset, length, words in rows.select("offset", "length", "antall").iter_rows()
-        for frame in (decompress(view[offset : offset + length]),)
-    ]
-    return rows.select("part").with_columns(
-        words=pl.Series([words for words, _ in frames], dtype=pl.Binary),
-        body=pl.Series([body for _, body in frames], dtype=pl.Binary).cast(pl.String),
-    )
+# --- posts ----------------------------------------------------------------------------------------
 
-
-def _posts(documents: pl.DataFrame, body: pl.Expr) -> pl.DataFrame:
-    """``part`` and ``post``, one row per post in order: its text from the number of its part on.
-
-    A post begins with its part and nothing else does; within a text the quotes would be escaped, so
-    a key with its quotes can be found without parsing.
-    """
-    pieces = documents.select("part", post=body.str.split('{"part":"').list.slice(1))
-    return pieces.explode("post", empty_as_null=False).with_columns(pl.col("post").str.strip_suffix(","))
-
-
-def _own(posts: pl.DataFrame) -> pl.DataFrame:
-    """The posts that are the document's part's own."""
-    return posts.filter(pl.col("post").str.starts_with(pl.col("part") + pl.lit('"')))
-
-
-def _listed_posts(overviews: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """The posts of the overviews' two lists, by the kind that their history has."""
-    krav, rest = (pl.col("body").str.split('],"innbetalingMedUplassertBeloep":[').list.get(place) for place in (0, 1))
-    return {
-        "krav": _posts(overviews, krav),
-        "innbetalinger": _posts(overviews, rest.str.split('],"totalOversikt":').list.first()),
-    }
-
-
-def _misplaced(overviews: pl.DataFrame) -> int:
-    """How many overviews are not those of the part that the index gives them to."""
-    start = pl.concat_str(pl.lit('{"forespurtPart":"'), "part", pl.lit('","aapentKravMedGjenstaaendeBeloep":['))
-    return overviews.filter(~pl.col("body").str.starts_with(start)).height
-
-
-def _wrong_copies(posts: pl.DataFrame, originals: pl.DataFrame, owners: pl.DataFrame) -> int:
-    """How many posts say something else than where they stand under their own part, or are too few or too many.
-
-    What an overview lists, and what an ENK shows of its owner's, are copies to the byte.
-    """
-    strange = posts.join(_own(originals), on="post", how="anti").height
-    whose = posts.with_columns(whose=pl.col("post").str.split('"').list.first())
-    counts = whose.group_by("part", "whose").len()
-    pairs = owners.drop_nulls("innehaver").select("part", whose="innehaver")
-    own = counts.filter(pl.col("part") == pl.col("whose")).select("whose", own="len")
-    both = pairs.join(own, on="whose", how="left").join(counts, on=["part", "whose"], how="left")
-    missing = both.filter(pl.col("own").fill_null(0) != pl.col("len").fill_null(0)).height
-    others = counts.filter(pl.col("part") != pl.col("whose")).join(pairs, on=["part", "whose"], how="anti").height
-    return strange + missing + others
-
+_FIELDS = {
+    "krav": {
+        "krav": after('],"opprinnelig'),  # a krav's own amounts follow the list of its due dates
+        "kravforfall": after('Z","opprinnelig'),  # a due date's follow its date or its lists
+        "gjenstaaende_kravforfall": after('],"gjenstaaende'),
+        "gjenstaaende_krav": after(',"gjenstaaende') & ~after('],"gjenstaaende'),
+        "innbetalt_paa_krav": after('Z","innbetalt'),
+        "innbetaling_paa_krav": after('}},"plassert'),  # after the payer's account
+        "motkrav_paa_debet": after('Z","plassert') & (pl.col("oere") < 0),
+        "motkrav_paa_kredit": after('Z","plassert') & (pl.col("oere") >= 0),
+    },
+    "innbetalinger": {
+        "innbetaling": after('Z","innbetalt'),
+        "uplassert": after(',"uplassert'),
+        "krav_paa_innbetaling": after('","plassert'),
+    },
+    "utbetalinger": {
+        "utbetaling": after('Z","utbetalt'),
+        "grunnlag_opprinnelig": after('},"opprinnelig'),
+        "grunnlag_gjenstaaende": after(',"gjenstaaende'),
+    },
+}
+"""The amounts of each kind of post: every amount is one of them, and only one."""
 
 _DATES = {"krav": "opprettelsesdatoForKrav", "innbetalinger": "innbetalingsdato", "utbetalinger": "utbetaltdato"}
+_LISTED = ("krav", "innbetalinger")
+"""The kinds of which overviews list some, with amounts that the totals sum up."""
+
+_ONLY_SUMS = ("gjenstaaende_krav", "gjenstaaende_kravforfall", "uplassert")
+_COUNTED = [name for fields in _FIELDS.values() for name in fields if name not in _ONLY_SUMS]
+_NAMES = [
+    *(f"antall_{name}" for name in _COUNTED),
+    *(f"sum_{name}" for name in (*_COUNTED, *_ONLY_SUMS)),
+    *("sum_gjenstaaende_oversikt", "sum_uplassert_oversikt", "sum_renter_krav", "sum_renter_oversikt"),
+]
+
+_NO_POSTS = pl.DataFrame(schema={"part": pl.String, "whose": pl.String, "key": pl.UInt64})
+_IS_OWN = pl.col("whose") == pl.col("part")
+_INTEREST = rf'^{AMOUNT},"stipulerteRenter":({AMOUNT})[,}}]'
+"""In the piece that begins with what remains of a krav."""
 
 
-def _wrong_words(documents: pl.DataFrame, posts: pl.DataFrame, kind: str) -> int:
+def _read_history(documents: Documents, kind: str) -> tuple[pl.DataFrame, ReadBack]:
+    """The keys of the posts, and what those add up to that are the part's own."""
+    posts = read_back.split_posts(documents.rows, pl.col("body"))
+    own = posts.filter(_IS_OWN).select("post")
+    pieces = read_back.split_amounts(own)
+    amounts = {name: pl.col("oere").filter(where) for name, where in _FIELDS[kind].items()}
+    counts = pieces.select(value.count().alias(name) for name, value in amounts.items()).row(0, named=True)
+    sums = pieces.select(value.sum().alias(name) for name, value in amounts.items()).row(0, named=True)
+    totals = {f"antall_{name}": count for name, count in counts.items() if name in _COUNTED}
+    totals |= {f"sum_{name}": int(oere or 0) for name, oere in sums.items()}
+    if kind == "krav":
+        interest = pieces.filter(_FIELDS[kind]["gjenstaaende_krav"]).select(read_back.oere(_INTEREST).sum())
+        totals["sum_renter_krav"] = int(interest.item())
+    unknown = pieces.height - own.height - sum(counts.values())
+    return posts.drop("post"), ReadBack(totals, unknown + _wrong_words(documents, posts, kind))
+
+
+def _wrong_words(documents: Documents, posts: pl.DataFrame, kind: str) -> int:
     """Whether the words that periods are found by are not those of the posts: their dates and their ends."""
     day = pl.col("post").str.extract(rf'"{_DATES[kind]}":"([0-9-]{{10}})').str.to_date("%Y-%m-%d", strict=False)
-    end = (pl.col("post").str.len_bytes().cast(pl.Int64) + len(',{"part":"')).cum_sum().over("part")
+    end = (pl.col("post").str.len_bytes().cast(pl.Int64) + len(POST)).cum_sum().over("part")
     expected = posts.select(word=day.cast(pl.Int64) * (1 << END_BITS) + end)["word"]
-    stored = b"".join(documents["words"].to_list())
-    words = pl.Series("word", pa.Array.from_buffers(pa.int64(), len(stored) // 8, [None, pa.py_buffer(stored)]))
-    return int(not words.equals(expected))
+    begun = documents.rows["body"].str.starts_with(POST).all()
+    return int(not (begun and documents.words.equals(expected)))
 
 
-def _oere(text: pl.Expr) -> pl.Expr:
-    """Øre of an amount with exactly two decimals: its digits without the point."""
-    return text.str.replace(".", "", literal=True).cast(pl.Int128)
+def _wrong_copies(posts: pl.DataFrame, owners: pl.DataFrame) -> int:
+    """How many parts show others' posts that are not, to the byte, those of the one that owns them.
+
+    What an ENK shows of its owner's posts is what its owner shows: as many, and with the same keys.
+    """
+    shown = posts.group_by("part", "whose").agg(antall=pl.len(), keys=pl.col("key").cast(pl.Int128).sum())
+    pairs = owners.drop_nulls("innehaver").select("part", whose="innehaver")
+    own = pairs.join(shown.filter(_IS_OWN).drop("part"), on="whose")
+    expected = own.select("part", "whose", "antall", "keys")
+    others = shown.filter(~_IS_OWN)
+    same = others.join(expected, on=["part", "whose", "antall", "keys"], how="semi").height
+    return others.height + expected.height - 2 * same
 
 
-def _found(posts: pl.DataFrame, pattern: str) -> tuple[int, int]:
-    """How often the pattern stands in the posts, and the sum of the amounts that it ends with, in øre."""
-    found = posts.select(found=pl.col("post").str.extract_all(pattern)).explode("found", empty_as_null=False)
-    amounts = found.select(pl.col("found").str.extract(r"(-?[0-9]+\.[0-9]{2})$"))
-    return found.height, int(amounts.select(_oere(pl.col("found")).sum()).item() or 0)
+def _strange(listed: pl.DataFrame, posts: pl.DataFrame) -> int:
+    """How many of the posts that overviews list as their parts' own stand otherwise, or nowhere, in the history."""
+    return listed.filter(_IS_OWN).join(posts.filter(_IS_OWN), on=["part", "key"], how="anti").height
 
 
-_AMOUNT = r"-?[0-9]+\.[0-9]{2}"
-
-
-def _named(totals: dict[str, tuple[int, int]], **only: str) -> Totals:
-    out: Totals = {}
-    for name, (count, oere) in totals.items():
-        if only.get(name) != "sum":
-            out[f"antall_{name}"] = count
-        if only.get(name) != "antall":
-            out[f"sum_{name}"] = oere
-    return out
-
-
-def _read_krav(posts: pl.DataFrame) -> Totals:
-    """A krav's own amounts follow the list of its due dates; a due date's follow its date or its lists."""
-    return _named(
-        {
-            "krav": _found(posts, rf'\],"opprinneligBeloep":{_AMOUNT}'),
-            "kravforfall": _found(posts, rf'Z","opprinneligBeloep":{_AMOUNT}'),
-            "innbetaling_paa_krav": _found(posts, rf'\}},"plassertBeloep":{_AMOUNT}'),
-            "motkrav_paa_debet": _found(posts, r'Z","plassertBeloep":-[0-9]+\.[0-9]{2}'),
-            "motkrav_paa_kredit": _found(posts, r'Z","plassertBeloep":[0-9]+\.[0-9]{2}'),
-            "innbetalt_paa_krav": _found(posts, rf'Z","innbetaltBeloep":{_AMOUNT}'),
-            "renter_krav": _found(posts, rf'"stipulerteRenter":{_AMOUNT}'),
-            "gjenstaaende_krav": _found(posts, rf'[0-9],"gjenstaaendeBeloep":{_AMOUNT}'),
-            "gjenstaaende_kravforfall": _found(posts, rf'\],"gjenstaaendeBeloep":{_AMOUNT}'),
-        },
-        renter_krav="sum",
-        gjenstaaende_krav="sum",
-        gjenstaaende_kravforfall="sum",
-    )
-
-
-def _read_innbetalinger(posts: pl.DataFrame) -> Totals:
-    return _named(
-        {
-            "innbetaling": _found(posts, rf'"innbetaltBeloep":{_AMOUNT}'),
-            "krav_paa_innbetaling": _found(posts, rf'"plassertBeloep":{_AMOUNT}'),
-            "uplassert": _found(posts, rf'"uplassertBeloep":{_AMOUNT}'),
-        },
-        uplassert="sum",
-    )
-
-
-def _read_utbetalinger(posts: pl.DataFrame) -> Totals:
-    return _named(
-        {
-            "utbetaling": _found(posts, rf'"utbetaltBeloep":{_AMOUNT}'),
-            "grunnlag_opprinnelig": _found(posts, rf'"opprinneligBeloep":{_AMOUNT}'),
-            "grunnlag_gjenstaaende": _found(posts, rf'"gjenstaaendeBeloep":{_AMOUNT}'),
-        }
-    )
-
-
-def _read_listed_krav(posts: pl.DataFrame) -> Totals:
-    return {
-        "sum_gjenstaaende_oversikt": _found(posts, rf'\],"gjenstaaendeBeloep":{_AMOUNT}')[1],
-        "sum_renter_oversikt": _found(posts, rf'"stipulerteRenter":{_AMOUNT}')[1],
-    }
-
-
-def _read_listed_innbetalinger(posts: pl.DataFrame) -> Totals:
-    return {"sum_uplassert_oversikt": _found(posts, rf'"uplassertBeloep":{_AMOUNT}')[1]}
-
-
-_READERS = {"krav": _read_krav, "innbetalinger": _read_innbetalinger, "utbetalinger": _read_utbetalinger}
-_LISTED = {"krav": _read_listed_krav, "innbetalinger": _read_listed_innbetalinger}
-
-# --- each overview against itself -----------------------------------------------------------------
+# --- overviews, each against itself ---------------------------------------------------------------
 
 _OF_KRAV = ("stipulerteRenter", "forfalteKrav", "ikkeForfalteKrav")
 _OF_ALL = (*_OF_KRAV, "uplasserteInnbetalinger")
-_TEXT = r'((?:[^"\\]|\\.)*)'
 
 
-def _contradictions(documents: pl.DataFrame, snapshot_date: date) -> int:
-    """How many overviews have a total that is not the sum of what they list."""
-    parts = documents.with_row_index("document").select(
-        "document",
-        listed=pl.col("body").str.split('"totalOversikt":').list.first(),
-        totals=pl.col("body").str.split('"totalOversikt":').list.last(),
+def _read_overviews(documents: Documents, snapshot_date: date) -> tuple[dict[str, pl.DataFrame], ReadBack]:
+    """The keys of the posts that they list, and what those add up to that are the part's own."""
+    overviews = read_back.split_overviews(documents)
+    posts = {kind: read_back.split_posts(overviews, pl.col(kind)) for kind in _LISTED}
+    lines = pl.concat([_krav_lines(posts["krav"], snapshot_date), _innbetaling_lines(posts["innbetalinger"])])
+    incomplete = sum(overviews.null_count().row(0))
+    wrong = _misplaced(documents) + incomplete + _contradictions(overviews, lines)
+    own = lines.filter(_IS_OWN).group_by("name").agg(pl.col("oere").sum())
+    sums = {name: int(oere) for name, oere in own.rows()}
+    totals = {
+        "sum_renter_oversikt": sums.get("stipulerteRenter", 0),
+        "sum_gjenstaaende_oversikt": sums.get("forfalteKrav", 0) + sums.get("ikkeForfalteKrav", 0),
+        "sum_uplassert_oversikt": sums.get("uplasserteInnbetalinger", 0),
+    }
+    return {kind: frame.drop("post") for kind, frame in posts.items()}, ReadBack(totals, wrong)
+
+
+def _misplaced(documents: Documents) -> int:
+    """How many overviews are not those of the part that the index gives them to."""
+    start = pl.concat_str(pl.lit('{"forespurtPart":"'), "part", pl.lit('","aapentKravMedGjenstaaendeBeloep":['))
+    return documents.rows.filter(~pl.col("body").str.starts_with(start)).height
+
+
+def _krav_lines(posts: pl.DataFrame, snapshot_date: date) -> pl.DataFrame:
+    """One line per due date's remaining and krav's interest.
+
+    A line: ``part``, ``whose``, ``kravgruppe``, ``name`` of the total that counts it, ``oere``.
+    """
+    posts = posts.with_columns(kravgruppe=pl.col("post").str.extract(rf',"kravgruppe":"{TEXT}"\}}'))
+    pieces = read_back.split_amounts(posts)
+    fields, end = _FIELDS["krav"], '2022-04-11T00:00:00.000Z","opprinnelig'
+    forfallsdato = pl.when(fields["kravforfall"]).then(pl.col("before").str.tail(len(end)).str.head(10))
+    overdue = forfallsdato.forward_fill() < str(snapshot_date)
+    name = pl.when(overdue).then(pl.lit("forfalteKrav")).otherwise(pl.lit("ikkeForfalteKrav"))
+    dues = pieces.with_columns(name=name).filter(fields["gjenstaaende_kravforfall"])
+    interest = pieces.filter(fields["gjenstaaende_krav"]).with_columns(
+        name=pl.lit("stipulerteRenter"), oere=read_back.oere(_INTEREST)
     )
-    lines = _listed_lines(parts.select("document", "listed"), snapshot_date)
+    return pl.concat([dues.select(_LINE), interest.select(_LINE)])
+
+
+def _innbetaling_lines(posts: pl.DataFrame) -> pl.DataFrame:
+    """One line per payment's unplaced rest."""
+    rests = read_back.split_amounts(posts).filter(_FIELDS["innbetalinger"]["uplassert"])
+    return rests.select(
+        "part",
+        "whose",
+        pl.lit(None, pl.String).alias("kravgruppe"),
+        pl.lit("uplasserteInnbetalinger").alias("name"),
+        "oere",
+    )
+
+
+_LINE = ["part", "whose", "kravgruppe", "name", "oere"]
+
+
+def _contradictions(overviews: pl.DataFrame, lines: pl.DataFrame) -> int:
+    """How many overviews have a total that is not the sum of what they list."""
     per_group = lines.filter(pl.col("name").is_in(_OF_KRAV))
     total = lines.with_columns(kravgruppe=pl.lit(None, pl.String))
     listed = _with_saldo(pl.concat([per_group, total]))
-    said = _said_lines(parts.select("document", "totals"))
-    both = said.join(listed, on=["document", "kravgruppe", "name"], how="full", nulls_equal=True, coalesce=True)
+    said = _said_lines(overviews)
+    both = said.join(listed, on=["part", "kravgruppe", "name"], how="full", nulls_equal=True, coalesce=True)
     said_oere, listed_oere = pl.col("oere").fill_null(0), pl.col("oere_right").fill_null(0)
-    return both.filter(said_oere != listed_oere)["document"].n_unique()
-
-
-def _listed_lines(parts: pl.DataFrame, snapshot_date: date) -> pl.DataFrame:
-    """One line per amount that counts in a total: a due date's remaining, a krav's interest, an unplaced rest."""
-    posts = (
-        parts.select("document", post=pl.col("listed").str.split('{"part":"'))
-        .explode("post")
-        .with_columns(kravgruppe=pl.col("post").str.extract(rf',"kravgruppe":"{_TEXT}"\}}'))
-    )
-    due = rf'"forfallsdato":"[0-9-]{{10}}|\],"gjenstaaendeBeloep":{_AMOUNT}'
-    dues = (
-        posts.select("document", "kravgruppe", due=pl.col("post").str.extract_all(due))
-        .explode("due", empty_as_null=False)
-        .select(
-            "document",
-            "kravgruppe",
-            name=pl.when(pl.col("due").str.slice(-10).shift(1) < str(snapshot_date))
-            .then(pl.lit("forfalteKrav"))
-            .otherwise(pl.lit("ikkeForfalteKrav")),
-            oere=_oere(pl.col("due").str.extract(r"(-?[0-9]+\.[0-9]{2})$")),
-        )
-        .drop_nulls("oere")
-    )
-    return pl.concat(
-        [
-            dues,
-            _line(posts, "stipulerteRenter", "stipulerteRenter"),
-            _line(posts, "uplassertBeloep", "uplasserteInnbetalinger"),
-        ]
-    )
-
-
-def _line(frame: pl.DataFrame, field: str, name: str, column: str = "post") -> pl.DataFrame:
-    """The field's amount in each text, as lines named ``name``."""
-    return frame.select(
-        "document",
-        "kravgruppe",
-        name=pl.lit(name),
-        oere=_oere(pl.col(column).str.extract(rf'"{field}":({_AMOUNT})')),
-    ).drop_nulls("oere")
+    return both.filter(said_oere != listed_oere)["part"].n_unique()
 
 
 def _with_saldo(lines: pl.DataFrame) -> pl.DataFrame:
-    sums = lines.group_by("document", "kravgruppe", "name").agg(pl.col("oere").sum())
-    saldo = lines.group_by("document", "kravgruppe").agg(name=pl.lit("saldo"), oere=pl.col("oere").sum())
+    sums = lines.group_by("part", "kravgruppe", "name").agg(pl.col("oere").sum())
+    saldo = lines.group_by("part", "kravgruppe").agg(name=pl.lit("saldo"), oere=pl.col("oere").sum())
     return pl.concat([sums, saldo])
 
 
-def _said_lines(parts: pl.DataFrame) -> pl.DataFrame:
+def _said_lines(overviews: pl.DataFrame) -> pl.DataFrame:
     """What ``totalOversikt`` (kravgruppe null) and ``oversiktPerKravgruppe`` say, as lines."""
     split = pl.col("totals").str.split('{"kravgruppe":"')
-    total = parts.select("document", kravgruppe=pl.lit(None, pl.String), said=split.list.first())
+    total = overviews.select("part", kravgruppe=pl.lit(None, pl.String), said=split.list.first())
     groups = (
-        parts.select("document", said=split.list.slice(1))
+        overviews.select("part", said=split.list.slice(1))
         .explode("said", empty_as_null=False)
-        .select("document", kravgruppe=pl.col("said").str.extract(f"^{_TEXT}"), said="said")
+        .select("part", kravgruppe=pl.col("said").str.extract(f"^{TEXT}"), said="said")
     )
-    frames = [_line(total, name, name, "said") for name in (*_OF_ALL, "saldo")]
-    frames += [_line(groups, name, name, "said") for name in (*_OF_KRAV, "saldo")]
-    return pl.concat(frames)
+    return pl.concat(
+        frame.select("part", "kravgruppe", name=pl.lit(name), oere=read_back.oere(rf'"{name}":({AMOUNT})[,}}]', "said"))
+        for frame, names in ((total, _OF_ALL), (groups, _OF_KRAV))
+        for name in (*names, "saldo")
+    )
