@@ -27,15 +27,16 @@ format: .venv/installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# 200 kills and 20 full disks spread over a night; about ten minutes on two cores.
+# 200 kills, 40 of them of the operator's own command, and 20 full disks, spread over a night; about half an hour
+# on two cores.
 crash-test: .venv/installed
 	$(BIN)/python -m tests.crash --kills 200 --full-disks 20
 
-# Random manifests, files, ledgers and faults, twenty times as many as in make test.
-# 26 kinds of fault in generated deliveries of 2,000 parts, against the plain reference.
+# 26 kinds of fault in generated deliveries of 2,000 parts, against the plain reference; a few minutes.
 fault-test: .venv/installed
 	$(BIN)/python -m tests.faults_at_scale --parts 2000
 
+# Random manifests and files, 200 times as many as in make test, and ledgers with faults, 20 times as many.
 fuzz: .venv/installed
 	KRAVOVERSIKT_EXAMPLES=20 KRAVOVERSIKT_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest \
 	  tests/accept/test_accept_fuzz.py tests/test_against_plain.py

@@ -8,7 +8,7 @@ import polars as pl
 
 from cli.options import home_option
 from schemas.refusals import SENTENCES
-from transforms.night import last_findings
+from transforms.report import last_findings
 
 DETAILS = 20
 
@@ -23,11 +23,16 @@ def findings(home: Path, as_json: bool) -> None:
         raise click.ClickException("no run has been made over this home")
     if as_json:
         for row in found.iter_rows(named=True):
-            click.echo(json.dumps({k: v for k, v in row.items() if v is not None}, ensure_ascii=False))
+            click.echo(printable(json.dumps({k: v for k, v in row.items() if v is not None}, ensure_ascii=False)))
     elif found.is_empty():
         click.echo("nothing was refused")
     else:
         click.echo(_text(found))
+
+
+def printable(text: str) -> str:
+    """Delivered text for a terminal: what would steer it is escaped, as JSON does."""
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def _text(found: pl.DataFrame) -> str:
@@ -35,7 +40,7 @@ def _text(found: pl.DataFrame) -> str:
     lines = [f"{count:>9}  {code:<24} {SENTENCES[code]}" for _, code, count in codes.iter_rows()]
     for (_, code), rows in found.sort("nivaa", "kode").group_by("nivaa", "kode", maintain_order=True):
         lines += ["", str(code)]
-        lines += [f"  {_place(row)}" for row in rows.head(DETAILS).iter_rows(named=True)]
+        lines += [f"  {printable(_place(row))}" for row in rows.head(DETAILS).iter_rows(named=True)]
         if rows.height > DETAILS:
             lines.append(f"  … and {rows.height - DETAILS} more: --json, or the view findings in analytics.duckdb")
     return "\n".join(lines)
@@ -43,14 +48,17 @@ def _text(found: pl.DataFrame) -> str:
 
 def _place(row: dict[str, object]) -> str:
     """Where a finding is, what it says beyond its code's sentence, and what it comes from."""
-    number = f"{row['leveransenummer']:06d}" if row["leveransenummer"] is not None else None
-    place = [row["kilde"], number, row["fil"], row["tabell"]]
-    place += [f"row {row['rad']}"] if row["rad"] is not None else []
-    words = [" ".join(str(word) for word in place if word is not None)]
-    words += [str(row["noekkel"])] if row["noekkel"] is not None else []
-    words += [str(row["melding"])] if row["nivaa"] != 2 else []
-    words += (
-        [f"comes from {row['rot_kode']} in {row['rot_tabell']} {row['rot_noekkel'] or ''}"] if row["rot_kode"] else []
-    )
+    words = [_where(row), row["noekkel"]]
+    words += [row["melding"]] if row["nivaa"] != 2 else []
+    if row["rot_kode"]:
+        words.append(" ".join(["comes from", str(row["rot_kode"]), _where(row, "rot_"), str(row["rot_noekkel"] or "")]))
     words += [f"holds back {row['parter_holdt_tilbake']}"] if row["parter_holdt_tilbake"] else []
-    return ": ".join(word for word in words if word)
+    return ": ".join(str(word).strip() for word in words if word)
+
+
+def _where(row: dict[str, object], of: str = "") -> str:
+    """Source, delivery, file, table and row."""
+    number, row_number = row[f"{of}leveransenummer"], row[f"{of}rad"]
+    place = [row[f"{of}kilde"], None if number is None else f"{number:06d}", row[f"{of}fil"], row[f"{of}tabell"]]
+    place += [None if row_number is None else f"row {row_number}"]
+    return " ".join(str(word) for word in place if word is not None)

@@ -17,3 +17,7 @@ def main() -> None:
 
 for command in (generate, run, get, export, status, findings, ui):
     main.add_command(command)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,7 @@ import click
 
 from cli.options import home_option
 from cli.summary import summary
-from transforms.night import last_report
+from transforms.report import last_report
 from transforms.snapshot import HomeDamagedError, published_chain, published_snapshot, read_manifest
 
 

@@ -7,15 +7,38 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import dagster as dg
+import polars as pl
 from pydantic import PrivateAttr
 
 from pipelines.settings import default_home, default_inbox
+from transforms.lock import HomeInUseError, locked
 from transforms.measure import measured
-from transforms.night import HomeInUseError, Night, Settings, locked
+from transforms.night import Night, Settings
 from transforms.reference import KRAVTYPER, RATES
+from transforms.report import Report, told
 
 PARTITIONS = dg.DynamicPartitionsDefinition(name="snapshotdato")
 """One partition per snapshot date that was run: any date can be, and only those that were show."""
+
+
+class NightFailedError(Exception):
+    """A stage failed: the kind of the error and where it was met, without what it said, which may quote the data."""
+
+
+@contextlib.contextmanager
+def telling_no_data(stage: str, report: Report) -> Iterator[None]:
+    """Keeps a failure within for the run's report, and raises ``NightFailedError`` in its place.
+
+    Dagster stores an error's text, and that of the errors it was raised from, with the run; so it gets none
+    whose text is not ours. An interrupt goes on as it is.
+    """
+    try:
+        yield
+    except BaseException as error:
+        report.failure = f"{stage}: {told(error)}"
+        if isinstance(error, Exception | pl.exceptions.PanicException):
+            raise NightFailedError(report.failure) from None
+        raise
 
 
 class NightResource(dg.ConfigurableResource):
@@ -63,15 +86,17 @@ class NightResource(dg.ConfigurableResource):
             try:
                 yield self
             finally:
-                self._night.finish()
+                with telling_no_data("finish", self._night.report):
+                    self._night.finish()
 
     def _end_dead_runs(self, context: dg.InitResourceContext) -> None:
         """Runs of this home that are still said to go on, though we hold its lock, died: they are failed."""
         instance = context.instance
         if instance is None or Path(instance.root_directory).resolve() != (Path(self.home) / "dagster").resolve():
             return
-        going_on = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
-        for run in instance.get_runs(filters=going_on):
+        status = dg.DagsterRunStatus
+        going_on = [status.NOT_STARTED, status.STARTING, status.STARTED]
+        for run in instance.get_runs(filters=dg.RunsFilter(statuses=going_on)):
             if context.run is None or run.run_id != context.run.run_id:
                 instance.report_run_failed(run, "the process of this run is gone: it died, or was killed")
 
@@ -94,12 +119,8 @@ class NightResource(dg.ConfigurableResource):
     def stage(self, name: str) -> dict[str, Any]:
         """Runs a stage of the night; returns what it counted, its seconds and its peak memory."""
         type(self).echo(f"{name} …")
-        with measured() as cost:
-            try:
-                counted: dict[str, Any] = getattr(self._night, name)()
-            except BaseException as error:
-                self._night.fail(name, error)
-                raise
+        with measured() as cost, telling_no_data(name, self._night.report):
+            counted: dict[str, Any] = getattr(self._night, name)()
         counted |= {"seconds": round(cost.seconds, 2), "peak_memory_mb": cost.peak_mb}
         self._night.note(name, counted)
         return counted

@@ -11,7 +11,7 @@ import dagster as dg
 from pipelines.definitions import JOB, build_definitions
 from pipelines.resources import PARTITIONS, NightResource
 from pipelines.settings import dagster_home
-from transforms.night import last_report
+from transforms.report import last_report
 
 
 def run_night(

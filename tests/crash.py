@@ -3,12 +3,15 @@
     python -m tests.crash --kills 200 --full-disks 20
 
 One night is published; the next one is run in a process of its own and killed with SIGKILL after a
-delay, or meets a full disk. Each time: readers must be answered from a whole snapshot, the night run
-again must publish documents identical to an undisturbed one's, and nothing half-written may remain.
+delay, or meets a full disk. Most are the bare stages, which begin at once; every fifth is the operator's own
+``kravoversikt run``, a Dagster run. Each time: readers must be answered from a whole snapshot, the night run
+again the same way must publish documents identical to an undisturbed one's, and nothing half-written may
+remain; of a killed operator's run, no Dagster run that is still said to go on.
 """
 
 import argparse
 import hashlib
+import os
 import resource
 import shutil
 import signal
@@ -17,21 +20,27 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
+import dagster as dg
+
+from pipelines.settings import dagster_home
 from schemas.store import KINDS
 from serving.store import Snapshot
 from synthetic.generate import generate
 from tests.nights import STAGES
-from transforms.night import Night, Settings, locked
+from transforms.lock import locked
+from transforms.night import Night, Settings
 from transforms.snapshot import published_chain
 
 FIRST = date(2026, 11, 23)
 SECOND = FIRST + timedelta(days=1)
-RUN = [sys.executable, "-m", "tests.crash", "--night"]
+OPERATOR_EVERY = 5
+LEFT = {".lock", "analytics.duckdb", "current", "deliveries", "runs", "snapshots"}
+"""What stands in a home between nights; the operator's has Dagster's folder too."""
 
 
 def run_night(inbox: Path, home: Path, day: date, run: str, say: Callable[[str], object] = str) -> None:
@@ -55,6 +64,20 @@ def fingerprint(home: Path) -> str:
     return content.hexdigest()
 
 
+def dagster_runs(home: Path) -> Counter[str]:
+    """How many of the home's Dagster runs came to what."""
+    with dg.DagsterInstance.from_config(str(dagster_home(home))) as instance:
+        return Counter(run.status.value for run in instance.get_runs())
+
+
+@dataclass
+class Timing:
+    """Seconds until the night's first line, and from there to the end of its process."""
+
+    start: float
+    run: float
+
+
 @dataclass
 class Scene:
     """An inbox, a home with the first night published, and what the documents of both nights must be."""
@@ -63,32 +86,43 @@ class Scene:
     inbox: Path
     base: Path
     before: str
-    after: str
-    seconds: float
+    after: str = ""
+    bare: Timing = field(default_factory=lambda: Timing(0, 0))
 
     @classmethod
     def make(cls, folder: Path, parts: int = 60) -> "Scene":
-        """Publishes the first night, and the second in a copy, undisturbed and timed."""
-        inbox, base, whole = folder / "inbox", folder / "base", folder / "whole"
+        """Publishes the first night, and the second in a copy, undisturbed."""
+        inbox, base = folder / "inbox", folder / "base"
         generate(folder / "both", parts, nights=2, date=FIRST)
         for first in (folder / "both").glob("*/000001"):
             shutil.copytree(first, inbox / first.parent.name / first.name)
         run_night(inbox, base, FIRST, "first")
         shutil.copytree(folder / "both", inbox, dirs_exist_ok=True)
-        shutil.copytree(base, whole, symlinks=True)
-        scene = cls(folder, inbox, base, fingerprint(base), "", 0.0)
-        start = time.perf_counter()
-        process = scene.start(whole)
+        scene = cls(folder, inbox, base, fingerprint(base))
+        scene.bare = scene.timed(operator=False)
+        scene.after = fingerprint(scene.home)
+        assert scene.before != scene.after
+        return scene
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    def timed(self, *, operator: bool) -> Timing:
+        """How long an undisturbed second night takes."""
+        self.fresh_home()
+        begin = time.perf_counter()
+        process = self.start(operator=operator)
         process.stdout.readline()
         begun = time.perf_counter()
         process.communicate()
         assert process.returncode == 0
-        scene.seconds, scene.after = time.perf_counter() - begun, fingerprint(whole)
-        print(f"an undisturbed night takes {begun - start:.1f} s to start and {scene.seconds:.2f} s to run")
-        assert scene.before != scene.after
-        return scene
+        timing = Timing(begun - begin, time.perf_counter() - begun)
+        what = "kravoversikt run" if operator else "the bare stages"
+        print(f"undisturbed, {what}: {timing.start:.1f} s to start, {timing.run:.2f} s to run", flush=True)
+        return timing
 
-    def start(self, home: Path, file_bytes: int | None = None) -> subprocess.Popen:
+    def start(self, *, operator: bool = False, file_bytes: int | None = None) -> subprocess.Popen:
         """The second night in its own process; with ``file_bytes`` no file can grow beyond that."""
 
         def limit() -> None:
@@ -96,73 +130,129 @@ class Scene:
                 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
                 resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
 
+        inbox, home, day = str(self.inbox), str(self.home), str(SECOND)
+        bare = ["tests.crash", "--night", inbox, home, day, f"r{time.monotonic_ns()}"]
+        operators = ["cli.main", "run", "--inbox", inbox, "--home", home, "--date", day]
         return subprocess.Popen(
-            [*RUN, str(self.inbox), str(home), str(SECOND), f"r{time.monotonic_ns()}"],
+            [sys.executable, "-m", *(operators if operator else bare)],
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT if operator else subprocess.DEVNULL,
             text=True,
+            env={name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"},
             preexec_fn=limit,
         )
 
-    def fresh_home(self) -> Path:
-        home = self.folder / "home"
-        shutil.rmtree(home, ignore_errors=True)
-        shutil.copytree(self.base, home, symlinks=True)
-        return home
+    def fresh_home(self) -> None:
+        shutil.rmtree(self.home, ignore_errors=True)
+        shutil.copytree(self.base, self.home, symlinks=True)
 
-    def kill_after(self, delay: float) -> str:
-        """Kills the night so long after its first stage began. Returns what it was at."""
-        home = self.fresh_home()
-        process = self.start(home)
-        seen = [process.stdout.readline().strip()]
+    def kill_after(self, delay: float, *, operator: bool = False, line: str | None = "") -> str:
+        """Kills the night so long after its first line that holds ``line``, or after its start if that is None.
+
+        Returns the stage that it was at.
+        """
+        self.fresh_home()
+        process = self.start(operator=operator)
+        said = ""
+        for told in process.stdout if line is not None else ():
+            said += told
+            if line in told:
+                break
         time.sleep(delay)
         process.kill()
-        seen += process.communicate()[0].split()
-        ended = process.returncode == 0
-        self.check(home, finished=ended)
-        return "ended" if ended else seen[-1]
+        return self.came_to(process, said + process.communicate()[0], operator=operator)
 
     def fill_disk(self, file_bytes: int) -> str:
         """Lets the night meet a disk where no file can grow beyond so many bytes."""
-        home = self.fresh_home()
-        process = self.start(home, file_bytes)
-        seen = process.communicate()[0].split()
-        ended = process.returncode == 0
-        self.check(home, finished=ended)
-        return "ended" if ended else (seen or ["start"])[-1]
+        self.fresh_home()
+        process = self.start(file_bytes=file_bytes)
+        return self.came_to(process, process.communicate()[0])
 
-    def check(self, home: Path, *, finished: bool) -> None:
+    def came_to(self, process: subprocess.Popen, said: str, *, operator: bool = False) -> str:
+        """Checks what the night left, runs it again, and checks that."""
+        stages = [word for word in said.split() if word in STAGES]
+        ended = process.returncode == 0
+        self.check(finished=ended, operator=operator)
+        return "ended" if ended else (stages or ["start"])[-1]
+
+    def check(self, *, finished: bool, operator: bool) -> None:
         """Readers see one whole snapshot; the night run again publishes; nothing else remains."""
-        now = fingerprint(home)
+        home, now = self.home, fingerprint(self.home)
         assert now == self.after if finished else now in (self.before, self.after), "a torn snapshot is served"
-        run_night(self.inbox, home, SECOND, f"again{time.monotonic_ns()}")
-        assert fingerprint(home) == self.after, "the night run again made other documents"
+        if operator:
+            self.run_again_as_operator()
+        else:
+            run_night(self.inbox, home, SECOND, f"again{time.monotonic_ns()}")
+        with locked(home, "probe"):
+            assert fingerprint(home) == self.after, "the night run again made other documents"
         chain = published_chain(home)
         assert sorted((home / "snapshots").iterdir()) == sorted(chain), "an unpublished snapshot remains"
         kinds = Counter(path.name.partition("-")[0] for path in (home / "deliveries").glob("*/*"))
         assert set(kinds) == {"000001", "000002"}, "other deliveries than those accepted remain"
         assert set(kinds.values()) == {3}, "a delivery remains twice"
         left = {path.name for path in home.iterdir()}
-        expected = {".lock", "analytics.duckdb", "current", "deliveries", "runs", "snapshots"}
-        assert left == expected, f"remains: {sorted(left - expected)}"
+        assert left == (LEFT | {"dagster"} if operator else LEFT), f"remains: {sorted(left - LEFT)}"
         stray = [path for path in home.rglob("*") if path.name.endswith(".part") or path.name == ".work"]
         assert not stray, f"half-written: {len(stray)}"
 
+    def run_again_as_operator(self) -> None:
+        """``kravoversikt run`` succeeds, and Dagster says of no dead run that it goes on."""
+        earlier = dagster_runs(self.home) if (self.home / "dagster").exists() else Counter()
+        again = self.start(operator=True)
+        said = again.communicate()[0]
+        assert again.returncode == 0, said
+        runs = dagster_runs(self.home)
+        dead = earlier.total() - earlier["SUCCESS"]
+        assert runs == Counter(SUCCESS=earlier["SUCCESS"] + 1, FAILURE=dead), f"{earlier} became {runs}"
+
+
+def points(kills: int, timing: Timing, *, operator: bool) -> Iterator[tuple[str | None, float]]:
+    """When to kill: the line to wait for (None: the process's start) and the delay after it.
+
+    The bare stages' are spread evenly over their time. The operator's take as long to begin as to run, and vary more:
+    they are spread over Dagster's own beginning and the stages, each from its own line on.
+    """
+    for point in range(kills):
+        share = point / max(kills - 1, 1)
+        if not operator:
+            yield "", timing.run * share
+        else:
+            line = (None, *STAGES)[point % (len(STAGES) + 1)]
+            yield line, timing.run / len(STAGES) * share if line else timing.start * (0.7 + 0.3 * share)
+
+
+def kill_all(scene: Scene, kills: int, *, operator: bool) -> None:
+    """So many kills that hit the night while it runs; one that comes too late is checked, and tried again earlier."""
+    began, hit = time.perf_counter(), Counter[str]()
+    what = "kravoversikt run" if operator else "the bare stages"
+    timing = scene.timed(operator=True) if operator else scene.bare
+    for count, (line, delay) in enumerate(points(kills, timing, operator=operator), start=1):
+        while (stage := scene.kill_after(delay, operator=operator, line=line)) == "ended":
+            hit[stage] += 1
+            delay *= 0.8
+        hit[stage] += 1
+        if count % 20 == 0:
+            print(f"  {count} of {kills} kills of {what}, {time.perf_counter() - began:.0f} s", flush=True)
+    print(f"{kills} kills of {what}, during: {_counts(hit)}; too late, and tried again: {hit['ended']}", flush=True)
+
 
 def crash(kills: int, full_disks: int, folder: Path) -> None:
-    """The whole harness; prints where the night was when it was hit."""
+    """The whole harness; prints how many times the night was hit where."""
+    began = time.perf_counter()
     scene = Scene.make(folder)
-    hit: Counter[str] = Counter()
-    for point in range(kills):
-        hit[scene.kill_after(scene.seconds * 1.02 * point / max(kills - 1, 1))] += 1
-        if (point + 1) % 20 == 0:
-            print(f"{point + 1} of {kills} kills", flush=True)
-    print("killed during:", ", ".join(f"{stage} {count}" for stage, count in hit.items()))
-    met: Counter[str] = Counter()
-    for point in range(full_disks):
-        met[scene.fill_disk(int(200 * 1.6**point))] += 1
-    print("full disk met during:", ", ".join(f"{stage} {count}" for stage, count in met.items()))
-    print("nothing lost, nothing half-published")
+    kill_all(scene, kills - kills // OPERATOR_EVERY, operator=False)
+    kill_all(scene, kills // OPERATOR_EVERY, operator=True)
+    met = Counter(scene.fill_disk(int(200 * 1.6**point)) for point in range(full_disks))
+    print(f"{full_disks} full disks, met during: {_counts(met)}; large enough for the night: {met['ended']}")
+    print(
+        f"{kills} kills and {full_disks} full disks in {time.perf_counter() - began:.0f} s: after each, readers were "
+        "answered from a whole snapshot,\nthe night run again made the same documents, the lock was free, no Dagster "
+        "run was left going on, and nothing half-written remained."
+    )
+
+
+def _counts(hit: Counter[str]) -> str:
+    return ", ".join(f"{stage} {hit[stage]}" for stage in ("start", *STAGES) if hit[stage])
 
 
 def main() -> None:

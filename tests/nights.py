@@ -9,7 +9,8 @@ import polars as pl
 from schemas.store import KINDS
 from serving.errors import KravoversiktError
 from serving.store import Snapshot
-from transforms.night import Night, Settings, StoppedError
+from transforms.night import Night, Settings
+from transforms.report import StoppedError
 
 S = date(2026, 11, 23)
 STAGES = ("accept", "check", "spread", "build", "reconcile", "publish")

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.crash import Scene, run_night
-from transforms.night import HomeInUseError, locked
+from transforms.lock import HomeInUseError, locked
 
 
 @pytest.fixture(scope="module")
@@ -13,7 +13,11 @@ def scene(tmp_path_factory):
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.85, 1.0])
 def test_killed_and_run_again(scene, share):
-    scene.kill_after(scene.seconds * share)
+    scene.kill_after(scene.bare.run * share)
+
+
+def test_the_operators_run_is_killed_and_run_again(scene):
+    assert scene.kill_after(0, operator=True, line="build") == "build"
 
 
 @pytest.mark.parametrize("file_bytes", [2_000, 20_000, 60_000])

@@ -4,21 +4,29 @@ A run over deliveries with faults of every level; then everything that an operat
 of it is searched for every number, account and name that the deliveries hold.
 """
 
+import io
 import json
+import logging
 import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 from click.testing import CliRunner
 
 from cli.main import main
+from schemas.refusals import Refusal
 from schemas.tables import TABLES
 from synthetic.generate import generate
 from tests.nights import S
 from tests.plain.numbers import national_number, organisation_number, with_wrong_check_digit
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
 from tests.plain.write import write_delivery
+from transforms.night import Night
 
 PERSONAL = [
     (table.name, column)
@@ -27,6 +35,8 @@ PERSONAL = [
     if column in ("part", "innehaver") or column.endswith(("kontonummer", "iban", "kontoeiers_navn"))
 ]
 """The columns that say who someone is."""
+
+ROOT = Path(__file__).parent.parent
 
 LEAST = 6
 """Shorter strings stand everywhere by chance."""
@@ -63,7 +73,72 @@ def faulty():
 
 
 def kravoversikt(*words):
-    return CliRunner().invoke(main, [str(word) for word in words])
+    """The command's output, and what was logged meanwhile."""
+    log, root = io.StringIO(), logging.getLogger()
+    handler, level = logging.StreamHandler(log), root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        done = CliRunner().invoke(main, [str(word) for word in words])
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+    return done, {f"{words[0]}: output": done.output + done.stderr, f"{words[0]}: logging": log.getvalue()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_settings():
+    """The environment without settings of ours, and as it was afterwards: a run sets DAGSTER_HOME."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("DAGSTER_HOME", "KRAVOVERSIKT_HOME", "KRAVOVERSIKT_INBOX"):
+            patch.setenv(name, "set, so that it is put back")
+            patch.delenv(name)
+        yield
+
+
+def run(inbox, home, **options):
+    os.environ.pop("DAGSTER_HOME", None)
+    words = {"inbox": inbox, "home": home, "date": S, "max-held-back": 1000, "max-age-days": 1000, **options}
+    return kravoversikt("run", *(word for name, value in words.items() for word in (f"--{name}", value)))
+
+
+def run_alone(inbox, home, program):
+    """A run as the operator makes it, in a process whose output Dagster keeps; returns what it printed."""
+    os.environ.pop("DAGSTER_HOME", None)
+    words = ("run", "--inbox", inbox, "--home", home, "--date", S, "--max-held-back", 1000, "--max-age-days", 1000)
+    command = [sys.executable, "-c", program, *map(str, words)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def left_in(home):
+    """All that a night leaves but documents and tables, by where: text, bytes, and the codes of findings."""
+    places = {}
+    for path in sorted(home.rglob("*")):
+        name = path.relative_to(home).as_posix()
+        if path.is_file() and name.startswith(("runs/", "dagster/")):
+            places[name] = path.read_bytes()
+        if path.suffix == ".json" and name.startswith("snapshots/"):
+            places[name] = path.read_bytes()
+        if path.name == "findings.parquet":
+            frame = pl.read_parquet(path)
+            places[f"{name}: rows"] = json.dumps(frame.to_dicts(), ensure_ascii=False, default=str)
+            places[f"{name}: codes"] = set(frame["kode"])
+    return places
+
+
+def leaks(personal, places):
+    """Which of the texts is where."""
+    found = set()
+    for place, content in places.items():
+        if isinstance(content, set):
+            continue
+        raw = content if isinstance(content, bytes) else content.encode()
+        for text in personal:
+            if text.encode() in raw or json.dumps(text)[1:-1].encode() in raw:
+                found.add((place, text))
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -79,31 +154,13 @@ def seen(tmp_path_factory):
         path.write_text(path.read_text() + f"{PERSON},Kåre Særskilt-Ødegård,{COMPANY}\n")
     (ragged / f"{PERSON}.txt").write_text("ikke i manifestet")
     personal = _personal(inbox)
-    places = {}
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DAGSTER_HOME", "KRAVOVERSIKT_HOME", "KRAVOVERSIKT_INBOX"):
-            patch.setenv(name, "set, so that it is put back")
-            patch.delenv(name)
-        for _ in range(2):
-            os.environ.pop("DAGSTER_HOME", None)
-            options = ("--max-held-back", 1000, "--max-age-days", 1000)
-            done = kravoversikt("run", "--inbox", inbox, "--home", home, "--date", S, *options)
-            assert done.exit_code == 0, done.output
-            places[f"run {len(places)}: output"] = done.output + done.stderr
-        for words in (("status",), ("status", "--json"), ("findings",), ("findings", "--json")):
-            if words[0] in main.commands:
-                shown = kravoversikt(*words, "--home", home)
-                places[" ".join(words)] = shown.output + shown.stderr
-    for path in sorted(home.rglob("*")):
-        name = path.relative_to(home).as_posix()
-        if path.is_file() and name.startswith(("runs/", "dagster/")):
-            places[name] = path.read_bytes()
-        if path.suffix == ".json" and name.startswith("snapshots/"):
-            places[name] = path.read_bytes()
-        if path.name == "findings.parquet":
-            frame = pl.read_parquet(path)
-            places[f"{name}: rows"] = json.dumps(frame.to_dicts(), ensure_ascii=False, default=str)
-            places[f"{name}: codes"] = set(frame["kode"])
+    done, places = run(inbox, home)
+    assert done.exit_code == 0, done.output
+    places["run in its own process: output"] = run_alone(inbox, home, "from cli.main import main; main()")
+    for words in (("status",), ("status", "--json"), ("findings",), ("findings", "--json")):
+        _, said = kravoversikt(*words, "--home", home)
+        places |= {f"{words} {place}": text for place, text in said.items()}
+    places |= left_in(home)
     yield personal, places
     shutil.rmtree(folder)
 
@@ -152,14 +209,79 @@ def test_the_places_are_all_searched(seen):
 
 
 def test_nobody_is_found_outside_the_documents_and_tables(seen):
-    personal, places = seen
-    found = set()
-    for place, content in places.items():
-        if isinstance(content, set):
-            continue
-        raw = content if isinstance(content, bytes) else content.encode()
-        for text in personal:
-            escaped = json.dumps(text)[1:-1].encode()
-            if text.encode() in raw or escaped in raw:
-                found.add((place, text))
-    assert found == set()
+    assert leaks(*seen) == set()
+
+
+# that somebody would be found, and what becomes of errors that quote the data
+
+
+@pytest.fixture
+def small(tmp_path):
+    """An inbox with one small delivery, and a home."""
+    write_delivery(tmp_path / "inbox", "mva", 1, "full", rows(part(COMPANY), part(PERSON, "PERSON")))
+    return tmp_path / "inbox", tmp_path / "home"
+
+
+def a_run_that_tells():
+    """A run whose first stage tells a person's number in every way there is."""
+    accept = Night.accept
+
+    def telling(night):
+        logging.getLogger("dagster").critical("krav of %s", PERSON)
+        print(f"krav of {PERSON}")
+        night.progress(f"krav of {PERSON}")
+        counted = accept(night)
+        night.sources.refusals.append(Refusal(0, "R-KID", PERSON))
+        return counted | {"whose": PERSON, "by_part": {PERSON: 1}}
+
+    Night.accept = telling
+    main()
+
+
+def test_somebody_would_be_found_wherever_he_were_told(small):
+    printed = run_alone(*small, "from tests.test_privacy import a_run_that_tells; a_run_that_tells()")
+    found = {place for place, _ in leaks([PERSON], {"printed": printed} | left_in(small[1]))}
+    kinds = (
+        "printed",
+        "report.json",
+        "manifest.json",
+        "findings.parquet: rows",
+        "dagster/history/runs/",
+        ".out",
+        ".err",
+    )
+    assert [kind for kind in kinds if not any(kind in place for place in found)] == []
+
+
+def quoting(*_):
+    """An error as the engines make them: it quotes the value, and so does the one that it comes from."""
+    try:
+        duckdb.sql(f"SELECT CAST('{PERSON} {ACCOUNT['kontoeiers_navn']}' AS DATE)").fetchall()
+    except duckdb.Error as error:
+        raise ValueError(f"no date: {PERSON}") from error
+
+
+class Panic(pl.exceptions.PanicException):
+    """What Rust throws; no ``Exception``."""
+
+
+def panicking(*_):
+    raise Panic(f"called unwrap() on {PERSON}")
+
+
+@pytest.mark.parametrize(
+    ("stage", "error"),
+    [("accept", quoting), ("check", panicking), ("reconcile", quoting), ("findings", quoting)],
+)
+def test_an_error_that_quotes_the_data_is_told_without_it(small, monkeypatch, stage, error):
+    """In Dagster's storage, which keeps the text of errors and of what they come from, as anywhere else."""
+    monkeypatch.setattr(Night, stage, error)
+    done, said = run(*small)
+    assert done.exit_code == 1
+    places = said | left_in(small[1])
+    assert leaks([PERSON, ACCOUNT["kontoeiers_navn"], "no date", "unwrap"], places) == set()
+    kind = "ValueError" if error is quoting else "Panic"
+    told = f"{kind} at ".encode()
+    assert any(told in content for place, content in places.items() if place.startswith("dagster/history/runs/"))
+    if stage != "findings":
+        assert f"failed in {stage}: {kind} at " in said["run: output"]

@@ -99,6 +99,14 @@ def test_lost_rows_of_an_accepted_delivery_stop_the_run_when_the_inbox_has_them_
     assert "L3-ACCEPTED-LOST" in codes(published.run(max_age_days=100_000))
 
 
+def test_a_source_whose_accepted_rows_are_lost_is_gone(published):
+    write_delivery(published.inbox, "skatt", 1, "full", rows(part(organisation_number(9))))
+    published.publish()
+    shutil.rmtree(published.inbox / "skatt")
+    shutil.rmtree(published.home / "deliveries" / "skatt")
+    assert codes(published.run(max_age_days=100_000)) == ["L3-SOURCE-GONE", "L3-ACCEPTED-LOST"]
+
+
 def test_a_post_of_two_sources_that_is_refused_is_counted_once_from_each(published):
     """K2 is the same in both sources, and its due dates make up too little."""
     shared = rows(*STATEMENT, krav("K2", COMPANY, 10), kravforfall("F2", "K2", 9, "2026-01-15"))

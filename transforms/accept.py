@@ -13,10 +13,11 @@ Out comes a folder that later nights read instead of the delivery:
 import json
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow.parquet
@@ -24,7 +25,7 @@ import pyarrow.parquet
 from schemas.refusals import Refusal
 from schemas.tables import TABLES, Table
 from transforms.check_digits import count_failing
-from transforms.deliveries import MANIFEST, Delivery, check_files, shown
+from transforms.deliveries import MANIFEST, Delivery, check_files, shown, state
 from transforms.money import kroner
 from transforms.tabular import FileRefused, read_batches
 from transforms.values import check_values
@@ -43,6 +44,11 @@ REFUSED_SCHEMA = pl.Schema(
     }
 )
 """A refused row: its table, its key as delivered (null when it has none), its place and its reasons."""
+
+REFUSED = ".refused"
+"""The folder where the refused rows of each file wait for those of the others."""
+
+PACKED: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
 
 WORKERS = 2
 
@@ -67,12 +73,14 @@ class TableReceipt:
 
 @dataclass
 class _FileResult:
-    rows: int
-    oere: int
-    removed: int
-    hashes: pl.Series
-    refused: pl.DataFrame
+    rows: int = 0
+    oere: int = 0
+    removed: int = 0
+    hashes: pl.Series = field(default_factory=lambda: pl.Series("hash", dtype=pl.UInt64))
     failing: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+CHANGED_MEANWHILE = ("L1-SHA256", "the file was changed while it was read")
 
 
 def accept_delivery(delivery: Delivery, out: Path) -> list[Refusal]:
@@ -109,10 +117,11 @@ def _take_in(delivery: Delivery, out: Path) -> list[Refusal]:
         for (table, _, file), result in zip(jobs, read, strict=True):
             try:
                 results[file.sti] = result.result()
+                same = state(files.paths[file.sti]) == files.states[file.sti]
+                reasons: tuple[tuple[str, str], ...] = () if same else (CHANGED_MEANWHILE,)
             except FileRefused as error:
-                refusals += [
-                    delivery.refusal(code, text, fil=shown(file.sti), tabell=table.name) for code, text in error.reasons
-                ]
+                reasons = error.reasons
+            refusals += [delivery.refusal(code, text, fil=shown(file.sti), tabell=table.name) for code, text in reasons]
     refusals += _check_totals(delivery, results)
     if not refusals:
         _finish(delivery, results, out)
@@ -120,12 +129,10 @@ def _take_in(delivery: Delivery, out: Path) -> list[Refusal]:
 
 
 def _read_file(path: Path, table: Table, removals: bool, place: int, rader: int, out: Path) -> _FileResult:
-    """One file, batch by batch: the typed rows are written, the refused ones kept."""
-    total = _FileResult(0, 0, 0, pl.Series("hash", dtype=pl.UInt64), REFUSED_SCHEMA.to_frame())
+    """One file, batch by batch: the typed rows are written, and beside them the refused ones."""
+    total = _FileResult()
     target = out / table.name / f"{place:05d}.parquet"
-    target.parent.mkdir(exist_ok=True)
-    writer: pyarrow.parquet.ParquetWriter | None = None
-    try:
+    with _Writer(target) as good, _Writer(_refused_file(target)) as refused:
         for raw in read_batches(path, table, removals=removals):
             checked = check_values(raw, table, total.rows + 1)
             total.rows += raw.height
@@ -136,32 +143,49 @@ def _read_file(path: Path, table: Table, removals: bool, place: int, rader: int,
             total.removed += int(checked.typed["slettet"].sum())
             total.failing.update(count_failing(checked.typed.filter(~pl.col("slettet")), table))
             total.hashes.append(raw.select(hash=pl.col(table.key).drop_nulls().hash())["hash"])
-            total.refused.extend(_as_refused(checked.refused, table, place))
-            typed = checked.typed.with_columns(fil=pl.lit(place, pl.Int32)).to_arrow(
-                compat_level=pl.CompatLevel.oldest()
-            )
-            writer = writer or pyarrow.parquet.ParquetWriter(
-                target, typed.schema, compression="zstd", compression_level=1
-            )
-            writer.write_table(typed)
-    finally:
-        if writer:
-            writer.close()
+            refused.write(checked.refused.select(_as_refused(checked.refused.columns, table, place)))
+            good.write(checked.typed.with_columns(fil=pl.lit(place, pl.Int32)))
     return total
 
 
-def _as_refused(raw: pl.DataFrame, table: Table, place: int) -> pl.DataFrame:
-    """Refused raw rows as rows of ``REFUSED_SCHEMA``."""
-    given = {name: raw[name].cast(pl.String) for name in REFERENCES if name in raw.columns}
-    columns = {
-        "tabell": pl.lit(table.name),
-        "noekkel": raw[table.key].cast(pl.String),
-        "fil": pl.lit(place, pl.Int32),
-        "rad": raw["rad"],
-        "koder": raw["koder"],
-        **{name: given.get(name, pl.lit(None, pl.String)) for name in REFERENCES},
-    }
-    return raw.select(**columns).match_to_schema(REFUSED_SCHEMA)
+class _Writer:
+    """Frames of one schema, written to one Parquet file as they come; no frame, no file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file: pyarrow.parquet.ParquetWriter | None = None
+
+    def __enter__(self) -> "_Writer":
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def write(self, frame: pl.DataFrame) -> None:
+        rows = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+        self.file = self.file or pyarrow.parquet.ParquetWriter(self.path, rows.schema, **PACKED)
+        self.file.write_table(rows)
+
+    def __exit__(self, *_: object) -> None:
+        if self.file:
+            self.file.close()
+
+
+def _refused_file(good: Path) -> Path:
+    """Where the refused rows of a file wait for the delivery's other files."""
+    return good.parent.parent / REFUSED / f"{good.parent.name}-{good.name}"
+
+
+def _as_refused(columns: Collection[str], table: Table, place: int) -> list[pl.Expr]:
+    """What makes raw or typed rows with ``koder`` rows of ``REFUSED_SCHEMA``."""
+    return [
+        pl.lit(table.name).alias("tabell"),
+        pl.col(table.key).cast(pl.String).alias("noekkel"),
+        pl.lit(place, pl.Int32).alias("fil"),
+        pl.col("rad", "koder"),
+        *(
+            (pl.col(name).cast(pl.String) if name in columns else pl.lit(None, pl.String).alias(name))
+            for name in REFERENCES
+        ),
+    ]
 
 
 def _check_totals(delivery: Delivery, results: dict[str, _FileResult]) -> list[Refusal]:
@@ -188,65 +212,70 @@ def _check_totals(delivery: Delivery, results: dict[str, _FileResult]) -> list[R
 
 def _finish(delivery: Delivery, results: dict[str, _FileResult], out: Path) -> None:
     assert delivery.manifest is not None  # noqa: S101
-    refused, receipts = [REFUSED_SCHEMA.to_frame()], {}
+    receipts = {}
     for tabell, table in delivery.manifest.tabeller.items():
         read = [results[file.sti] for file in table.filer]
-        rows = pl.concat([REFUSED_SCHEMA.to_frame(), *(result.refused for result in read)])
-        rows, unremoved = _refuse_doubled_keys(TABLES[tabell], [result.hashes for result in read], rows, out)
-        refused.append(rows)
+        unremoved = _refuse_doubled_keys(TABLES[tabell], [result.hashes for result in read], out)
+        refused = sum(pyarrow.parquet.read_metadata(path).num_rows for path in _refused_files(out, tabell))
         failing = sum((result.failing for result in read), Counter[tuple[str, str]]())
         receipts[tabell] = asdict(
             TableReceipt(
                 rader=sum(result.rows for result in read),
-                refused=rows.height,
+                refused=refused,
                 removed=sum(result.removed for result in read) - unremoved,
                 oere=sum(result.oere for result in read),
                 failing={" ".join(what): count for what, count in sorted(failing.items())},
             )
         )
-    pl.concat(refused).write_parquet(out / "refused.parquet")
+    with _Writer(out / "refused.parquet") as writer:
+        writer.write(REFUSED_SCHEMA.to_frame())
+        for path in _refused_files(out):
+            with pyarrow.parquet.ParquetFile(path) as file:
+                for batch in file.iter_batches():
+                    writer.write(pl.DataFrame(batch))
+    shutil.rmtree(out / REFUSED, ignore_errors=True)
     (out / "receipt.json").write_text(json.dumps(receipts))
     shutil.copyfile(delivery.folder / MANIFEST, out / MANIFEST)
 
 
-def _refuse_doubled_keys(
-    table: Table, hashes: Sequence[pl.Series], refused: pl.DataFrame, out: Path
-) -> tuple[pl.DataFrame, int]:
+def _refused_files(out: Path, tabell: str = "*") -> list[Path]:
+    return sorted((out / REFUSED).glob(f"{tabell}-*.parquet"))
+
+
+def _refuse_doubled_keys(table: Table, hashes: Sequence[pl.Series], out: Path) -> int:
     """A key in two rows of the delivery refuses both, whatever they say (CONTRACT 2.2.2).
 
-    Returns all refused rows, and how many removals are among those refused here. Hashes of all keys
-    are compared first: only when two agree are the keys themselves looked at.
+    Moves them from the good rows to the refused ones; returns how many of them are removals. Hashes of all
+    keys are compared first: only when two agree are the keys themselves looked at.
     """
     all_hashes = pl.concat([pl.Series("hash", dtype=pl.UInt64), *hashes])
     if all_hashes.n_unique() == all_hashes.len():
-        return refused, 0
+        return 0
     suspects = all_hashes.filter(all_hashes.is_duplicated()).unique()
-    files = sorted((out / table.name).glob("*.parquet"))
-    named = [refused.select("noekkel")]
-    for path in files:
-        keys = pl.read_parquet(path, columns=[table.key]).select(noekkel=pl.col(table.key))
-        named.append(keys.filter(pl.col("noekkel").hash().is_in(suspects.implode())))
-    doubled = pl.concat(named).drop_nulls().filter(pl.col("noekkel").is_duplicated())["noekkel"].unique()
-    if doubled.is_empty():
-        return refused, 0
-    in_doubt = pl.col("noekkel").is_in(doubled.implode())
-    also = pl.col("koder").list.concat(pl.lit(["L2-KEY-TWICE"]))
-    refused = refused.with_columns(koder=pl.when(in_doubt).then(also).otherwise("koder"))
-    unremoved = 0
-    for path in files:
-        moved = _take_out(path, pl.col(table.key).is_in(doubled.implode()))
-        unremoved += int(moved["slettet"].sum())
-        moved = moved.with_columns(koder=pl.lit(["L2-KEY-TWICE"]))
-        refused.extend(_as_refused(moved, table, int(path.stem)))
-    return refused, unremoved
+    good, refused = sorted((out / table.name).glob("*.parquet")), _refused_files(out, table.name)
+    keys = [pl.scan_parquet(path).select(noekkel=table.key) for path in good]
+    keys += [pl.scan_parquet(path).select("noekkel") for path in refused]
+    suspected = pl.concat(keys).filter(pl.col("noekkel").hash().is_in(suspects.implode()))
+    counted = suspected.drop_nulls().group_by("noekkel").len().filter(pl.col("len") > 1)
+    doubled = counted.select("noekkel").collect(engine="streaming")["noekkel"].implode()
+    if doubled.item().is_empty():
+        return 0
+    code, unremoved = pl.lit(["L2-KEY-TWICE"]), 0
+    for path in refused:
+        also = pl.when(pl.col("noekkel").is_in(doubled)).then(pl.col("koder").list.concat(code)).otherwise("koder")
+        _rewrite(path, pl.scan_parquet(path).with_columns(koder=also))
+    for path in good:
+        rows, twice = pl.scan_parquet(path), pl.col(table.key).is_in(doubled)
+        moved = rows.filter(twice).with_columns(koder=code)
+        unremoved += moved.select(pl.col("slettet").sum()).collect().item()
+        moved.select(_as_refused(table.names, table, int(path.stem))).sink_parquet(
+            out / REFUSED / f"{table.name}-{path.stem}-doubled.parquet", **PACKED
+        )
+        _rewrite(path, rows.filter(~twice))
+    return unremoved
 
 
-def _take_out(path: Path, which: pl.Expr) -> pl.DataFrame:
-    """Those rows of the file, which is written anew without them."""
-    rows = pl.scan_parquet(path)
-    moved = rows.filter(which).collect(engine="streaming")
-    if not moved.is_empty():
-        left = path.with_suffix(".left")
-        rows.filter(~which).sink_parquet(left, compression="zstd", compression_level=1)
-        left.replace(path)
-    return moved
+def _rewrite(path: Path, rows: pl.LazyFrame) -> None:
+    """Writes a file anew, from rows that may be read from itself."""
+    rows.sink_parquet(path.with_suffix(".left"), **PACKED)
+    path.with_suffix(".left").replace(path)

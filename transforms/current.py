@@ -1,7 +1,7 @@
 """What the ledgers say tonight, as views in a DuckDB connection (CONTRACT section 1 and 2.2).
 
 Per delivered table there is a view ``current_<table>``: the good rows of every source, each with
-``kilde``, ``leveransenummer`` and ``fil``; and one view ``current_refused`` over the rows that values or
+``kilde``, ``leveransenummer``, ``fil`` and ``rad``; and one view ``current_refused`` over the rows that values or
 keys refused when their delivery was accepted. A row stands until a later delivery of its source
 names its key, whether with good content, refused content or a removal; a refused row without a key
 stands until the source's next full. Nothing is copied: the views read the accepted Parquet files.
@@ -67,14 +67,19 @@ def _read(files: list[Path]) -> str:
 
 def _none(table: Table) -> str:
     columns = [f"NULL::{SQL_TYPES.get(column.kind, 'VARCHAR')} AS {column.name}" for column in table.columns]
-    place = ["NULL::VARCHAR AS kilde", "NULL::INTEGER AS leveransenummer", "NULL::INTEGER AS fil"]
+    place = [
+        "NULL::VARCHAR AS kilde",
+        "NULL::INTEGER AS leveransenummer",
+        "NULL::INTEGER AS fil",
+        "NULL::UINTEGER AS rad",
+    ]
     return f"SELECT {', '.join(columns + place)} WHERE false"
 
 
 def _rows_of(deliveries: Path, delivery: Accepted, table: Table, *, later: bool) -> str:
     select = (
         f"SELECT {', '.join(table.names)}, {sql_text(delivery.kilde)} AS kilde, "
-        f"{delivery.leveransenummer} AS leveransenummer, fil "
+        f"{delivery.leveransenummer} AS leveransenummer, fil, rad "
         f"FROM {_read(_files(deliveries, delivery, table))} AS delivered"
     )
     if delivery.type == "full" and not later:

@@ -128,9 +128,13 @@ _WORDS = {*Manifest.model_fields, *DeliveredTable.model_fields, *DeliveredFile.m
 
 @dataclass
 class FileChecks:
-    """The files of a delivery, in the manifest's order, and what is wrong with how they lie."""
+    """The files of a delivery, in the manifest's order, and what is wrong with how they lie.
+
+    ``states``: each file's ``state`` before its sha256 was taken, so that a change before it is read shows.
+    """
 
     paths: dict[str, Path] = field(default_factory=dict)
+    states: dict[str, tuple[int, ...]] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
 
 
@@ -141,6 +145,7 @@ def check_files(delivery: Delivery) -> FileChecks:
     listed = Counter(_plain(file.sti) for table in delivery.manifest.tabeller.values() for file in table.filer)
     for tabell, table in delivery.manifest.tabeller.items():
         for file in table.filer:
+            checks.states[file.sti] = state(delivery.folder / file.sti)
             reasons = list(_file_reasons(delivery.folder, file, listed))
             checks.refusals += [
                 delivery.refusal(code, text, fil=shown(file.sti), tabell=tabell) for code, text in reasons
@@ -153,6 +158,15 @@ def check_files(delivery: Delivery) -> FileChecks:
                 delivery.refusal("L1-FILE-UNLISTED", "list it in the manifest, or remove it", fil=shown(name))
             )
     return checks
+
+
+def state(path: Path) -> tuple[int, ...]:
+    """What tells a file from another in its place, and from itself once written to; empty when there is none."""
+    try:
+        found = path.lstat()
+    except (OSError, ValueError):  # ValueError: a path with a NUL
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _plain(sti: str) -> str:

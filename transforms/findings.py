@@ -21,12 +21,17 @@ SCHEMA = pl.Schema(
         "noekkel": pl.String(),
         "parter_holdt_tilbake": pl.Int64(),
         "rot_kode": pl.String(),
+        "rot_kilde": pl.String(),
+        "rot_leveransenummer": pl.Int32(),
+        "rot_fil": pl.String(),
+        "rot_rad": pl.UInt32(),
         "rot_tabell": pl.String(),
         "rot_noekkel": pl.String(),
     }
 )
-"""``noekkel`` is the row's identifier in its ledger, null for table ``part``. ``rot_`` is the row that a refusal
-comes from when the row was refused because of another, else null."""
+"""``fil`` and ``rad``: the row's file and its number there, from 1. ``noekkel``: its identifier in its ledger, null for
+table ``part``, ``masked``. ``rot_``: the row that a refusal comes from when the row was refused because of another,
+else null."""
 
 _REFUSED_DUE_DATE = """cause.tabell = 'kravforfall' AND cause.kravidentifikator = row.noekkel
     AND NOT list_contains(cause.koder, 'L2-CLAIM-OF-REFUSED')"""
@@ -47,6 +52,14 @@ CAUSES = {
     ("plassering", "L2-PLACEMENT-MOTPOST"): """cause.tabell IN ('kravforfall', 'innbetaling', 'utbetaling')
         AND cause.noekkel = row.motpost""",
 }
+
+
+def masked(key: str) -> pl.Expr:
+    """The identifiers in a column as a finding may show them: at most 64 characters, of long numbers six digits.
+
+    A ledger may build its identifiers from a part's number or an account (decisions/0007).
+    """
+    return pl.col(key).str.slice(0, 64).str.replace_all("([0-9]{6})[0-9]{3,}", "${1}###")
 
 
 def findings(
@@ -81,9 +94,10 @@ def _quarantined(connection: duckdb.DuckDBPyConnection, files: pl.DataFrame) -> 
     return (
         connection.sql(
             """
-        SELECT 2::TINYINT AS nivaa, kode, melding, kilde, leveransenummer::INTEGER AS leveransenummer, sti AS fil,
+        SELECT 2::TINYINT AS nivaa, kode, melding, kilde, leveransenummer::INTEGER AS leveransenummer, files.sti AS fil,
                rad, tabell, CASE WHEN tabell <> 'part' THEN noekkel END AS noekkel, parter_holdt_tilbake,
-               rot_kode, rot_tabell, rot_noekkel
+               rot_kode, rot_kilde, rot_leveransenummer::INTEGER AS rot_leveransenummer, rot_files.sti AS rot_fil,
+               rot_rad, rot_tabell, rot_noekkel
         FROM (SELECT * EXCLUDE (koder), unnest(koder) AS kode FROM row_ids)
         JOIN sentences USING (kode)
         LEFT JOIN files USING (kilde, leveransenummer, tabell, fil)
@@ -91,11 +105,14 @@ def _quarantined(connection: duckdb.DuckDBPyConnection, files: pl.DataFrame) -> 
           SELECT id, count(DISTINCT part) AS parter_holdt_tilbake FROM leads GROUP BY id
         ) USING (id)
         LEFT JOIN roots USING (id)
+        LEFT JOIN files AS rot_files ON rot_files.kilde = rot_kilde AND rot_files.tabell = rot_tabell
+          AND rot_files.leveransenummer = rot_leveransenummer AND rot_files.fil = roots.rot_fil
         ORDER BY ALL
         """
         )
         .pl()
         .match_to_schema(SCHEMA, missing_columns="raise", integer_cast="upcast")
+        .with_columns(masked("noekkel"), masked("rot_noekkel"))
     )
 
 
@@ -118,7 +135,8 @@ def _create_roots(connection: duckdb.DuckDBPyConnection) -> None:
           UNION ALL SELECT walk.id, edges.cause, steps + 1 FROM walk
           JOIN edges ON edges.id = walk.reached WHERE steps < 8),
         ends AS (SELECT id, arg_max(reached, steps) AS root FROM walk GROUP BY id)
-        SELECT ends.id, list_first(koder) AS rot_kode, tabell AS rot_tabell,
+        SELECT ends.id, list_first(koder) AS rot_kode, kilde AS rot_kilde, leveransenummer AS rot_leveransenummer,
+               fil AS rot_fil, rad AS rot_rad, tabell AS rot_tabell,
                CASE WHEN tabell <> 'part' THEN noekkel END AS rot_noekkel
         FROM ends JOIN row_ids ON row_ids.id = ends.root
         """

@@ -5,10 +5,8 @@ connection, so they run in one process, in order; nothing is visible to readers 
 """
 
 import contextlib
-import fcntl
-import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -20,7 +18,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import polars as pl
 
-from schemas.refusals import SENTENCES, Refusal
+from schemas.refusals import Refusal
 from schemas.tables import PART, TABLES
 from transforms import affected, buckets, reconcile, reference, snapshot
 from transforms.analytics import write_analytics
@@ -30,7 +28,7 @@ from transforms.current import connect, count_current, create_current
 from transforms.findings import findings
 from transforms.held_back import hold_back
 from transforms.posts import check_posts
-from transforms.reference import ReferenceFileError
+from transforms.report import Report, StoppedError, by_code, delivered_files, reported
 from transforms.sources import Accepted, Sources, choose
 from transforms.version import code_sha256
 
@@ -64,34 +62,6 @@ class Settings:
             raise ValueError("the path of the home must not hold any of * ? [ ]")
 
 
-class StoppedError(Exception):
-    """The run stops before publishing (CONTRACT section 2, level 3). Yesterday's documents stay up."""
-
-    def __init__(self, reasons: list[Refusal]) -> None:
-        super().__init__("; ".join(f"{r.code} {SENTENCES[r.code]}: {r.message}" for r in reasons))
-        self.reasons = reasons
-
-
-class HomeInUseError(Exception):
-    """Another run holds the home."""
-
-
-@contextlib.contextmanager
-def locked(home: Path, run: str) -> Iterator[None]:
-    """Holds the home's lock; a holder that dies lets go of it. Raises ``HomeInUseError``."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / ".lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            raise HomeInUseError(f"the home is in use by {file.read().strip() or 'another run'}") from error
-        file.truncate(0)
-        file.write(f"run {run}, process {os.getpid()}")
-        file.flush()
-        yield
-
-
 @dataclass
 class Night:
     """The night's state between its stages."""
@@ -100,18 +70,21 @@ class Night:
     progress: Callable[[str], None] = lambda _: None
     sources: Sources = field(default_factory=Sources)
     stops: list[Refusal] = field(default_factory=list)
-    failure: str | None = None
     held_back: pl.Series = field(default_factory=lambda: pl.Series("part", dtype=pl.String))
     reports: list[Refusal] = field(default_factory=list)
-    report: dict[str, Any] = field(default_factory=dict)
-    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    report: Report = field(init=False)
     _connection: duckdb.DuckDBPyConnection | None = None
     _checked: bool = False
     _buckets: int = 0
     _whole: bool = True
+    _rows: dict[str, int] = field(default_factory=dict)
     _expected: reconcile.Totals = field(default_factory=dict)
+    _reconciliation: dict[str, Any] = field(default_factory=dict)
     _index: pl.DataFrame = field(default_factory=pl.DataFrame)
     _files: list[Built] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.report = Report(self.settings.run, self.settings.snapshot_date)
 
     # --- where things are ---
 
@@ -169,17 +142,15 @@ class Night:
         ]
         if not self.sources.used:
             self.stops.append(self._stop("L3-NO-SOURCE", "put a full delivery of each source in the inbox"))
-        used = self._used()
         return {
             "accepted": len(self.sources.new),
-            "used": len(used),
+            "used": len(self.sources.in_force),
             "refused": self.sources.refused,
+            "refused_by_code": by_code(self.sources.refusals, 1),
+            "reported_by_code": by_code(self.sources.refusals, 0),
             "waiting": self.sources.waiting,
             "rows": {name: sum(d.rows(name) for d in self.sources.new) for name in TABLES},
         }
-
-    def _used(self) -> list[Accepted]:
-        return [delivery for chain in self.sources.used.values() for delivery in chain]
 
     def _too_old(self) -> list[Refusal]:
         stops, limit = [], self.settings.max_age_days
@@ -204,16 +175,26 @@ class Night:
         self._checked = True
         self.held_back = self.connection.sql("SELECT part FROM held_back").pl()["part"]
         self._hold_share()
-        self.reports = self._reports()
-        counts = count_current(self.connection)
+        kravtyper = reference.read_kravtyper(self.settings.kravtyper)
+        self.reports = reported(self.connection, kravtyper, self.sources.in_force)
+        said = dict(count_current(self.connection).select("tabell", "rader").iter_rows())
+        posts = {name: self._one(f"SELECT count(*) FROM good_{name}") for name in TABLES}
+        again = [self._one(f"SELECT count(*) FROM same_{name} ANTI JOIN bad_{name} USING (noekkel)") for name in TABLES]
+        quarantined = self._one("SELECT count(*) FROM quarantined")
+        self._rows = {
+            "said": sum(said.values()),
+            "accepted": sum(posts.values()) + sum(again),
+            "quarantined": quarantined,
+        }
         codes = self.connection.sql(
             "SELECT kode, count(*) AS rader FROM (SELECT unnest(koder) AS kode FROM quarantined) GROUP BY ALL"
         ).fetchall()
         return {
-            "rows": {row["tabell"]: row["rader"] for row in counts.iter_rows(named=True)},
-            "posts": {name: self._one(f"SELECT count(*) FROM good_{name}") for name in TABLES},
-            "quarantined": self._one("SELECT count(*) FROM quarantined"),
+            "rows": said,
+            "posts": posts,
+            "quarantined": quarantined,
             "quarantined_by_code": dict(sorted(codes)),
+            "reported_by_code": by_code(self.reports, 0),
             "held_back": len(self.held_back),
             "leads_nowhere": self._one("SELECT count(*) FROM leads_nowhere"),
             "from_two_sources": sum(self._one(f"SELECT count(*) FROM same_{name}") for name in TABLES),
@@ -221,27 +202,6 @@ class Night:
 
     def _one(self, query: str) -> int:
         return int(self.connection.execute(query).fetchall()[0][0])
-
-    def _reports(self) -> list[Refusal]:
-        """What is reported and never refused: kravtyper that are not known, posts that came from two sources."""
-        self.connection.register("known", reference.read_kravtyper(self.settings.kravtyper).to_arrow())
-        unknown = "SELECT count(*), count(DISTINCT kravtype) FROM good_krav ANTI JOIN known USING (kravtype)"
-        krav, types = self.connection.execute(unknown).fetchall()[0]
-        reports = []
-        if krav:
-            text = f"{types} kravtyper on {krav} krav: they bear interest, and need a kravgruppe of their own"
-            reports.append(Refusal(0, "R-KRAVTYPE-UNKNOWN", text, tabell="krav"))
-        for name in TABLES:
-            count = self._one(f"SELECT count(*) FROM same_{name}")
-            if count:
-                reports.append(Refusal(0, "R-KEY-SOURCES-SAME", f"{count} rows", tabell=name))
-        return reports + [
-            Refusal(0, what.split()[0], f"{count} in {what.split()[1]}", used.kilde, used.leveransenummer, tabell=table)
-            for chain in self.sources.used.values()
-            for used in chain
-            for table, receipt in used.receipt.items()
-            for what, count in receipt.get("failing", {}).items()
-        ]
 
     def _hold_share(self) -> None:
         held = len(self.held_back) + self._one("SELECT count(*) FROM leads_nowhere")
@@ -255,7 +215,9 @@ class Night:
         """Chooses the parts to build and spreads their posts over buckets of households."""
         previous, kravtyper = self._previous(), reference.read_kravtyper(self.settings.kravtyper)
         manifest = snapshot.read_manifest(previous) if previous else None
-        whole = "asked for" if self.settings.full else affected.why_all(manifest, self._made_with(), self._used())
+        whole = (
+            "asked for" if self.settings.full else affected.why_all(manifest, self._made_with(), self.sources.in_force)
+        )
         if previous is None or manifest is None or whole:
             affected.build_all(self.connection)
         else:
@@ -264,7 +226,7 @@ class Night:
                 self.connection,
                 previous,
                 self.home / snapshot.DELIVERIES,
-                [use for use in self._used() if (use.kilde, use.leveransenummer) not in before],
+                [use for use in self.sources.in_force if (use.kilde, use.leveransenummer) not in before],
                 reference.read_rates(self.settings.rates),
                 (date.fromisoformat(manifest["snapshotdato"]), self.settings.snapshot_date),
             )
@@ -350,27 +312,21 @@ class Night:
         expected = self._expected | reconcile.expected_remaining(self._expected)
         names = sorted(set(read.totals) | (set(expected) - reconcile.NOT_IN_DOCUMENTS))
         differences = [name for name in names if expected.get(name, 0) != read.totals.get(name, 0)]
-        rows = count_current(self.connection)
-        said, quarantined = int(rows["rader"].sum()), self._one("SELECT count(*) FROM quarantined")
-        good = sum(
-            self._one(f"SELECT count(*) FROM good_{name}")
-            + self._one(f"SELECT count(*) FROM same_{name} ANTI JOIN bad_{name} USING (noekkel)")
-            for name in TABLES
-        )
         for name in differences:
             text = f"{name} is {expected.get(name, 0)} by the posts, {read.totals.get(name, 0)} by the documents"
             self.stops.append(self._stop("L3-RECONCILE", text))
         if read.contradictions:
             text = f"{read.contradictions} documents contradict themselves, or other documents of the same posts"
             self.stops.append(self._stop("L3-RECONCILE", text))
-        if good + quarantined != said:
-            text = f"{good} accepted and {quarantined} quarantined rows are not the {said} that the sources say"
+        said, accepted, quarantined = (self._rows[name] for name in ("said", "accepted", "quarantined"))
+        if accepted + quarantined != said:
+            text = f"{accepted} accepted and {quarantined} quarantined rows are not the {said} that the sources say"
             self.stops.append(self._stop("L3-RECONCILE", text))
-        self.report["reconciliation"] = {
+        self._reconciliation = {
             "posts": expected,
             "documents": read.totals,
             "contradictions": read.contradictions,
-            "rows": {"said": said, "accepted": good, "quarantined": quarantined},
+            "rows": self._rows,
         }
         return {"totals": len(names), "differences": len(differences), "contradictions": read.contradictions}
 
@@ -379,7 +335,7 @@ class Night:
         if self.stops:
             raise StoppedError(self.stops)
         self.findings().write_parquet(self.folder / "findings.parquet")
-        snapshot.write_json(self.folder / "reconciliation.json", self.report["reconciliation"])
+        snapshot.write_json(self.folder / "reconciliation.json", self._reconciliation)
         self.held_back.to_frame().write_parquet(self.folder / snapshot.HELD_BACK)
         quarantined = self.connection.sql("SELECT DISTINCT tabell, noekkel FROM quarantined WHERE noekkel IS NOT NULL")
         quarantined.pl().write_parquet(self.folder / snapshot.QUARANTINED)
@@ -402,44 +358,22 @@ class Night:
 
     def note(self, stage: str, counted: dict[str, Any]) -> None:
         """Keeps what a stage counted for the report and the manifest."""
-        self.report.setdefault("stages", {})[stage] = counted
+        self.report.stages[stage] = counted
 
     def counted(self, stage: str, name: str) -> int:
         """A number that a stage has counted."""
-        return int(self.report["stages"][stage][name])
+        return int(self.report.stages[stage][name])
 
     def finish(self) -> None:
         """Writes the run's report and findings, whatever came of it, and lets go of what it held."""
-        folder = self.home / RUNS / f"{self.started:%Y%m%dT%H%M%S%f}-{self.settings.run}"
-        folder.mkdir(parents=True)
         found = self.findings()
-        found.write_parquet(folder / "findings.parquet")
         if self._connection is not None:
             self._connection.close()
         published = (self.home / snapshot.CURRENT).resolve() == self.folder
-        snapshot.write_json(
-            folder / "report.json",
-            {
-                "run": self.settings.run,
-                "snapshotdato": str(self.settings.snapshot_date),
-                "outcome": "published" if published else "stopped" if self.stops else "failed",
-                "failure": self.failure,
-                "stops": [f"{stop.code} {SENTENCES[stop.code]}: {stop.message}" for stop in self.stops],
-                "findings": dict(found.group_by("kode").len().sort("kode").iter_rows()),
-                "stages": self.report.get("stages", {}),
-            },
-        )
-        for old in sorted((self.home / RUNS).glob("*"))[:-KEPT_REPORTS]:
-            shutil.rmtree(old)
+        self.report.write(self.home, published=published, stops=self.stops, found=found)
         if not published:
             shutil.rmtree(self.folder, ignore_errors=True)
         shutil.rmtree(self.work, ignore_errors=True)
-
-    def fail(self, stage: str, error: BaseException) -> None:
-        """Keeps why a stage failed: the kind of error and, of those that hold no data, what it says."""
-        told = isinstance(error, StoppedError | ReferenceFileError)
-        what = str(error) if told else getattr(error, "strerror", None) or "see the Dagster run for where"
-        self.failure = f"{stage}: {type(error).__name__}: {what}"
 
     def wrong_schemas(self) -> list[str]:
         """The tables of which some file has other columns or types than the table's first file."""
@@ -454,26 +388,11 @@ class Night:
 
     def findings(self) -> pl.DataFrame:
         """Every refusal of the night so far."""
-        files = [
-            (delivery.kilde, delivery.leveransenummer, table, place, sti)
-            for chain in self.sources.used.values()
-            for delivery in chain
-            for table, listed in delivery.filer.items()
-            for place, sti in enumerate(listed)
-        ]
-        schema = {
-            "kilde": pl.String,
-            "leveransenummer": pl.Int32,
-            "tabell": pl.String,
-            "fil": pl.Int32,
-            "sti": pl.String,
-        }
         told = self.sources.refusals + self.stops + self.reports
-        connection = self._connection if self._checked else None
-        return findings(connection, told, pl.DataFrame(files, schema=schema, orient="row"))
+        return findings(self._connection if self._checked else None, told, delivered_files(self.sources.in_force))
 
     def _manifest(self) -> dict[str, Any]:
-        used = self._used()
+        used = self.sources.in_force
         accepted = {(a.kilde, a.leveransenummer): a for a in [*self.sources.accepted, *used]}
         previous = self._previous()
         return {
@@ -487,8 +406,8 @@ class Night:
             "previous": previous.name if previous else None,
             "used": [delivery.as_json() for delivery in used],
             "accepted": [accepted[key].as_json() for key in sorted(accepted)],
-            "stages": self.report.get("stages", {}),
-            "reconciliation": self.report["reconciliation"],
+            "stages": self.report.stages,
+            "reconciliation": self._reconciliation,
             "files": snapshot.checksums(self.folder, previous),
         }
 
@@ -507,19 +426,3 @@ def link_analytics(home: Path) -> None:
     if not link.is_symlink():
         link.unlink(missing_ok=True)
         link.symlink_to(f"{snapshot.CURRENT}/analytics.duckdb")
-
-
-RUNS = "runs"
-KEPT_REPORTS = 60
-
-
-def last_report(home: Path) -> dict[str, Any] | None:
-    """The report of the last run that began over the home, whatever came of it."""
-    reports = sorted((home / RUNS).glob("*/report.json"))
-    return snapshot.read_json(reports[-1]) if reports else None
-
-
-def last_findings(home: Path) -> pl.DataFrame | None:
-    """The findings of the last run that began over the home."""
-    found = sorted((home / RUNS).glob("*/findings.parquet"))
-    return pl.read_parquet(found[-1]) if found else None

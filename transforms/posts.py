@@ -215,7 +215,7 @@ def _collect_quarantined(connection: duckdb.DuckDBPyConnection) -> None:
         ]
         parts.append(
             f"""
-            SELECT '{table.name}' AS tabell, row.{table.key} AS noekkel, row.fil, NULL::UINTEGER AS rad,
+            SELECT '{table.name}' AS tabell, row.{table.key} AS noekkel, row.fil, row.rad,
                    bad.koder, {", ".join(references)}, kilde, leveransenummer
             FROM current_{table.name} AS row JOIN (
               SELECT noekkel, list(DISTINCT kode ORDER BY kode) AS koder FROM bad_{table.name} GROUP BY noekkel

@@ -66,6 +66,11 @@ class Sources:
     waiting: int = 0
 
     @property
+    def in_force(self) -> list[Accepted]:
+        """The deliveries used tonight, source by source, in order."""
+        return [delivery for chain in self.used.values() for delivery in chain]
+
+    @property
     def new(self) -> list[Accepted]:
         """The deliveries used tonight that no snapshot has used before."""
         before = {(a.kilde, a.leveransenummer) for a in self.accepted}
@@ -191,8 +196,8 @@ class _Source:
 def is_whole(folder: Path, accepted: Accepted) -> bool:
     """Whether the accepted rows are all there: good and refused ones as many as the receipt says."""
     try:
-        refused = pl.read_parquet(folder / "refused.parquet", columns=["tabell"])["tabell"].value_counts()
-        counts = dict(refused.iter_rows())
+        refused = pl.scan_parquet(folder / "refused.parquet").group_by("tabell").len()
+        counts = dict(refused.collect(engine="streaming").iter_rows())
         for table in accepted.receipt:
             for file in (folder / table).glob("*.parquet"):
                 counts[table] = counts.get(table, 0) + pyarrow.parquet.read_metadata(file).num_rows

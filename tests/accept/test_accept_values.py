@@ -7,7 +7,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.refusals import ROW
 from schemas.tables import PART, TABLES
 from tests.accept.accepting import COMPANY, LEDGER, OTHER, OWNER, put
 from tests.plain.numbers import national_number, organisation_number, with_wrong_check_digit
@@ -86,10 +85,6 @@ REFUSED = [
 @pytest.mark.parametrize(("table", "cells", "code"), REFUSED)
 def test_a_value_that_is_not_valid(table, cells, code):
     assert codes(table, **cells) == [code]
-
-
-def test_every_value_code_is_triggered_here():
-    assert {code for _, _, code in REFUSED} == {code for code in ROW if code.startswith("L2-VALUE")}
 
 
 ACCEPTED = [
@@ -230,6 +225,21 @@ def test_a_doubled_key_refuses_both(place, format, split):
     place.deliver(tables={"krav": [same, krav("K2", COMPANY, 1), other]}, format=format, split=split)
     assert [row["kravidentifikator"] for row in place.rows("krav")] == ["K2"]
     assert place.refused_rows() == [("krav", "K1", ["L2-KEY-TWICE"])] * 2
+
+
+def test_refused_rows_of_many_batches_and_files_are_all_kept(place, monkeypatch):
+    """They are written as they come, and a key that is doubled is found among refused and good rows alike."""
+    monkeypatch.setattr("transforms.tabular.CSV_BLOCK_BYTES", 1 << 16)
+    bad = [krav(f"K{n}", COMPANY, 1) | {"kravtype": None} for n in range(5_000)]
+    place.deliver(tables={"krav": [*bad, krav("K7", COMPANY, 1), krav("good", COMPANY, 1)]}, split=3)
+    assert [row["kravidentifikator"] for row in place.rows("krav")] == ["good"]
+    refused = {}
+    for _, key, codes in place.refused_rows():
+        refused.setdefault(key, []).append(codes)
+    assert refused.pop("K7") == [["L2-KEY-TWICE"], ["L2-VALUE-NULL", "L2-KEY-TWICE"]]
+    assert list(refused.values()) == [[["L2-VALUE-NULL"]]] * 4_999
+    folder = place.deliveries / place.night().used["mva"][-1].folder
+    assert {path.name for path in folder.iterdir()} == {"krav", "manifest.json", "receipt.json", "refused.parquet"}
 
 
 def test_a_doubled_key_with_the_same_content(place):

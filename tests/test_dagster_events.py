@@ -1,0 +1,92 @@
+"""What the operator sees of a run in Dagster: counts by code on the assets, and the checks. Read from its events."""
+
+from types import SimpleNamespace
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner
+
+from cli.main import main
+from tests.nights import S
+from tests.plain.numbers import organisation_number
+from tests.plain.statement import innbetaling, krav, kravforfall, part, rows
+from tests.plain.write import write_delivery
+
+COMPANY, STRANGER = organisation_number(1), organisation_number(2)
+WRONG = [
+    *(innbetaling("I1", COMPANY, 0), innbetaling("I2", STRANGER, 5), innbetaling("I3", STRANGER, 5)),
+    *(krav("K1", COMPANY, 5), kravforfall("F1", "K1", 4, "2026-01-15", kidnummer="1234567")),
+    *(krav("K2", COMPANY, 5, kravtype="Ukjent"), kravforfall("F2", "K2", 5, "2026-01-15")),
+]
+
+
+def night(folder, *options):
+    """One night over deliveries with faults of every level; what its events tell."""
+    inbox, home = folder / "inbox", folder / "home"
+    write_delivery(inbox, "mva", 1, "full", rows(part(COMPANY), *WRONG))
+    write_delivery(inbox, "mva", 3, "endring", {})  # waits for number 2
+    write_delivery(inbox, "skatt", 1, "full", {}, manifest_changes={"skjemaversjon": "2"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", "set, so that it is put back")
+        patch.delenv("DAGSTER_HOME")
+        words = ("run", "--inbox", str(inbox), "--home", str(home), "--date", str(S), *options)
+        exit_code = CliRunner().invoke(main, words).exit_code
+    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+        [run] = instance.get_runs()
+        events = [entry.dagster_event for entry in instance.all_logs(run.run_id) if entry.dagster_event]
+    made = [e.step_materialization_data.materialization for e in events if e.is_step_materialization]
+    checks = [e.asset_check_evaluation_data for e in events if e.event_type_value == "ASSET_CHECK_EVALUATION"]
+    return SimpleNamespace(
+        exit_code=exit_code,
+        status=run.status,
+        counted={asset.asset_key.to_user_string(): asset.metadata for asset in made},
+        checks={check.check_name: check for check in checks},
+    )
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    return night(tmp_path_factory.mktemp("published"), "--max-held-back", "10")
+
+
+def by_code(published, asset, what):
+    return published.counted[asset][what].value
+
+
+def test_deliveries_refused_and_waiting_are_counted_by_code(published):
+    assert by_code(published, "deliveries", "refused_by_code") == {"L1-GAP": 1, "L1-MANIFEST-FIELD": 1}
+    assert by_code(published, "deliveries", "reported_by_code") == {}
+
+
+def test_rows_quarantined_are_counted_by_code(published):
+    assert by_code(published, "posts", "quarantined_by_code") == {
+        "L2-CLAIM-OF-REFUSED": 1,
+        "L2-CLAIM-SUM": 1,
+        "L2-PART-UNKNOWN": 2,
+        "L2-VALUE-POSITIVE": 1,
+    }
+
+
+def test_reports_are_counted_by_code(published):
+    assert by_code(published, "posts", "reported_by_code") == {"R-KID": 1, "R-KRAVTYPE-UNKNOWN": 1}
+
+
+def test_the_checks_warn_and_the_run_is_published(published):
+    assert (published.exit_code, published.status) == (0, dg.DagsterRunStatus.SUCCESS)
+    failed = {name: check for name, check in published.checks.items() if not check.passed}
+    assert {name: check.severity for name, check in failed.items()} == {
+        "every_delivery_accepted": dg.AssetCheckSeverity.WARN,
+        "no_row_quarantined": dg.AssetCheckSeverity.WARN,
+    }
+    assert failed["every_delivery_accepted"].metadata["deliveries"].value == 2
+    assert failed["no_row_quarantined"].metadata["rows"].value == 5
+    assert published.checks["reconciliation"].passed
+
+
+def test_a_check_that_stops_ends_the_run_before_it_builds(tmp_path):
+    stopped = night(tmp_path)
+    assert (stopped.exit_code, stopped.status) == (1, dg.DagsterRunStatus.FAILURE)
+    check = stopped.checks["held_back_share"]
+    assert (check.passed, check.severity, check.blocking) == (False, dg.AssetCheckSeverity.ERROR, True)
+    assert "L3-HELD-BACK" in next(iter(check.metadata))
+    assert set(stopped.counted) == {"deliveries", "posts"}

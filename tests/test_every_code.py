@@ -1,0 +1,254 @@
+"""Every code of ``docs/refusals.md`` by a statement that triggers it, and only it and what follows from it.
+
+Those of whole deliveries, of values and of runs have tests of their own; the last test here holds all of them
+together against ``schemas.refusals``, so that a code without a test fails.
+"""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from cli.main import main
+from schemas.refusals import DELIVERY, REPORT, ROW, RUN, SENTENCES, WAITING
+from tests.accept.test_accept_refused_whole import ALONE, BAD_DELIVERIES
+from tests.accept.test_accept_values import REFUSED
+from tests.nights import S
+from tests.plain.numbers import national_number, organisation_number
+from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
+from tests.plain.write import write_delivery
+from transforms.night import Night, Settings
+
+COMPANY, STRANGER, ENK = organisation_number(1), organisation_number(2), organisation_number(3)
+OWNER, DAY = national_number(1), "2026-01-15"
+GOOD = [
+    *(part(COMPANY), part(OWNER, "PERSON")),
+    *(krav("K", COMPANY, 100), kravforfall("F", "K", 100, DAY)),
+    *(krav("C", COMPANY, -50), kravforfall("FC", "C", -50, DAY)),
+    *(innbetaling("I", COMPANY, 80), utbetaling("U", COMPANY, 30)),
+    *(plassering("P", "INNBETALING", "F", "I", 60), plassering("PM", "MOTKRAV", "F", "FC", 10)),
+    plassering("PU", "UTBETALING", "FC", "U", 30),
+]
+
+ROWS = {
+    # code: what is wrong with a ledger that else is good, and the rows refused: table, key and code
+    "L2-KEY-TWICE": (
+        [innbetaling("I2", COMPANY, 5), innbetaling("I2", COMPANY, 6)],
+        [("innbetaling", "I2", "L2-KEY-TWICE")] * 2,
+    ),
+    "L2-PART-OWNER": ([part(ENK, "ENK", national_number(2))], [("part", None, "L2-PART-OWNER")]),
+    "L2-PART-UNKNOWN": ([utbetaling("U2", STRANGER, 5)], [("utbetaling", "U2", "L2-PART-UNKNOWN")]),
+    "L2-CLAIM-UNKNOWN": ([kravforfall("F2", "no such", 5, DAY)], [("kravforfall", "F2", "L2-CLAIM-UNKNOWN")]),
+    "L2-CLAIM-NO-DUE-DATE": ([krav("K2", COMPANY, 5)], [("krav", "K2", "L2-CLAIM-NO-DUE-DATE")]),
+    "L2-CLAIM-SUM": (
+        [krav("K2", COMPANY, 5), kravforfall("F2", "K2", 4, DAY)],
+        [("krav", "K2", "L2-CLAIM-SUM"), ("kravforfall", "F2", "L2-CLAIM-OF-REFUSED")],
+    ),
+    "L2-CLAIM-SIGN": (
+        [krav("K2", COMPANY, 5), kravforfall("F2", "K2", 6, DAY), kravforfall("F3", "K2", -1, DAY)],
+        [("krav", "K2", "L2-CLAIM-SIGN"), *(("kravforfall", key, "L2-CLAIM-OF-REFUSED") for key in ("F2", "F3"))],
+    ),
+    "L2-PLACEMENT-DUE-DATE": (
+        [plassering("P2", "INNBETALING", "no such", "I", 1)],
+        [("plassering", "P2", "L2-PLACEMENT-DUE-DATE")],
+    ),
+    "L2-PLACEMENT-MOTPOST": (
+        [plassering("P2", "INNBETALING", "F", "U", 1)],
+        [("plassering", "P2", "L2-PLACEMENT-MOTPOST")],
+    ),
+    "L2-PLACEMENT-OVER": (
+        [plassering("P2", "INNBETALING", "F", "I", 21)],  # 60 of 80 are placed, 70 of 100 covered
+        [("plassering", "P", "L2-PLACEMENT-OVER"), ("plassering", "P2", "L2-PLACEMENT-OVER")],
+    ),
+}
+KNOWN = {"kravtype": "Forskuddsskatt"}
+REPORTS = {
+    "R-KRAVTYPE-UNKNOWN": [krav("K2", COMPANY, 5, kravtype="Ukjent"), kravforfall("F2", "K2", 5, DAY)],
+    "R-KID": [krav("K2", COMPANY, 5, **KNOWN), kravforfall("F2", "K2", 5, DAY, kidnummer="1234567")],
+    "R-KONTONUMMER": [innbetaling("I2", COMPANY, 5, fra_kontonummer="******17947")],
+    "R-IBAN": [utbetaling("U2", COMPANY, 5, til_iban="NO0086011117947")],
+}
+
+
+def deliver(nights, *said, kilde="mva", nr=1):
+    nights.inbox.mkdir(exist_ok=True)
+    return write_delivery(nights.inbox, kilde, nr, "full", rows(*said))
+
+
+def found(nights) -> pl.DataFrame:
+    """What the stages find that refuse rows, without building anything."""
+    night = Night(Settings(nights.inbox, nights.home, S, "0001", memory="500MB"))
+    night.note("accept", night.accept())
+    counted = night.check()
+    findings = night.findings()
+    night.finish()
+    level_2 = findings.filter(pl.col("nivaa") == 2)
+    assert counted["quarantined_by_code"] == dict(level_2.group_by("kode").len().sort("kode").iter_rows())
+    return findings
+
+
+def refused(nights):
+    return sorted(found(nights).filter(pl.col("nivaa") == 2).select("tabell", "noekkel", "kode").rows(), key=str)
+
+
+def known(row):
+    """The row, a krav with a kravtype that the reference data knows."""
+    return {**row, **KNOWN} if "kravtype" in row else row
+
+
+def test_the_good_ledger_is_good(nights):
+    deliver(nights, *map(known, GOOD))
+    assert found(nights).is_empty()
+
+
+@pytest.mark.parametrize("code", ROWS)
+def test_a_row_is_quarantined(nights, code):
+    wrong, expected = ROWS[code]
+    deliver(nights, *GOOD, *wrong)
+    assert refused(nights) == sorted(expected, key=str)
+
+
+def test_a_key_of_two_sources_with_other_content(nights):
+    deliver(nights, *GOOD, innbetaling("I2", COMPANY, 5))
+    deliver(nights, innbetaling("I2", COMPANY, 6), kilde="skatt")
+    assert refused(nights) == [("innbetaling", "I2", "L2-KEY-SOURCES")] * 2
+
+
+@pytest.mark.parametrize("code", REPORTS)
+def test_what_is_reported(nights, code):
+    deliver(nights, *map(known, GOOD), *REPORTS[code])
+    assert found(nights).select("nivaa", "kode").rows() == [(0, code)]
+
+
+def test_the_same_post_of_two_sources_is_reported(nights):
+    deliver(nights, *map(known, GOOD))
+    deliver(nights, part(COMPANY), kilde="skatt")
+    assert found(nights).select("nivaa", "kode", "tabell").rows() == [(0, "R-KEY-SOURCES-SAME", "part")]
+
+
+def test_a_delivery_below_the_full_in_force_is_reported(nights):
+    for nr in (1, 2):
+        deliver(nights, *map(known, GOOD), nr=nr)
+    assert found(nights).select("nivaa", "kode").rows() == [(0, "R-SUPERSEDED")]
+
+
+def test_a_table_whose_files_differ_stops_the_run(nights, monkeypatch):
+    deliver(nights, *GOOD)
+    built = Night.build
+
+    def spoilt(night):
+        counted = built(night)
+        pl.DataFrame({"part": [1]}).write_parquet(night.folder / "tables" / "krav" / "spoilt.parquet")
+        assert night.wrong_schemas() == ["krav"]
+        return counted
+
+    monkeypatch.setattr(Night, "build", spoilt)
+    assert [(stop.code, stop.message) for stop in nights.run().stops] == [("L3-SCHEMA", "krav")]
+    assert nights.answer(COMPANY) == "KB-002"
+
+
+# what a row refused because of another comes from
+
+
+def roots(nights):
+    """Per table and key of a row refused because of another: code, table, key and number of the row it comes from."""
+    columns = ("tabell", "noekkel", "rot_kode", "rot_tabell", "rot_noekkel", "rot_rad", "rot_fil")
+    causes = found(nights).filter(pl.col("rot_kode").is_not_null()).select(columns)
+    return {(row[0], row[1]): row[2:] for row in causes.iter_rows()}
+
+
+def test_the_whole_cascade_comes_from_the_part(nights):
+    """ENK without an accepted owner -> krav and payment -> due date -> placements on it and from it."""
+    of_enk = [
+        *(part(ENK, "ENK", national_number(2)), innbetaling("I2", ENK, 5), utbetaling("U2", ENK, 5)),
+        *(krav("K2", ENK, 5), kravforfall("F2", "K2", 5, DAY), plassering("P2", "INNBETALING", "F2", "I", 1)),
+        *(krav("C2", ENK, -5), kravforfall("FC2", "C2", -5, DAY), plassering("P3", "MOTKRAV", "F", "FC2", 1)),
+        plassering("P4", "INNBETALING", "F", "I2", 1),
+    ]
+    deliver(nights, *GOOD, *of_enk)
+    root = ("L2-PART-OWNER", "part", None, 3, "part-1.csv")
+    assert roots(nights) == {
+        **dict.fromkeys([("krav", "K2"), ("krav", "C2"), ("innbetaling", "I2"), ("utbetaling", "U2")], root),
+        **dict.fromkeys([("kravforfall", "F2"), ("kravforfall", "FC2")], root),
+        **dict.fromkeys([("plassering", key) for key in ("P2", "P3", "P4")], root),
+    }
+
+
+def test_the_cascade_comes_from_a_value(nights):
+    """A due date without a day -> its krav -> the other due date -> the placement on that."""
+    of_krav = [krav("K2", COMPANY, 10), kravforfall("F2", "K2", 5, None), kravforfall("F3", "K2", 5, DAY)]
+    deliver(nights, *GOOD, *of_krav, plassering("P2", "INNBETALING", "F3", "I", 1))
+    root = ("L2-VALUE-NULL", "kravforfall", "F2", 3, "kravforfall-1.csv")
+    assert roots(nights) == dict.fromkeys([("krav", "K2"), ("kravforfall", "F3"), ("plassering", "P2")], root)
+
+
+def test_a_krav_of_its_own_making_has_no_root(nights):
+    """The krav is the root of its due dates, which come from no other row."""
+    wrong, _ = ROWS["L2-CLAIM-SUM"]
+    deliver(nights, *GOOD, *wrong, plassering("P2", "INNBETALING", "F2", "I", 1))
+    root = ("L2-CLAIM-SUM", "krav", "K2", 3, "krav-1.csv")
+    assert roots(nights) == dict.fromkeys([("kravforfall", "F2"), ("plassering", "P2")], root)
+
+
+# identifiers that hold a number
+
+
+def test_identifiers_show_six_digits_of_a_long_number(nights):
+    """The row is found by its file and number."""
+    keys = {
+        f"{OWNER}-2024-1": f"{OWNER[:6]}###-2024-1",
+        f"{OWNER}20241": f"{OWNER[:6]}###",
+        f"K{COMPANY}": f"K{COMPANY[:6]}###",
+        "2024-12345678": "2024-12345678",
+    }
+    wrong = [row for key in keys for row in (krav(key, COMPANY, 5), kravforfall(f"F{key}", key, 4, DAY))]
+    deliver(nights, *GOOD, *wrong)
+    refused = found(nights).filter(kode="L2-CLAIM-SUM").sort("rad")
+    assert refused["noekkel"].to_list() == list(keys.values())
+    assert refused.select("fil", "rad").rows() == [("krav-1.csv", 3 + place) for place in range(len(keys))]
+    told = json.dumps(found(nights).to_dicts())
+    assert OWNER not in told
+    assert COMPANY not in told
+
+
+def test_what_would_steer_a_terminal_is_shown_escaped(nights):
+    """Escape sequences, also the one-character kind, and letters that turn the text about."""
+    key = "K\x1b[31m\x9b2J\r\u202eslutt"
+    deliver(nights, *GOOD, krav(key, COMPANY, 5))
+    nights.run()
+    for words in (["findings"], ["findings", "--json"]):
+        shown = CliRunner().invoke(main, [*words, "--home", str(nights.home)]).output
+        assert "K\\u001b[31m\\u009b2J\\r\\u202eslutt" in shown
+        assert shown.replace("\n", "").isprintable()
+        if "--json" in words:
+            keys = [json.loads(line).get("noekkel") for line in shown.splitlines()]
+            assert key in keys
+
+
+# every code has its test
+
+ELSEWHERE = {
+    "L3-HELD-BACK": "test_level3.py",
+    "L3-SOURCE-OLD": "test_level3.py",
+    "L3-SOURCE-GONE": "test_survival.py",
+    "L3-NO-SOURCE": "test_level3.py",
+    "L3-INBOX-MISSING": "test_survival.py",
+    "L3-ACCEPTED-LOST": "test_survival.py",
+    "L3-HOME-DAMAGED": "test_survival.py",
+    "L3-RECONCILE": "test_reconcile.py",
+}
+ON_THEIR_OWN = {"L2-KEY-SOURCES", "L3-SCHEMA", "R-KEY-SOURCES-SAME", "R-SUPERSEDED"}
+"""Those above that are not in a table."""
+
+
+def test_every_code_has_a_test():
+    deliveries = {code for _, reasons in BAD_DELIVERIES.values() for code, _ in reasons} | ALONE
+    values = {code for _, _, code in REFUSED}
+    in_rows = {code for _, expected in ROWS.values() for _, _, code in expected}
+    assert deliveries == {*DELIVERY, *WAITING}
+    assert values | in_rows | set(REPORTS) | set(ELSEWHERE) | ON_THEIR_OWN == {*ROW, *RUN, *REPORT}
+    assert set(SENTENCES) == {*DELIVERY, *WAITING, *ROW, *RUN, *REPORT}
+    for code, file in ELSEWHERE.items():
+        assert f'"{code}"' in (Path(__file__).parent / file).read_text("utf-8"), f"{file} does not test {code}"
