@@ -261,8 +261,8 @@ def test_one_part_gets_the_documents_of_another(built, kind):
     assert built.stops() == {"L3-RECONCILE"}
 
 
-def test_a_row_that_is_neither_accepted_nor_quarantined(built, monkeypatch):
-    monkeypatch.setattr(built.night, "_one", lambda query: 0)
+def test_a_row_that_is_neither_accepted_nor_quarantined(built):
+    built.night._rows["accepted"] -= 1
     assert built.stops() == {"L3-RECONCILE"}
 
 
