@@ -5,6 +5,7 @@ byte for byte as they will be served, and adds up what they list. The two share 
 uses a figure that the other has made. Over the newly built parts, each post counted once.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -13,9 +14,8 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pyarrow as pa
-import zstandard
 
-from schemas.store import END_BITS
+from schemas.store import END_BITS, frame_reader
 
 Totals = dict[str, int]
 """Name of a count or a sum to its value; sums in øre."""
@@ -114,13 +114,14 @@ def from_documents(snapshot: Path, index: pl.DataFrame, snapshot_date: date, wor
 def _read_segment(snapshot: Path, segment: str, index: pl.DataFrame, snapshot_date: date) -> ReadBack:
     """A segment's documents: what they add up to, and where they contradict themselves or each other."""
     data = (snapshot / "documents" / f"{segment}.zst").read_bytes()
+    content = frame_reader(path.read_bytes() for path in (snapshot / "documents").glob("*.dict"))
     owners = pl.read_parquet(snapshot / "tables" / "part" / f"{segment}.parquet", columns=["part", "innehaver"])
-    overviews = _documents(data, index, "oversikt")
+    overviews = _documents(data, index, "oversikt", content)
     listed = _listed_posts(overviews)
     totals: Totals = {"antall_parter": index.height}
     contradictions = _contradictions(overviews, snapshot_date) + _misplaced(overviews)
     for kind, reader in _READERS.items():
-        documents = _documents(data, index, kind)
+        documents = _documents(data, index, kind, content)
         posts = _posts(documents, pl.col("body"))
         totals |= reader(_own(posts))
         contradictions += _wrong_words(documents, posts, kind) + _wrong_copies(posts, posts, owners)
@@ -132,17 +133,16 @@ def _read_segment(snapshot: Path, segment: str, index: pl.DataFrame, snapshot_da
     return ReadBack(totals, contradictions)
 
 
-def _documents(data: bytes, index: pl.DataFrame, kind: str) -> pl.DataFrame:
+def _documents(data: bytes, index: pl.DataFrame, kind: str, content: Callable[[bytes], bytes]) -> pl.DataFrame:
     """``part``, ``words`` and ``body``, the text of its document or of its posts."""
     rows = index.filter(pl.col(f"{kind}_length") > 0).select(
         "part", offset=f"{kind}_offset", length=f"{kind}_length", antall=f"{kind}_antall"
     )
     words_of = 0 if kind == "oversikt" else 8
-    decompress, view = zstandard.ZstdDecompressor().decompress, memoryview(data)
     frames = [
         (frame[: words * words_of], frame[words * words_of :])
         for offset, length, words in rows.select("offset", "length", "antall").iter_rows()
-        for frame in (decompress(view[offset : offset + length]),)
+        for frame in (content(data[offset : offset + length]),)
     ]
     return rows.select("part").with_columns(
         words=pl.Series([words for words, _ in frames], dtype=pl.Binary),

@@ -1,6 +1,6 @@
 """A snapshot on disk: made in its final folder, complete once it has a manifest, published by one switch.
 
-    <home>/snapshots/<date>-<run>/documents/   index.arrow, <segment>.zst     (schemas.store)
+    <home>/snapshots/<date>-<run>/documents/   index.arrow, <segment>.zst, <name>.dict     (schemas.store)
                                   tables/      <table>/*.parquet              amounts in øre
                                   findings.parquet
                                   analytics.duckdb                            views, amounts in kroner
@@ -23,6 +23,7 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.store import INDEX_SCHEMA, KINDS
+from transforms.dictionaries import keep_dictionaries
 
 CURRENT = "current"
 MANIFEST = "manifest.json"
@@ -47,6 +48,7 @@ def start_snapshot(folder: Path) -> None:
     for name in TABLE_NAMES:
         (folder / "tables" / name).mkdir(parents=True)
     (folder / "documents").mkdir()
+    keep_dictionaries(folder / "documents")
 
 
 class HomeDamagedError(Exception):
@@ -91,6 +93,7 @@ def keep_documents(previous: Path, parts: pl.Series, snapshot: Path) -> pl.DataF
     index = read_index(previous).filter(pl.col("part").is_in(parts.implode()) & pl.col("snapshotdato").is_not_null())
     if index.is_empty():
         return index
+    keep_dictionaries(snapshot / "documents", previous / "documents")
     offsets: dict[str, list[int]] = {kind: [] for kind in KINDS}
     with (snapshot / "documents" / "kept.zst").open("wb") as out:
         for (segment,), rows in index.group_by("segment", maintain_order=True):
