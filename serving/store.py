@@ -13,7 +13,7 @@ import pyarrow as pa
 import zstandard
 
 from schemas.documents import LISTS
-from schemas.store import END_BITS, END_MASK, EPOCH_ORDINAL, KINDS
+from schemas.store import END_BITS, END_MASK, EPOCH_ORDINAL, KINDS, frame_reader
 from serving.errors import KravoversiktError
 from serving.period import Period
 
@@ -36,12 +36,12 @@ class Snapshot:
                 raise ValueError("the index is not the manifest's")
             with pa.memory_map(str(path)) as source:
                 table = pa.ipc.open_file(source).read_all().combine_chunks()
-        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+            self._content = frame_reader(path.read_bytes() for path in (folder / "documents").glob("*.dict"))
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException, zstandard.ZstdError) as error:
             raise KravoversiktError("KB-002", "no published snapshot can be read") from error
         self._columns = {name: table.column(name) for name in table.column_names}
         self._parts = table.column("part")
         self._segments: dict[str, mmap.mmap] = {}
-        self._decompressor = zstandard.ZstdDecompressor()
 
     @classmethod
     def current(cls, home: Path) -> "Snapshot":
@@ -119,7 +119,7 @@ class Snapshot:
         offset = self._number(kind, "offset", row)
         try:
             packed = self._segment(self._columns["segment"][row].as_py())[offset : offset + length]
-            return self._decompressor.decompress(packed)
+            return self._content(packed)
         except (OSError, ValueError, zstandard.ZstdError) as error:
             raise KravoversiktError("KB-002", "the published snapshot cannot be read") from error
 

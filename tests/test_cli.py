@@ -109,7 +109,7 @@ def test_run_prints_progress_and_a_summary(sample):
     summary = result.stdout
     assert f"night of {DAY}" in summary.splitlines()[0]
     assert summary.splitlines()[0].endswith("published")
-    for word in ("deliveries", "3 accepted", "0 refused", "posts", "documents", "MB of JSON", "seconds", "peak MB"):
+    for word in ("deliveries", "3 accepted", "0 refused", "posts", "documents", "MB of new JSON", "seconds", "peak MB"):
         assert word in summary
     for stage in ("accept", "check", "spread", "build", "reconcile", "publish"):
         assert re.search(rf"^{stage} +[0-9.]+ +[0-9]+$", summary, re.MULTILINE)

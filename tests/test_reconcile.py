@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import zstandard
 
-from schemas.store import END_BITS, KINDS
+from schemas.store import END_BITS, KINDS, frame_reader
 from tests.nights import STAGES, Nights
 from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
@@ -66,7 +66,8 @@ class Built:
         """The document's words, empty for an oversikt, and its text."""
         row = self.index.row(by_predicate=pl.col("part") == whose, named=True)
         start, length = row[f"{kind}_offset"], row[f"{kind}_length"]
-        frame = zstandard.decompress(self.stored[start : start + length]) if length else b""
+        content = frame_reader(path.read_bytes() for path in self.path.parent.glob("*.dict"))
+        frame = content(self.stored[start : start + length]) if length else b""
         words = 0 if kind == "oversikt" else 8 * row[f"{kind}_antall"]
         return frame[:words], frame[words:].decode()
 
@@ -273,13 +274,15 @@ def test_altered_documents_are_not_published(tmp_path, monkeypatch):
     write_delivery(nights.inbox, "skatt", 1, "full", STATEMENT)
     nights.publish(S - timedelta(days=1))
     before = nights.documents()
-    amount = fragments.amount
+    made, original = fragments.made, pl.col("opprinnelig_beloep")
 
-    def an_oere_off(name, oere):
-        return amount(name, oere + (oere == 5000_00) if name == "opprinneligBeloep" else oere)
+    def an_oere_off(shape, rows, **lists):
+        if "opprinnelig_beloep" in rows.columns:
+            rows = rows.with_columns(original + (original == 5000_00))
+        return made(shape, rows, **lists)
 
     with monkeypatch.context() as altered:
-        altered.setattr(fragments, "amount", an_oere_off)
+        altered.setattr(fragments, "made", an_oere_off)
         night = nights.run(S, max_age_days=10_000, full=True)
     assert {stop.code for stop in night.stops} == {"L3-RECONCILE"}
     assert "sum_kravforfall is 7083300 by the posts, 7083301 by the documents" in [stop.message for stop in night.stops]

@@ -14,6 +14,7 @@ import polars as pl
 
 from schemas.store import KINDS
 from transforms.buckets import PARTS_PER_BUCKET
+from transforms.dictionaries import keep_dictionaries
 from transforms.snapshot import SEGMENT_TABLES, whose
 
 SMALL_SEGMENTS = 32
@@ -27,6 +28,7 @@ def carry_over(previous: Path, index: pl.DataFrame, snapshot: Path, name: str, *
     """
     if index.is_empty():
         return index
+    keep_dictionaries(snapshot / "documents", previous / "documents")
     segments = _segments(previous, index)
     linked = segments.filter(pl.col("most_in_use")) if link else segments.clear()
     small = linked.filter(pl.col("parts") < PARTS_PER_BUCKET // 2)

@@ -6,7 +6,7 @@ Each function takes rows sorted as the documents sort them and returns a series 
 
 import polars as pl
 
-from transforms.json_text import amount, array, day, escaped, fragment, join, obj, raw, text
+from transforms.json_text import Field, amount, array, as_json, day, document, flag, fragment, join, obj, text
 
 KONTO = {
     "bankinformasjon": "bankinformasjon",
@@ -15,170 +15,191 @@ KONTO = {
     "iban": "iban",
     "swift_bic": "swiftBIC",
 }
+PAYERS_KONTO = {column: field for column, field in KONTO.items() if column != "iban"}
+"""A payer's account is shown without its IBAN (CONTRACT section 3)."""
 
 
-def _konto(frame: pl.DataFrame, prefix: str = "") -> pl.Expr:
-    return obj(*(text(name, pl.col(prefix + col)) for col, name in KONTO.items() if prefix + col in frame.columns))
+def _konto(name: str, prefix: str = "", fields: dict[str, str] = KONTO) -> Field:
+    return obj(name, *(text(field, prefix + column, optional=True) for column, field in fields.items()))
 
 
-def _payment_details(frame: pl.DataFrame, prefix: str = "") -> pl.Expr:
+def _payment_details(name: str, prefix: str = "", fields: dict[str, str] = KONTO) -> Field:
     """``{"kidnummer":…,"konto":{…}}`` of the columns with the prefix."""
-    return obj(text("kidnummer", pl.col(prefix + "kidnummer")), raw("konto", _konto(frame, prefix)))
+    return obj(name, text("kidnummer", f"{prefix}kidnummer", optional=True), _konto("konto", prefix, fields))
 
 
-def _kravperiode() -> pl.Expr:
-    return raw("kravperiode", obj(day("start", pl.col("periode_start")), day("slutt", pl.col("periode_slutt"))))
-
-
-def _joined_per_row(rows: pl.DataFrame, made: pl.Series, parents: int) -> pl.Series:
-    """Fragments of rows sorted by ``parent`` (0, 1, …) joined for each of so many parents."""
-    counts = (
-        pl.DataFrame({"parent": pl.int_range(parents, dtype=pl.UInt32, eager=True)})
-        .join(rows.group_by("parent").len(), on="parent", how="left", maintain_order="left")["len"]
-        .fill_null(0)
+def _kravperiode() -> Field:
+    return obj(
+        "kravperiode", day("start", "periode_start", optional=True), day("slutt", "periode_slutt", optional=True)
     )
-    return join(made, counts)
 
 
-def under(rows: pl.DataFrame, parents: pl.DataFrame, key: str, *order: str, on: str = "post") -> pl.DataFrame:
-    """Rows with ``parent``, the place of their parent among ``parents``, sorted by it and by ``order``."""
-    places = parents.select(pl.col(key).alias(on)).with_row_index("parent")
-    return rows.join(places, on=on).sort("parent", *order)
+KRAV = fragment(
+    text("part", "part"),
+    text("kravidentifikator", "kravidentifikator"),
+    text("kravbeskrivelse", "kravbeskrivelse"),
+    day("opprettelsesdatoForKrav", "opprettelsesdato"),
+    text("kravperiode", "kravperiode", optional=True),
+    array("kravforfall", "kravforfall"),
+    amount("opprinneligBeloep", "opprinnelig_beloep"),
+    amount("gjenstaaendeBeloep", "gjenstaaende_beloep"),
+    amount("stipulerteRenter", "stipulerte_renter"),
+    text("kravtype", "kravtype"),
+    text("kravgruppe", "kravgruppe"),
+)
 
+KRAVFORFALL = fragment(
+    text("kravforfallsIdentifikator", "kravforfallsidentifikator"),
+    day("forfallsdato", "forfallsdato"),
+    amount("opprinneligBeloep", "opprinnelig_beloep"),
+    array("plassertInnbetaling", "innbetalinger"),
+    array("plassertMotkrav", "motkrav"),
+    amount("gjenstaaendeBeloep", "gjenstaaende_beloep"),
+    _payment_details("betalingsinformasjon"),
+    flag("utsattIverksettelse", "utsatt_iverksettelse"),
+)
+
+PLASSERT_INNBETALING = fragment(
+    text("innbetalingsidentifikator", "motpost"),
+    day("innbetalingsdato", "innbetalingsdato"),
+    amount("innbetaltBeloep", "innbetalt_beloep"),
+    _payment_details("betaltFra", "fra_", PAYERS_KONTO),
+    amount("plassertBeloep", "plassert_beloep"),
+    day("plasseringsdato", "plasseringsdato"),
+)
+
+PLASSERT_MOTKRAV = fragment(
+    text("motkravBeskrivelse", "kravbeskrivelse"),
+    text("motkravForfallsIdentifikator", "motpost"),
+    day("motkravForfallsdato", "forfallsdato"),
+    amount("plassertBeloep", "plassert_beloep"),
+    day("plasseringsdato", "plasseringsdato"),
+)
+
+INNBETALING = fragment(
+    text("part", "part"),
+    day("innbetalingsdato", "innbetalingsdato"),
+    amount("innbetaltBeloep", "innbetalt_beloep"),
+    amount("uplassertBeloep", "uplassert_beloep"),
+    array("plassertInnbetalingMotKrav", "plassert"),
+    _payment_details("betaltFra", "fra_", PAYERS_KONTO),
+    _konto("betaltTilKonto", "til_"),
+    text("innbetalingsIdentifikator", "innbetalingsidentifikator"),
+)
+
+PLASSERT_INNBETALING_MOT_KRAV = fragment(
+    text("dekketKrav", "kravbeskrivelse"),
+    _kravperiode(),
+    text("kravforfallIdentifikator", "motpost"),
+    amount("plassertBeloep", "plassert_beloep"),
+    day("plasseringsdato", "plasseringsdato"),
+)
+
+UTBETALING = fragment(
+    text("part", "part"),
+    text("utbetalingsbeskrivelse", "utbetalingsbeskrivelse", optional=True),
+    day("utbetaltdato", "utbetalingsdato"),
+    amount("utbetaltBeloep", "utbetalt_beloep"),
+    _payment_details("betaltTil", "til_"),
+    text("utbetalingIdentifikator", "utbetalingsidentifikator"),
+    array("grunnlagForUtbetaling", "grunnlag"),
+)
+
+GRUNNLAG_FOR_UTBETALING = fragment(
+    text("dekketKrav", "kravbeskrivelse"),
+    text("kravIdentifikator", "motkrav"),
+    text("kravtype", "kravtype"),
+    _kravperiode(),
+    amount("opprinneligBeloep", "krav_opprinnelig"),
+    amount("gjenstaaendeBeloep", "krav_gjenstaaende"),
+)
+
+TOTALS = {
+    "stipulerte_renter": "stipulerteRenter",
+    "forfalte_krav": "forfalteKrav",
+    "ikke_forfalte_krav": "ikkeForfalteKrav",
+    "uplasserte_innbetalinger": "uplasserteInnbetalinger",
+    "saldo": "saldo",
+}
+
+KRAVGRUPPE = fragment(
+    text("kravgruppe", "kravgruppe"),
+    *(amount(field, column) for column, field in TOTALS.items() if column != "uplasserte_innbetalinger"),
+)
+
+OVERSIKT = document(
+    text("forespurtPart", "forespurt_part"),
+    array("aapentKravMedGjenstaaendeBeloep", "krav"),
+    array("innbetalingMedUplassertBeloep", "innbetalinger"),
+    obj("totalOversikt", *(amount(field, column) for column, field in TOTALS.items())),
+    array("oversiktPerKravgruppe", "grupper"),
+)
+
+# --- the fragments of a bucket --------------------------------------------------------------------
 
 PLACEMENT_ORDER = ("plasseringsdato", "plasseringsidentifikator")
 
 
+def made(shape: pl.Expr, rows: pl.DataFrame, **lists: pl.Series) -> pl.Series:
+    """A fragment of the shape per row. ``lists``: those of its columns that are JSON already."""
+    columns = [name for name in shape.meta.root_names() if name not in lists]
+    return as_json(rows.select(columns)).with_columns(**lists).select(made=shape)["made"]
+
+
+def under(rows: pl.DataFrame, parents: pl.Series, *order: str, on: str = "post") -> pl.DataFrame:
+    """Rows with ``parent``, the place among the parents of the one that ``on`` names, sorted by it and ``order``."""
+    places = parents.alias(on).to_frame().with_row_index("parent")
+    return rows.join(places, on=on).sort("parent", *order)
+
+
+def _per_parent(fragments: pl.Series, parent: pl.Series, parents: int) -> pl.Series:
+    """Fragments of rows sorted by ``parent`` (0, 1, …) joined for each of so many parents."""
+    counts = (
+        pl.DataFrame({"parent": pl.int_range(parents, dtype=pl.UInt32, eager=True)})
+        .join(parent.to_frame().group_by("parent").len(), on="parent", how="left", maintain_order="left")["len"]
+        .fill_null(0)
+    )
+    return join(fragments, counts)
+
+
+def _placed(shape: pl.Expr, placements: pl.DataFrame, parents: pl.Series) -> pl.Series:
+    """The placements on each of the parents, as a joined list of fragments of the shape."""
+    order = ("plasseringsdato", "plasseringsidentifikator")
+    shown = placements.select({"post", *shape.meta.root_names(), *order})
+    rows = under(shown, parents, *order)
+    return _per_parent(made(shape, rows), rows["parent"], len(parents))
+
+
 def krav_fragments(krav: pl.DataFrame, dues: pl.DataFrame, bucket: dict[str, pl.DataFrame]) -> pl.Series:
     """One fragment per krav. ``krav`` is in the documents' order, ``dues`` in any."""
-    dues = under(dues, krav, "kravidentifikator", "forfallsdato", "kravforfallsidentifikator", on="kravidentifikator")
-    made = _joined_per_row(dues, _forfall_fragments(dues, bucket), krav.height)
-    return (
-        escaped(krav)
-        .with_columns(forfall=made)
-        .select(
-            fragment(
-                text("part", pl.col("part"), first=True),
-                text("kravidentifikator", pl.col("kravidentifikator")),
-                text("kravbeskrivelse", pl.col("kravbeskrivelse")),
-                day("opprettelsesdatoForKrav", pl.col("opprettelsesdato")),
-                text("kravperiode", pl.col("kravperiode")),
-                array("kravforfall", pl.col("forfall")),
-                amount("opprinneligBeloep", pl.col("opprinnelig_beloep")),
-                amount("gjenstaaendeBeloep", pl.col("gjenstaaende_beloep")),
-                amount("stipulerteRenter", pl.col("stipulerte_renter")),
-                text("kravtype", pl.col("kravtype")),
-                text("kravgruppe", pl.col("kravgruppe")),
-            ).alias("krav")
-        )["krav"]
-    )
+    key = "kravidentifikator"
+    dues = under(dues, krav[key], "forfallsdato", "kravforfallsidentifikator", on=key)
+    return made(KRAV, krav, kravforfall=_per_parent(_forfall_fragments(dues, bucket), dues["parent"], krav.height))
 
 
 def _forfall_fragments(dues: pl.DataFrame, bucket: dict[str, pl.DataFrame]) -> pl.Series:
-    key = "kravforfallsidentifikator"
-    payments = under(bucket["innbetaling_on_forfall"], dues, key, *PLACEMENT_ORDER)
-    motkrav = pl.concat(
-        [
-            bucket["motkrav_on_debit"].with_columns(plassert_beloep=-pl.col("plassert_beloep")),
-            bucket["motkrav_on_credit"],
-        ]
+    placed, paid = pl.col("plassert_beloep"), pl.col("innbetalt_beloep")
+    payments = bucket["innbetaling_on_forfall"].with_columns(-paid, -placed)
+    motkrav = pl.concat([bucket["motkrav_on_debit"].with_columns(-placed), bucket["motkrav_on_credit"]])
+    key = dues["kravforfallsidentifikator"]
+    return made(
+        KRAVFORFALL,
+        dues,
+        innbetalinger=_placed(PLASSERT_INNBETALING, payments, key),
+        motkrav=_placed(PLASSERT_MOTKRAV, motkrav, key),
     )
-    motkrav = under(motkrav, dues, key, *PLACEMENT_ORDER)
-    dues = escaped(dues).with_columns(
-        innbetalinger=_joined_per_row(payments, _payment_on_forfall(payments), dues.height),
-        motkrav=_joined_per_row(motkrav, _motkrav(motkrav), dues.height),
-    )
-    flag = pl.when(pl.col("utsatt_iverksettelse")).then(pl.lit("true")).otherwise(pl.lit("false"))
-    return dues.select(
-        fragment(
-            text("kravforfallsIdentifikator", pl.col(key), first=True),
-            day("forfallsdato", pl.col("forfallsdato")),
-            amount("opprinneligBeloep", pl.col("opprinnelig_beloep")),
-            array("plassertInnbetaling", pl.col("innbetalinger")),
-            array("plassertMotkrav", pl.col("motkrav")),
-            amount("gjenstaaendeBeloep", pl.col("gjenstaaende_beloep")),
-            raw("betalingsinformasjon", _payment_details(dues)),
-            raw("utsattIverksettelse", flag),
-        ).alias("forfall")
-    )["forfall"]
-
-
-def _payment_on_forfall(rows: pl.DataFrame) -> pl.Series:
-    rows = escaped(rows)
-    return rows.select(
-        fragment(
-            text("innbetalingsidentifikator", pl.col("motpost"), first=True),
-            day("innbetalingsdato", pl.col("innbetalingsdato")),
-            amount("innbetaltBeloep", -pl.col("innbetalt_beloep")),
-            raw("betaltFra", _payment_details(rows, "fra_")),
-            amount("plassertBeloep", -pl.col("plassert_beloep")),
-            day("plasseringsdato", pl.col("plasseringsdato")),
-        ).alias("made")
-    )["made"]
-
-
-def _motkrav(rows: pl.DataFrame) -> pl.Series:
-    return escaped(rows).select(
-        fragment(
-            text("motkravBeskrivelse", pl.col("kravbeskrivelse"), first=True),
-            text("motkravForfallsIdentifikator", pl.col("motpost")),
-            day("motkravForfallsdato", pl.col("forfallsdato")),
-            amount("plassertBeloep", pl.col("plassert_beloep")),
-            day("plasseringsdato", pl.col("plasseringsdato")),
-        ).alias("made")
-    )["made"]
 
 
 def innbetaling_fragments(innbetaling: pl.DataFrame, placements: pl.DataFrame) -> pl.Series:
     """One fragment per payment; ``innbetaling`` is in the documents' order."""
-    rows = under(placements, innbetaling, "innbetalingsidentifikator", *PLACEMENT_ORDER)
-    made = escaped(rows).select(
-        fragment(
-            text("dekketKrav", pl.col("kravbeskrivelse"), first=True),
-            _kravperiode(),
-            text("kravforfallIdentifikator", pl.col("motpost")),
-            amount("plassertBeloep", pl.col("plassert_beloep")),
-            day("plasseringsdato", pl.col("plasseringsdato")),
-        ).alias("made")
-    )["made"]
-    frame = escaped(innbetaling).with_columns(plassert=_joined_per_row(rows, made, innbetaling.height))
-    return frame.select(
-        fragment(
-            text("part", pl.col("part"), first=True),
-            day("innbetalingsdato", pl.col("innbetalingsdato")),
-            amount("innbetaltBeloep", -pl.col("innbetalt_beloep")),
-            amount("uplassertBeloep", -pl.col("uplassert_beloep")),
-            array("plassertInnbetalingMotKrav", pl.col("plassert")),
-            raw("betaltFra", _payment_details(frame, "fra_")),
-            raw("betaltTilKonto", _konto(frame, "til_")),
-            text("innbetalingsIdentifikator", pl.col("innbetalingsidentifikator")),
-        ).alias("innbetaling")
-    )["innbetaling"]
+    placed = _placed(PLASSERT_INNBETALING_MOT_KRAV, placements, innbetaling["innbetalingsidentifikator"])
+    signed = innbetaling.with_columns(-pl.col("innbetalt_beloep", "uplassert_beloep"))
+    return made(INNBETALING, signed, plassert=placed)
 
 
 def utbetaling_fragments(utbetaling: pl.DataFrame, placements: pl.DataFrame) -> pl.Series:
     """One fragment per payout; ``utbetaling`` is in the documents' order."""
-    rows = placements.unique(["post", "motkrav"])  # one entry per krav, however many placements
-    rows = under(rows, utbetaling, "utbetalingsidentifikator", "motkrav")
-    made = escaped(rows).select(
-        fragment(
-            text("dekketKrav", pl.col("kravbeskrivelse"), first=True),
-            text("kravIdentifikator", pl.col("motkrav")),
-            text("kravtype", pl.col("kravtype")),
-            _kravperiode(),
-            amount("opprinneligBeloep", pl.col("krav_opprinnelig")),
-            amount("gjenstaaendeBeloep", pl.col("krav_gjenstaaende")),
-        ).alias("made")
-    )["made"]
-    frame = escaped(utbetaling).with_columns(grunnlag=_joined_per_row(rows, made, utbetaling.height))
-    return frame.select(
-        fragment(
-            text("part", pl.col("part"), first=True),
-            text("utbetalingsbeskrivelse", pl.col("utbetalingsbeskrivelse")),
-            day("utbetaltdato", pl.col("utbetalingsdato")),
-            amount("utbetaltBeloep", pl.col("utbetalt_beloep")),
-            raw("betaltTil", _payment_details(frame, "til_")),
-            text("utbetalingIdentifikator", pl.col("utbetalingsidentifikator")),
-            array("grunnlagForUtbetaling", pl.col("grunnlag")),
-        ).alias("utbetaling")
-    )["utbetaling"]
+    krav = placements.unique(["post", "motkrav"])  # one entry per krav, however many placements
+    krav = under(krav, utbetaling["utbetalingsidentifikator"], "motkrav")
+    grunnlag = _per_parent(made(GRUNNLAG_FOR_UTBETALING, krav), krav["parent"], utbetaling.height)
+    return made(UTBETALING, utbetaling, grunnlag=grunnlag)

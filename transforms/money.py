@@ -5,6 +5,7 @@ may not, so sums are made in 128 bits.
 """
 
 import polars as pl
+import pyarrow as pa
 
 WELL_FORMED = r"^-?[0-9]{1,16}(\.[0-9]{1,2})?$"
 """A well-formed amount, CONTRACT section 1."""
@@ -21,9 +22,11 @@ def oere_from_decimal(kroner: pl.Expr) -> pl.Expr:
     return kroner.to_physical().cast(pl.Int64)
 
 
-def kroner_as_text(oere: pl.Expr) -> pl.Expr:
+def kroner_as_text(oere: pl.Series) -> pl.Series:
     """Kroner with two decimals of øre (Int64 or Int128): ``-12.05``; zero is ``0.00``."""
-    return (oere.cast(pl.Decimal(38, 2)) / 100).cast(pl.String)
+    integers = oere.cast(pl.Decimal(38, 0)).rechunk().to_arrow()
+    kroner = pa.Array.from_buffers(pa.decimal128(38, 2), len(integers), integers.buffers(), offset=integers.offset)
+    return pl.Series(oere.name, kroner).cast(pl.String)
 
 
 def kroner(oere: int) -> str:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import polars as pl
 import pyarrow as pa
-import zstandard
 
 PACKED_SLICE = 1 << 19
 """Stored bytes of documents read at a time, some 5 MB of JSON: a text is cut while it is in the cache."""
@@ -29,28 +28,25 @@ class Documents:
     words: pl.Series
 
 
-def documents(data: bytes, index: pl.DataFrame, kind: str) -> Iterator[Documents]:
-    """A segment's documents of one kind, a slice of bounded size at a time; what the index doesn't name is not read."""
+def documents(data: bytes, index: pl.DataFrame, kind: str, content: Callable[[bytes], bytes]) -> Iterator[Documents]:
+    """A segment's documents of one kind, a slice of bounded size at a time; what the index doesn't name is not read.
+
+    ``content`` gives that of a frame, see ``schemas.store.frame_reader``.
+    """
     rows = index.filter(pl.col(f"{kind}_length") > 0).select(
         "part", offset=f"{kind}_offset", length=f"{kind}_length", words=pl.col(f"{kind}_antall") * 8
     )
     if kind == "oversikt":
         rows = rows.with_columns(words=pl.lit(0, pl.Int64))
-    unpack, view = decompressor(kind), memoryview(data)
     for _, some in rows.group_by(pl.col("length").cum_sum() // PACKED_SLICE, maintain_order=True):
         pairs = some.select("offset", "length").iter_rows()
-        frames = [memoryview(unpack(view[offset : offset + length])) for offset, length in pairs]
+        frames = [memoryview(content(data[offset : offset + length])) for offset, length in pairs]
         cut = list(zip(frames, some["words"], strict=True))
         words = b"".join(frame[:end] for frame, end in cut)
         yield Documents(
             some.select("part").with_columns(body=_texts([frame[end:] for frame, end in cut])),
             pl.Series(pa.Array.from_buffers(pa.int64(), len(words) // 8, [None, pa.py_buffer(words)])),
         )
-
-
-def decompressor(kind: str) -> Callable[[memoryview], bytes]:
-    """What unpacks a frame of the kind."""
-    return zstandard.ZstdDecompressor().decompress
 
 
 def _texts(bodies: list[memoryview]) -> pl.Series:

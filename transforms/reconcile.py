@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from schemas.store import END_BITS
+from schemas.store import END_BITS, frame_reader
 from transforms import read_back
 from transforms.read_back import AMOUNT, POST, TEXT, Documents, after
 from transforms.snapshot import PART
@@ -128,18 +128,19 @@ def _together(read: Iterable[ReadBack]) -> ReadBack:
 def _read_segment(snapshot: Path, segment: str, index: pl.DataFrame, snapshot_date: date) -> ReadBack:
     """A segment's documents: what they add up to, and where they contradict themselves or each other."""
     data = (snapshot / "documents" / f"{segment}.zst").read_bytes()
+    content = frame_reader(path.read_bytes() for path in (snapshot / "documents").glob("*.dict"))
     part = pl.scan_parquet(snapshot / PART).filter(pl.col("segment") == segment)
     owners = part.select("part", "innehaver").collect()
     read = [ReadBack({"antall_parter": index.height, **dict.fromkeys(_NAMES, 0)}, 0)]
     posts: dict[str, list[pl.DataFrame]] = {kind: [_NO_POSTS] for kind in _FIELDS}
     listed: dict[str, list[pl.DataFrame]] = {kind: [_NO_POSTS] for kind in _LISTED}
-    for documents in read_back.documents(data, index, "oversikt"):
+    for documents in read_back.documents(data, index, "oversikt", content):
         keys, one = _read_overviews(documents, snapshot_date)
         read.append(one)
         for kind in _LISTED:
             listed[kind].append(keys[kind])
     for kind in _FIELDS:
-        for documents in read_back.documents(data, index, kind):
+        for documents in read_back.documents(data, index, kind, content):
             keys_of_kind, one = _read_history(documents, kind)
             read.append(one)
             posts[kind].append(keys_of_kind)

@@ -1,6 +1,6 @@
 """A snapshot on disk: made in its final folder, complete once it has a manifest, published by one switch.
 
-    <home>/snapshots/<date>-<run>/documents/   index.arrow, <segment>.zst     (schemas.store)
+    <home>/snapshots/<date>-<run>/documents/   index.arrow, <segment>.zst, <kind>-<number>.dict  (schemas.store)
                                   tables/      <table>/<segment>.parquet      amounts in øre
                                                part/part.parquet
                                   findings.parquet, held_back.parquet, quarantined.parquet
@@ -24,6 +24,7 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.store import INDEX_SCHEMA
+from transforms.dictionaries import keep_dictionaries
 from transforms.sql import sql_text
 
 CURRENT = "current"
@@ -56,6 +57,7 @@ def start_snapshot(folder: Path) -> None:
     for name in TABLE_NAMES:
         (folder / "tables" / name).mkdir(parents=True)
     (folder / "documents").mkdir()
+    keep_dictionaries(folder / "documents")
 
 
 class HomeDamagedError(Exception):
