@@ -7,7 +7,7 @@ BIN := .venv/bin
 SAMPLE := data/sample
 DATE := 2026-11-23
 
-.PHONY: run test check format ui crash-test fault-test fuzz lock clean
+.PHONY: run test check format ui crash-test fault-test fuzz bench bench-growth lock bench-lock clean
 
 run: .venv/installed
 	rm -rf $(SAMPLE)
@@ -41,6 +41,17 @@ fuzz: .venv/installed
 	KRAVOVERSIKT_EXAMPLES=20 KRAVOVERSIKT_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest \
 	  tests/accept/test_accept_fuzz.py tests/test_against_plain.py
 
+# The night beside DuckDB, PySpark (needs Java 17) and pandas making the same documents: docs/benchmarks.md.
+PARTS ?= 10000
+RUNS ?= 3
+SIZES ?= 1000 10000
+bench: .venv/installed .venv-bench/installed
+	$(BIN)/python -m bench.night --parts $(PARTS) --runs $(RUNS)
+
+# How a night grows, and the second night's changes against a full night.
+bench-growth: .venv/installed
+	$(BIN)/python -m bench.growth $(SIZES)
+
 ui: .venv/installed
 	$(BIN)/kravoversikt ui
 
@@ -49,6 +60,16 @@ lock:
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o requirements.lock
 
+# Only when requirements-bench.in changes: needs uv.
+bench-lock:
+	uv pip compile requirements-bench.in --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make bench-lock" -o requirements-bench.lock
+
+.venv-bench/installed: requirements-bench.lock
+	$(PYTHON) -m venv --clear .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	touch $@
+
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
@@ -56,4 +77,4 @@ lock:
 	touch $@
 
 clean:
-	rm -rf .venv data/home data/inbox data/sample
+	rm -rf .venv .venv-bench data/bench data/home data/inbox data/sample

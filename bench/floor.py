@@ -1,0 +1,82 @@
+"""The least a night can cost: reading, compressing and writing, each at its library's own speed."""
+
+import os
+import time
+from array import array
+from dataclasses import dataclass
+from itertools import accumulate, chain, pairwise
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import zstandard
+
+from bench.inbox import KINDS, delivered
+from transforms.documents import LEVEL, THREADS
+
+
+@dataclass(frozen=True)
+class Floor:
+    """Seconds of each."""
+
+    read: float
+    compress: float
+    write: float
+
+    @property
+    def seconds(self) -> float:
+        """All three, one after another."""
+        return self.read + self.compress + self.write
+
+
+def measure(inbox: Path, home: Path, scratch: Path) -> Floor:
+    """Measures on what a night over ``inbox`` has left in ``home``. Writes to ``scratch`` and removes it."""
+    snapshot = (home / "current").resolve()
+    return Floor(_read(inbox), _compress(snapshot), _write(snapshot, scratch))
+
+
+def _read(inbox: Path) -> float:
+    """All columns of all delivered files, a file at a time (both cores work on its columns)."""
+    start = time.perf_counter()
+    for files in delivered(inbox).values():
+        for file in files:
+            pl.read_parquet(file)
+    return time.perf_counter() - start
+
+
+def _compress(snapshot: Path) -> float:
+    """The documents anew, a segment and kind at a time, in one call each over one buffer as the night does it."""
+    seconds = 0.0
+    with pa.memory_map(str(snapshot / "documents" / "index.arrow")) as source:
+        index = pl.DataFrame(pl.from_arrow(pa.ipc.open_file(source).read_all()))
+    compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
+    for (segment,), rows in index.filter(pl.col("segment").is_not_null()).group_by("segment"):
+        packed = (snapshot / "documents" / f"{segment}.zst").read_bytes()
+        for kind in KINDS:
+            places = rows.select(pl.col(f"{kind}_offset"), pl.col(f"{kind}_length")).filter(pl.nth(1) > 0).rows()
+            if not places:
+                continue
+            frames = zstandard.ZstdDecompressor()
+            raw = [frames.decompress(packed[offset : offset + length]) for offset, length in places]
+            ends = [0, *accumulate(map(len, raw))]
+            pairs = array("Q", chain.from_iterable((first, last - first) for first, last in pairwise(ends)))
+            buffer = zstandard.BufferWithSegments(b"".join(raw), pairs.tobytes())
+            start = time.perf_counter()
+            compressor.multi_compress_to_buffer(buffer, threads=THREADS)
+            seconds += time.perf_counter() - start
+    return seconds
+
+
+def _write(snapshot: Path, scratch: Path) -> float:
+    """Every byte of the snapshot, to disk."""
+    seconds = 0.0
+    for path in sorted(snapshot.rglob("*")):
+        if path.is_file():
+            data = path.read_bytes()
+            start = time.perf_counter()
+            with scratch.open("wb") as out:
+                out.write(data)
+                os.fsync(out.fileno())
+            seconds += time.perf_counter() - start
+    scratch.unlink(missing_ok=True)
+    return seconds
