@@ -7,7 +7,7 @@ BIN := .venv/bin
 SAMPLE := data/sample
 DATE := 2026-11-23
 
-.PHONY: run test check format ui crash-test fault-test fuzz lock clean
+.PHONY: run test check format ui crash-test fault-test fuzz bench-serve lock clean
 
 run: .venv/installed
 	rm -rf $(SAMPLE)
@@ -39,6 +39,10 @@ fault-test: .venv/installed
 fuzz: .venv/installed
 	KRAVOVERSIKT_EXAMPLES=20 KRAVOVERSIKT_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest \
 	  tests/accept/test_accept_fuzz.py tests/test_against_plain.py
+
+# The server beside nginx, over the documents of 2,000 parts; about three minutes. Needs Debian's wrk and nginx-light.
+bench-serve: .venv/installed
+	$(BIN)/python -m bench.serve
 
 ui: .venv/installed
 	$(BIN)/kravoversikt ui
