@@ -7,7 +7,7 @@ BIN := .venv/bin
 SAMPLE := data/sample
 DATE := 2026-11-23
 
-.PHONY: run test check format ui crash-test fault-test fuzz bench bench-growth lock bench-lock clean
+.PHONY: run test check format ui crash-test fault-test fuzz bench bench-growth bench-serve lock bench-lock clean
 
 run: .venv/installed
 	rm -rf $(SAMPLE)
@@ -51,6 +51,10 @@ bench: .venv/installed .venv-bench/installed
 # How a night grows, and the second night's changes against a full night.
 bench-growth: .venv/installed
 	$(BIN)/python -m bench.growth $(SIZES)
+
+# The server beside nginx, over the documents of 2,000 parts; about three minutes. Needs Debian's wrk and nginx-light.
+bench-serve: .venv/installed
+	$(BIN)/python -m bench.serve
 
 ui: .venv/installed
 	$(BIN)/kravoversikt ui

@@ -36,7 +36,7 @@ def run(command: Sequence[str], cwd: Path, log: Path) -> Cost:
     start, stop = time.perf_counter(), threading.Event()
     with (
         log.open("wb") as out,
-        subprocess.Popen(command, cwd=cwd, stdout=out, stderr=subprocess.STDOUT) as process,  # noqa: S603 - the bench's
+        subprocess.Popen(command, cwd=cwd, stdout=out, stderr=subprocess.STDOUT) as process,
     ):
         tree = _Tree(process.pid)
         sampler = threading.Thread(target=tree.watch, args=(stop,))

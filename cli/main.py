@@ -1,4 +1,4 @@
-"""``kravoversikt``: generate, run, get, export, status, findings, ui. Each command lives in its own file."""
+"""``kravoversikt``: one command per file."""
 
 import click
 
@@ -6,7 +6,9 @@ from cli.findings import findings
 from cli.generate import generate
 from cli.read import export, get
 from cli.run import run
+from cli.serve import serve
 from cli.status import status
+from cli.token import token
 from cli.ui import ui
 
 
@@ -15,7 +17,7 @@ def main() -> None:
     """Overview documents of tax claims: ledger extracts in, published documents out."""
 
 
-for command in (generate, run, get, export, status, findings, ui):
+for command in (generate, run, get, export, serve, token, status, findings, ui):
     main.add_command(command)
 
 

@@ -11,9 +11,16 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 Beloep = Annotated[Decimal, Field(description="Kroner, two decimals, signed as in the ledger")]
-Dato = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T00:00:00\.000Z$", description="A day in Norway")]
+Dato = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T00:00:00\.000Z$",
+        description="A day in Norway",
+        json_schema_extra={"format": "date-time"},
+    ),
+]
 Tekst = Annotated[str | None, Field(default=None)]
-Part = Annotated[str, Field(pattern=r"^(\d{9}|\d{11})$", description="Organisation or national number")]
+Part = Annotated[str, Field(pattern=r"^([0-9]{9}|[0-9]{11})$", description="Organisation or national number")]
 
 
 class _Model(BaseModel):

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import date
+from operator import mul
 
 from serving.errors import KravoversiktError
 
@@ -17,6 +18,9 @@ class Period:
 
     fra_og_med: date
     til_og_med: date
+
+    def __str__(self) -> str:
+        return f"{self.fra_og_med}/{self.til_og_med}"
 
     @classmethod
     def parse(cls, fra_og_med: str | None, til_og_med: str | None) -> "Period":
@@ -52,7 +56,7 @@ def one_year_after(day: date) -> date:
 
 def check_part(part: str) -> str:
     """The part's number if it can be one, by length and check digits (mod 11). Raises KB-006."""
-    digits = [int(c) for c in part] if part.isascii() and part.isdigit() else []
+    digits = list(map(int, part)) if len(part) in (9, 11) and part.isascii() and part.isdigit() else []
     if len(digits) == 9:
         valid = _mod11(digits, _ORGANISATION)
     else:
@@ -63,4 +67,4 @@ def check_part(part: str) -> str:
 
 
 def _mod11(digits: list[int], weights: tuple[int, ...]) -> bool:
-    return sum(d * w for d, w in zip(digits, weights, strict=False)) % 11 == 0
+    return sum(map(mul, digits, weights)) % 11 == 0

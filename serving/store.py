@@ -5,11 +5,13 @@ import json
 import mmap
 from bisect import bisect_left
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import zstandard
 
 from schemas.documents import LISTS
@@ -19,15 +21,32 @@ from serving.period import Period
 
 CURRENT = "current"
 
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    pa.ArrowException,
+    zstandard.ZstdError,
+)
+
 
 class Snapshot:
-    """One snapshot's documents. Opening maps the files; nothing is read until it is asked for."""
+    """One snapshot's documents. Opening maps the index; a segment is mapped when first needed, or by ``open_all``.
+
+    For one thread at a time: a decompressor is not shared between threads.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Raises KB-002 when the snapshot is not there or cannot be read."""
         self.folder = folder
         try:
             self.manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
+            extracted = self.manifest.get("extracted_at")
+            self.extracted_at = datetime.fromisoformat(extracted).isoformat() if extracted else None
+            self.made_for = date.fromisoformat(self.manifest["snapshotdato"])
             path = folder / "documents" / "index.arrow"
             with path.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -35,13 +54,28 @@ class Snapshot:
             if sha256 != self.manifest["files"]["documents/index.arrow"]["sha256"]:
                 raise ValueError("the index is not the manifest's")
             with pa.memory_map(str(path)) as source:
-                table = pa.ipc.open_file(source).read_all().combine_chunks()
+                self._read_index(pa.ipc.open_file(source).read_all())
             self._content = frame_reader(path.read_bytes() for path in (folder / "documents").glob("*.dict"))
-        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException, zstandard.ZstdError) as error:
+        except _UNREADABLE as error:
             raise KravoversiktError("KB-002", "no published snapshot can be read") from error
-        self._columns = {name: table.column(name) for name in table.column_names}
-        self._parts = table.column("part")
         self._segments: dict[str, mmap.mmap] = {}
+        self._sound = bytearray(len(self))
+
+    def _read_index(self, table: pa.Table) -> None:
+        """Columns of plain numbers, read without an Arrow object per look-up; the file's own memory where it can be."""
+        index = {name: _chunk(table.column(name)) for name in table.column_names}
+        self._parts = index["part"]
+        asked = pc.match_substring_regex(self._parts, "^([0-9]{9}|[0-9]{11})$")
+        self._rows = _numbers(pc.indices_nonzero(asked).cast(pa.int64()))
+        parts = self._parts.filter(asked)
+        keys = pc.multiply(pc.utf8_rpad(parts, 11, "0").cast(pa.int64()), 2)
+        self._keys = _numbers(pc.add(keys, pc.equal(pc.utf8_length(parts), 11).cast(pa.int64())))
+        self._published = index["snapshotdato"]
+        self._days = _numbers(pc.fill_null(self._published.cast(pa.int32()).cast(pa.int64()), _NEVER))
+        segments = index["segment"].dictionary_encode()
+        self._segment_names: list[str] = segments.dictionary.to_pylist()
+        self._segment_of = _numbers(pc.fill_null(segments.indices.cast(pa.int64()), -1))
+        self._columns = {name: _numbers(column) for name, column in index.items() if name.partition("_")[0] in KINDS}
 
     @classmethod
     def current(cls, home: Path) -> "Snapshot":
@@ -51,27 +85,72 @@ class Snapshot:
     def __len__(self) -> int:
         return len(self._parts)
 
+    def open_all(self) -> None:
+        """Maps every segment, so that nothing is missed when the files are removed later. Raises KB-002.
+
+        A segment must be as long as the manifest says, or else the snapshot is half or not whole any more.
+        """
+        try:
+            for name in self._segment_names:
+                listed = self.manifest["files"].get(f"documents/{name}.zst")
+                if listed and len(self._segment(name)) != listed["bytes"]:
+                    raise ValueError("a segment is not as long as the manifest says")
+                self._segment(name)
+        except _UNREADABLE as error:
+            raise KravoversiktError("KB-002", "the published snapshot cannot be read") from error
+
     def parts(self) -> Iterator[str]:
         """The parts that have documents, in part order."""
-        for row, published in enumerate(self._columns["snapshotdato"]):
-            if published.is_valid:
+        for row, day in enumerate(self._days):
+            if day != _NEVER:
                 yield self._parts[row].as_py()
 
     def snapshot_date(self, part: str) -> date:
         """The snapshot date of the part's documents, older than the snapshot's when they were kept."""
-        row = self._row(part)
-        published: date = self._columns["snapshotdato"][row].as_py()
-        return published
+        return self.date_of(self.find(part))
+
+    def date_of(self, row: int) -> date:
+        """The snapshot date of a row's documents."""
+        return _day(self._days[row])
 
     def document(self, kind: str, part: str, period: Period | None = None) -> bytes:
         """The document as it is served. Raises KB-009, KB-002 or KB-007."""
-        row = self._row(part)
-        frame = self._frame(kind, row)
+        row = self.find(part)
         if kind == "oversikt":
-            return frame
+            return self._frame(kind, row)
         if period is None:
             raise KravoversiktError("KB-006", "fraOgMed and tilOgMed are missing")
-        body = self._window(kind, row, frame, period)
+        return self.window(kind, row, part, period)
+
+    def find(self, part: str) -> int:
+        """The row of a part that has documents. Raises KB-009 or KB-002."""
+        key = _key(part)
+        place = bisect_left(self._keys, key)
+        if place == len(self._keys) or self._keys[place] != key:
+            raise KravoversiktError("KB-009", "the part is unknown")
+        row = self._rows[place]
+        if self._days[row] == _NEVER:
+            raise KravoversiktError("KB-002", "the part is held back, and has no earlier documents")
+        return row
+
+    def packed_oversikt(self, row: int) -> bytes:
+        """The overview as it is stored, one zstd frame; found sound by its checksum the first time. Raises KB-002."""
+        frame = self._packed("oversikt", row)
+        if not self._sound[row]:
+            self.unpack(frame)
+            self._sound[row] = 1
+        return frame
+
+    def unpack(self, frame: bytes) -> bytes:
+        """What a stored frame holds. Raises KB-002 when it is damaged."""
+        try:
+            return self._content(frame)
+        except (ValueError, zstandard.ZstdError) as error:
+            raise KravoversiktError("KB-002", "the published snapshot cannot be read") from error
+
+    def window(self, kind: str, row: int, part: str, period: Period) -> bytes:
+        """The document of a period. Raises KB-007 when nothing is in it, KB-002 when it is damaged."""
+        body = self._window(kind, row, self._frame(kind, row), period)
         if not body:
             raise KravoversiktError("KB-007", "there is nothing in the period for this part")
         fra, til = period.fra_og_med, period.til_og_med
@@ -80,11 +159,11 @@ class Snapshot:
 
     def history(self, kind: str, part: str) -> bytes:
         """The whole history of the kind, without ``periode``; the overview itself for ``oversikt``."""
-        row = self._row(part)
+        row = self.find(part)
         frame = self._frame(kind, row)
         if kind == "oversikt":
             return frame
-        return self._envelope(kind, part, "", frame[8 * self._number(kind, "antall", row) :])
+        return self._envelope(kind, part, "", frame[8 * self._columns[f"{kind}_antall"][row] :])
 
     @staticmethod
     def _envelope(kind: str, part: str, periode: str, body: bytes) -> bytes:
@@ -93,7 +172,7 @@ class Snapshot:
 
     def _window(self, kind: str, row: int, frame: bytes, period: Period) -> bytes:
         """The fragments dated within the period: two searches among the words, one slice."""
-        antall = self._number(kind, "antall", row)
+        antall = self._columns[f"{kind}_antall"][row]
         words = memoryview(frame)[: 8 * antall].cast("q")
         first = bisect_left(words, _word(period.fra_og_med))
         last = bisect_left(words, _word(period.til_og_med) + (1 << END_BITS))
@@ -101,33 +180,63 @@ class Snapshot:
         end = words[last - 1] & END_MASK if last else 0
         return frame[8 * antall + start : 8 * antall + end]
 
-    def _row(self, part: str) -> int:
-        row = bisect_left(range(len(self._parts)), part, key=lambda i: self._parts[i].as_py())
-        if row == len(self._parts) or self._parts[row].as_py() != part:
-            raise KravoversiktError("KB-009", "the part is unknown")
-        if not self._columns["snapshotdato"][row].is_valid:
-            raise KravoversiktError("KB-002", "the part is held back, and has no earlier documents")
-        return row
-
-    def _number(self, kind: str, what: str, row: int) -> int:
-        return int(self._columns[f"{kind}_{what}"][row].as_py())
-
     def _frame(self, kind: str, row: int) -> bytes:
-        length = self._number(kind, "length", row)
+        packed = self._packed(kind, row)
+        return self.unpack(packed) if packed else b""
+
+    def _packed(self, kind: str, row: int) -> bytes:
+        length = self._columns[f"{kind}_length"][row]
         if not length:
             return b""
-        offset = self._number(kind, "offset", row)
+        offset = self._columns[f"{kind}_offset"][row]
         try:
-            packed = self._segment(self._columns["segment"][row].as_py())[offset : offset + length]
-            return self._content(packed)
-        except (OSError, ValueError, zstandard.ZstdError) as error:
+            return self._segment(self._segment_names[self._segment_of[row]])[offset : offset + length]
+        except (OSError, ValueError) as error:
             raise KravoversiktError("KB-002", "the published snapshot cannot be read") from error
 
     def _segment(self, name: str) -> mmap.mmap:
         if name not in self._segments:
-            with (self.folder / "documents" / f"{name}.zst").open("rb") as file:
+            with self._segment_path(name).open("rb") as file:
                 self._segments[name] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         return self._segments[name]
+
+    def _segment_path(self, name: str) -> Path:
+        """Where a segment's file lies."""
+        return self.folder / "documents" / f"{name}.zst"
+
+
+_NEVER = -(2**62)
+"""In place of the day of documents that don't exist."""
+
+
+def _key(part: str) -> int:
+    """A number that orders as the part's text does: 9 digits come right before the 11 that begin with them.
+
+    -1, which no part has, for a text that is no part's number.
+    """
+    if len(part) not in (9, 11) or not (part.isascii() and part.isdigit()):
+        return -1
+    return int(part.ljust(11, "0")) * 2 + (len(part) == 11)
+
+
+def _chunk(column: pa.ChunkedArray) -> pa.Array:
+    """The column in one piece; the mapped file itself when it is written in one."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _numbers(column: pa.Array) -> memoryview:
+    """An int64 column without nulls as a sequence of numbers."""
+    if column.type != pa.int64() or column.null_count:
+        raise ValueError("a column of the index is not of its type")
+    start, buffer = column.offset, column.buffers()[1]
+    numbers = memoryview(buffer if buffer is not None else b"").cast("B")
+    return numbers[8 * start : 8 * (start + len(column))].cast("q")
+
+
+@lru_cache(maxsize=64)
+def _day(days: int) -> date:
+    """The day so many days after 1970 began; a snapshot has few of them."""
+    return date.fromordinal(days + EPOCH_ORDINAL)
 
 
 def _word(day: date) -> int:

@@ -18,7 +18,7 @@ LAYERS = {
 
 DAGSTER_ONLY_IN = {"pipelines"}
 READS_ENVIRONMENT = {"pipelines/settings.py"}
-SETS_ENVIRONMENT = {"pipelines/run.py", "cli/ui.py"}
+SETS_ENVIRONMENT = {"pipelines/run.py", "cli/ui.py", "cli/serve.py"}
 
 
 def files(*layers):

@@ -1,0 +1,189 @@
+"""From a request to its answer: one pure function over what is published. No server is needed to call it."""
+
+import gzip
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import zstandard
+
+from serving.access import Gate
+from serving.errors import KravoversiktError
+from serving.etag import etag, matches
+from serving.logs import About, Answered, Logs
+from serving.metrics import Metrics
+from serving.request import (
+    Asked,
+    Request,
+    check_accept,
+    check_size_and_method,
+    content_coding,
+    correlation_id,
+    find_route,
+    open_path,
+    parse,
+)
+from serving.routes import METHODS
+from serving.store import Snapshot
+from serving.switch import Published
+
+JSON = "application/json"
+METRICS = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Response(NamedTuple):
+    """One answer. To HEAD the body is empty, and ``content-length`` says what it would have been."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+class Page(NamedTuple):
+    """A page that is the same for everyone."""
+
+    body: bytes
+    headers: tuple[tuple[str, str], ...]
+
+
+class App:
+    """Answers requests: by what is published, to whom the gate admits."""
+
+    def __init__(
+        self, published: Published, gate: Gate, logs: Logs, metrics: Metrics, pages: Mapping[str, Page]
+    ) -> None:
+        self._published = published
+        self._gate = gate
+        self._logs = logs
+        self._metrics = metrics
+        self._pages = pages
+
+    def handle(self, request: Request) -> Response:
+        """The answer; never raises."""
+        start = time.perf_counter()
+        method = request.method if request.method in METHODS else "other"
+        told = Told(Answered(correlation_id(request), method))
+        try:
+            response = self._answer(request, told)
+        except KravoversiktError as error:
+            response = _error(error, told.answer)
+        except Exception as error:
+            self._logs.unexpected(error, told.answer.korrelasjonsid)
+            response = _error(KravoversiktError("KB-001", "unexpected error"), told.answer)
+        response.headers.append(("korrelasjonsid", told.answer.korrelasjonsid))
+        if method == "HEAD" and response.body:
+            response.headers.append(("content-length", str(len(response.body))))
+            response = response._replace(body=b"")
+        self._tell(response, told, time.perf_counter() - start)
+        return response
+
+    def _answer(self, request: Request, told: "Told") -> Response:
+        """The order of the checks is the order of the errors (``serving.errors``)."""
+        check_size_and_method(request)
+        path = open_path(request)
+        if path:
+            told.answer.route = path
+            return self._open(path)
+        route, rettighetspakke, part = find_route(request)
+        told.answer.route = route.name
+        asked = parse(route, rettighetspakke, part, request.query)
+        told.about = about = About(part, rettighetspakke, str(asked.period) if asked.period else None)
+        check_accept(request)
+        told.answer.coding = coding = content_coding(request)
+        told.answer.consumer = self._gate.admit(request, asked).navn
+        snapshot = self._published.snapshot
+        if snapshot is None:
+            raise KravoversiktError("KB-002", "no snapshot is published")
+        about.snapshot = snapshot.folder.name
+        return document(snapshot, asked, coding, request.headers.get("if-none-match"))
+
+    def _open(self, path: str) -> Response:
+        if path in self._pages:
+            page = self._pages[path]
+            return Response(200, list(page.headers), page.body)
+        if path == "/metrics":
+            return Response(200, [("content-type", METRICS), ("cache-control", "no-store")], self._metrics.page())
+        status, said = (200, {"status": "live"}) if path == "/health/live" else self._ready()
+        return Response(status, [("content-type", JSON), ("cache-control", "no-store")], _json(said))
+
+    def _ready(self) -> tuple[int, dict[str, str | None]]:
+        """200 while there is something to serve and a way to check tokens, else 503.
+
+        A new snapshot that was refused is told of, and makes no difference while the old one is served.
+        """
+        snapshot, gate = self._published.snapshot, self._gate.ready()
+        ready = snapshot is not None and gate
+        return 200 if ready else 503, {
+            "status": "ready" if ready else "not ready",
+            "snapshot": snapshot.folder.name if snapshot else None,
+            "refused": self._published.refused,
+            "keys": "read" if gate else "missing",
+        }
+
+    def _tell(self, response: Response, told: "Told", seconds: float) -> None:
+        answer = told.answer
+        answer.status, answer.sent, answer.seconds = response.status, len(response.body), seconds
+        self._metrics.answered(answer)
+        self._logs.answered(answer, told.about)
+
+
+@dataclass(slots=True)
+class Told:
+    """What logs and figures are told of a request, as it comes to be known."""
+
+    answer: Answered
+    about: About | None = None
+
+
+def _error(error: KravoversiktError, answer: Answered) -> Response:
+    answer.kode, answer.consumer = error.kode, answer.consumer or error.consumer
+    body = _json({"kode": error.kode, "melding": error.melding, "korrelasjonsid": answer.korrelasjonsid})
+    headers = [("content-type", JSON), ("cache-control", "no-store"), *error.headers.items()]
+    return Response(error.status, headers, body)
+
+
+def document(snapshot: Snapshot, asked: Asked, coding: str, if_none_match: str | None) -> Response:
+    """A document, or 304 when the caller has it. Raises KB-009, KB-002 or KB-007.
+
+    An overview's tag is made of its stored frame, so that a 304 unpacks nothing; a window's of its text, so that it
+    stays when only what is outside the window changes.
+    """
+    row = snapshot.find(asked.part)
+    if asked.period is None:
+        content = snapshot.packed_oversikt(row)
+    else:
+        content = snapshot.window(asked.route.kind, row, asked.part, asked.period)
+    tag = etag(content, coding)
+    headers = [
+        ("etag", tag),
+        ("snapshot-date", _text(snapshot.date_of(row))),
+        ("cache-control", "private, no-cache"),
+        ("vary", "accept-encoding"),
+    ]
+    if snapshot.extracted_at:
+        headers.append(("extracted-at", snapshot.extracted_at))
+    if if_none_match and matches(if_none_match, tag):
+        return Response(304, headers, b"")
+    headers.append(("content-type", JSON))
+    if coding == "identity":
+        return Response(200, headers, content if asked.period else snapshot.unpack(content))
+    headers.append(("content-encoding", coding))
+    if asked.period is None and coding == "zstd":
+        return Response(200, headers, content)
+    return Response(200, headers, _coded(content if asked.period else snapshot.unpack(content), coding))
+
+
+def _coded(content: bytes, coding: str) -> bytes:
+    """Fast rather than small: it is done for every answer."""
+    return _zstd.compress(content) if coding == "zstd" else gzip.compress(content, 1, mtime=0)
+
+
+_zstd = zstandard.ZstdCompressor(level=1)
+_text = lru_cache(maxsize=64)(str)
+
+
+def _json(content: object) -> bytes:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,112 @@
+"""Figures for Prometheus, summed over all workers. No label says who anyone is; consumers go by configured names."""
+
+from collections import Counter as Counts
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from threading import Lock
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from serving.logs import Answered
+
+SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0)
+
+
+class Metrics:
+    """The figures of one worker; ``folder`` is where all workers keep theirs, or None when there is but one.
+
+    With a folder the environment variable ``PROMETHEUS_MULTIPROC_DIR`` must have named it before this module was
+    imported (``cli.serve`` does so).
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._registry = registry = CollectorRegistry()
+        self._requests = Counter(
+            "kravoversikt_requests",
+            "Requests answered, by route, status and code",
+            ("route", "status", "kode"),
+            registry=registry,
+        )
+        self._consumers = Counter(
+            "kravoversikt_consumer_requests", "Requests of known consumers", ("consumer", "status"), registry=registry
+        )
+        self._seconds = Histogram(
+            "kravoversikt_request_seconds",
+            "Time from a request's headers to its answer",
+            ("route",),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._bytes = Counter("kravoversikt_response_bytes", "Bytes of bodies", ("route",), registry=registry)
+        self._tokens = Counter("kravoversikt_tokens", "Tokens looked at, by cache", ("cache",), registry=registry)
+        self._switches = Counter("kravoversikt_snapshot_switches", "Snapshots taken into use", registry=registry)
+        # In a multi-worker server the worst worker counts.
+        self._parts = self._gauge("kravoversikt_snapshot_parts", "Known parts in the snapshot in use", "min")
+        self._day = self._gauge(
+            "kravoversikt_snapshot_date_seconds", "Midnight UTC of the date of the snapshot in use", "min"
+        )
+        self._refused = self._gauge("kravoversikt_snapshot_refused", "1 while the newest snapshot is refused", "max")
+        self._since: Counts[tuple[str, int, str | None, str | None]] = Counts()
+        self._sent: Counts[str] = Counts()
+        self._lock = Lock()
+        self._observe: dict[str, Callable[[float], None]] = {}
+
+    def _gauge(self, name: str, text: str, mode: str) -> Gauge:
+        return Gauge(name, text, registry=self._registry, multiprocess_mode=f"live{mode}")  # type: ignore[arg-type]
+
+    def answered(self, answer: Answered) -> None:
+        """Counts one answer. All but its time is only noted, and counted by ``flush``: the library takes longer."""
+        with self._lock:
+            self._since[answer.route, answer.status, answer.kode, answer.consumer] += 1
+            self._sent[answer.route] += answer.sent
+        observe = self._observe.get(answer.route)
+        if observe is None:
+            observe = self._observe[answer.route] = self._seconds.labels(answer.route).observe
+        observe(answer.seconds)
+
+    def flush(self) -> None:
+        """Counts what was noted."""
+        with self._lock:
+            since, self._since = self._since, Counts()
+            sent, self._sent = self._sent, Counts()
+        for (route, status, kode, consumer), count in since.items():
+            self._requests.labels(route, str(status), kode or "").inc(count)
+            if consumer:
+                self._consumers.labels(consumer, str(status)).inc(count)
+        for route, length in sent.items():
+            self._bytes.labels(route).inc(length)
+
+    def tokens(self, hits: int, misses: int) -> None:
+        """Counts look-ups in the token cache."""
+        self._tokens.labels("hit").inc(hits)
+        self._tokens.labels("miss").inc(misses)
+
+    def switched(self, parts: int, made_for: date) -> None:
+        """Tells of the snapshot that was taken into use."""
+        self._switches.inc()
+        self._parts.set(parts)
+        self._day.set(datetime.combine(made_for, time(), UTC).timestamp())
+
+    def refused(self, refused: bool) -> None:
+        """Tells whether the newest snapshot is refused."""
+        self._refused.set(int(refused))
+
+    def page(self) -> bytes:
+        """All figures as text; those of the other workers as they were a moment ago."""
+        self.flush()
+        if self._folder is None:
+            return generate_latest(self._registry)
+        forget_the_dead(self._folder)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, path=str(self._folder))
+        return generate_latest(registry)
+
+
+def forget_the_dead(folder: Path) -> None:
+    """Removes what workers that are no more said of themselves as they were; what they counted stays counted."""
+    for pid in {path.stem.rpartition("_")[2] for path in folder.glob("gauge_live*.db")}:
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            mark_process_dead(int(pid), str(folder))

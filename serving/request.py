@@ -1,0 +1,154 @@
+"""A request, and what it asks for: path, parameters and the headers that decide the form of the answer."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import unquote_plus
+from uuid import uuid4
+
+from serving.errors import HEADERS_TOO_LARGE, METHOD_NOT_ALLOWED, URL_TOO_LONG, KravoversiktError, beyond_the_codes
+from serving.period import Period, check_part
+from serving.routes import KORRELASJONSID, MAX_HEADERS, MAX_URL, METHODS, OPEN_ROUTES, RETTIGHETSPAKKER, ROUTES, Route
+
+
+class Request(NamedTuple):
+    """One request as it came. Names of headers are in lower case; one given twice is joined with a comma."""
+
+    method: str
+    path: str
+    """Decoded, as the server hands it over: what is then no plain ASCII is no path of ours."""
+    query: str
+    headers: Mapping[str, str]
+
+
+class Asked(NamedTuple):
+    """The document that is asked for."""
+
+    route: Route
+    rettighetspakke: str
+    part: str
+    period: Period | None
+
+
+_ROUTES = {route.name: route for route in ROUTES}
+_OPEN = {route.path for route in OPEN_ROUTES}
+_CORRELATION = re.compile(KORRELASJONSID.pattern or "", re.ASCII)
+
+
+def correlation_id(request: Request) -> str:
+    """The caller's id, or a new one when there is none that can stand in a header and in a log."""
+    given = request.headers.get("korrelasjonsid")
+    return given if given and _CORRELATION.fullmatch(given) else str(uuid4())
+
+
+def check_size_and_method(request: Request) -> None:
+    """Raises 414, 431 and 405, which need no look at what is asked for."""
+    if len(request.path) + len(request.query) > MAX_URL:
+        raise beyond_the_codes(URL_TOO_LONG, f"the URL is longer than {MAX_URL} characters")
+    if sum(map(len, request.headers)) + sum(map(len, request.headers.values())) > MAX_HEADERS:
+        raise beyond_the_codes(HEADERS_TOO_LARGE, f"the headers are longer than {MAX_HEADERS} characters")
+    if request.method not in METHODS:
+        allow = ", ".join(METHODS)
+        raise beyond_the_codes(METHOD_NOT_ALLOWED, f"the methods are {allow}", Allow=allow)
+
+
+def open_path(request: Request) -> str | None:
+    """The path when it is one that needs no token."""
+    return request.path if request.path in _OPEN else None
+
+
+def find_route(request: Request) -> tuple[Route, str, str]:
+    """The route, the rettighetspakke and the part as text. Raises KB-003."""
+    pieces = request.path.split("/")
+    if len(pieces) == 5 and pieces[0] == "" and pieces[1] == "v1" and pieces[2] in RETTIGHETSPAKKER:
+        route = _ROUTES.get(pieces[4])
+        if route:
+            return route, pieces[2], pieces[3]
+    raise KravoversiktError("KB-003", "unknown URL; /openapi.json tells those that are known")
+
+
+def parse(route: Route, rettighetspakke: str, part: str, query: str) -> Asked:
+    """What is asked for. Raises KB-006."""
+    check_part(part)
+    values = _parameters(route, query)
+    period = Period.parse(values.get("fraOgMed"), values.get("tilOgMed")) if route.query else None
+    return Asked(route, rettighetspakke, part, period)
+
+
+def _parameters(route: Route, query: str) -> dict[str, str]:
+    """The query's parameters. A name that isn't ours is told by its place: it could be a person's number."""
+    known = [parameter.name for parameter in route.query]
+    values: dict[str, str] = {}
+    for place, piece in enumerate(query.split("&") if query else (), 1):
+        name, _, value = piece.partition("=")
+        if "%" in name or "+" in name:
+            name = unquote_plus(name)
+        if name not in known:
+            ours = f"the parameters are {' and '.join(known)}" if known else f"{route.name} has no parameters"
+            raise KravoversiktError("KB-006", f"parameter {place} in the query is unknown; {ours}")
+        if name in values:
+            raise KravoversiktError("KB-006", f"{name} is given more than once")
+        values[name] = unquote_plus(value) if "%" in value or "+" in value else value
+    return values
+
+
+# Negotiation. The same few headers come again and again, so what they mean is remembered, a bounded number of them.
+
+_WEIGHT = re.compile(r"[ \t]*q[ \t]*=[ \t]*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)[ \t]*", re.ASCII | re.IGNORECASE)
+
+
+def check_accept(request: Request) -> None:
+    """Raises KB-008 when the caller doesn't take JSON."""
+    accept = request.headers.get("accept")
+    if accept is not None and not _takes_json(accept):
+        raise KravoversiktError("KB-008", "only application/json is served")
+
+
+@lru_cache(maxsize=256)
+def _takes_json(accept: str) -> bool:
+    """The most exact range that fits decides (RFC 9110, 12.5.1)."""
+    ranges = _weights(accept)
+    for name in ("application/json", "application/*", "*/*"):
+        if name in ranges:
+            return ranges[name] > 0
+    return not accept.strip()
+
+
+CODINGS = ("zstd", "gzip", "identity")
+"""Content codings, the preferred first."""
+
+
+def content_coding(request: Request) -> str:
+    """The coding of the answer. Raises KB-008 when the caller takes none of ours, not even the plain one."""
+    accepted = request.headers.get("accept-encoding")
+    coding = _best_coding(accepted) if accepted else "identity"
+    if coding is None:
+        raise KravoversiktError("KB-008", f"the content codings are {', '.join(CODINGS)}")
+    return coding
+
+
+@lru_cache(maxsize=256)
+def _best_coding(accepted: str) -> str | None:
+    """The coding with the highest weight (RFC 9110, 12.5.3); one not spoken of weighs as ``*``, identity is allowed."""
+    weights = _weights(accepted)
+    weights.setdefault("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
+    weights.setdefault("zstd", weights.get("*", 0.0))
+    weights.setdefault("identity", min(weights.get("*", 0.001), 0.001))
+    best = max(CODINGS, key=lambda coding: weights[coding])
+    return best if weights[best] > 0 else None
+
+
+def _weights(header: str) -> dict[str, float]:
+    """Each name of a list with its weight, 1 when none is given; 0 when it isn't a weight."""
+    weights: dict[str, float] = {}
+    for item in header.split(","):
+        name, *parameters = item.split(";")
+        weight = 1.0
+        for parameter in parameters:
+            if parameter.strip()[:1] in "qQ":
+                match = _WEIGHT.fullmatch(parameter)
+                weight = float(match[1]) if match else 0.0
+        if name.strip():
+            weights[name.strip().lower()] = weight
+    return weights

@@ -1,0 +1,188 @@
+"""The settings of the server: one TOML file, and what the command line says."""
+
+import ipaddress
+import secrets
+import socket
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from serving.consumers import ConsumersError, faults, read_consumers
+
+TEST_ISSUER = "urn:kravoversikt:test-only"
+"""Who signs the throwaway tokens of ``serving.throwaway``."""
+
+WELL_KNOWN = ".well-known/oauth-authorization-server"
+
+
+class SettingsError(Exception):
+    """The settings are wrong, or don't go together; the message says what and the cure."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Issuer(_Section):
+    """Who signs a kind of token, and where its keys are."""
+
+    issuer: str
+    jwks_file: Path | None = None
+    """Keys from a file, for tests and closed networks, instead of discovery."""
+    metadata: str | None = None
+    """Address of the issuer's metadata (RFC 8414) when it isn't under the issuer's own."""
+    audience: str | None = None
+    """When given, ``aud`` must be or hold it."""
+    refresh_seconds: Annotated[float, Field(gt=0)] = 600
+    refresh_floor_seconds: Annotated[float, Field(ge=0)] = 30
+
+    def address(self) -> str:
+        """Where the metadata are."""
+        host = self.issuer if "://" in self.issuer else f"https://{self.issuer}"
+        return self.metadata or f"{host.rstrip('/')}/{WELL_KNOWN}"
+
+
+class Maskinporten(Issuer):
+    """Access tokens."""
+
+    issuer: str = "https://maskinporten.no/"
+    scope: str = "skatteetaten:kravogbetalinger"
+    consent_resource: str = "ske-samtykke-krav-og-betalinger"
+
+
+class Altinn(Issuer):
+    """Consent tokens."""
+
+    issuer: str = "altinn.no"
+    service_code: str = "5928_202301"
+
+
+class Log(_Section):
+    """Where the logs go: a path, ``-`` for standard output, or empty for nowhere."""
+
+    access: str = "-"
+    audit: str = "-"
+    hash_key_file: Path | None = None
+
+
+class Settings(_Section):
+    """Everything that the server needs to know."""
+
+    home: Path
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    consumers_file: Path | None = None
+    maskinporten: Maskinporten | None = None
+    altinn: Altinn | None = None
+    log: Log = Log()
+    poll_seconds: Annotated[float, Field(gt=0, le=3600)] = 1.0
+    header_seconds: Annotated[int, Field(ge=1, le=60)] = 10
+    shutdown_seconds: Annotated[int, Field(ge=1, le=1800)] = 30
+    connections: Annotated[int, Field(ge=128, le=1_000_000)] = 10_000
+    auth: bool = True
+
+
+def read_settings(file: Path | None, **given: object) -> Settings:
+    """The settings of a file (paths in it are relative to it) with those given instead. Raises ``SettingsError``."""
+    content: dict[str, object] = {}
+    try:
+        if file:
+            content = _absolute(tomllib.loads(file.read_text("utf-8")), file.resolve().parent)
+        settings = Settings.model_validate(_merged(content, given))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{file}: {getattr(error, 'strerror', None) or error}") from error
+    except ValidationError as error:
+        raise SettingsError(f"settings: {faults(error)}") from error
+    _check(settings)
+    return settings
+
+
+def _merged(content: dict[str, object], given: dict[str, object]) -> dict[str, object]:
+    """What was given goes before the file; of a section, only what the file leaves open."""
+    merged = dict(content)
+    for name, value in given.items():
+        own = content.get(name)
+        if isinstance(value, dict) and isinstance(own, dict):
+            merged[name] = value | own
+        elif value is not None:
+            merged[name] = value
+    return merged
+
+
+def _absolute(content: dict[str, object], folder: Path) -> dict[str, object]:
+    """The same with the paths of files made absolute."""
+    paths = {"home", "consumers_file", "jwks_file", "hash_key_file"}
+    logs = {"access", "audit"}
+    made: dict[str, object] = {}
+    for name, value in content.items():
+        if isinstance(value, dict):
+            made[name] = _absolute(value, folder)
+        elif isinstance(value, str) and (name in paths or (name in logs and value not in ("", "-"))):
+            made[name] = str(folder / value)
+        else:
+            made[name] = value
+    return made
+
+
+def _check(settings: Settings) -> None:
+    """What must hold together; everything that is wrong is told at once."""
+    wrong = []
+    loopback = is_loopback(settings.host)
+    if not settings.auth and not loopback:
+        wrong.append("--no-auth is only for a loopback address: use --host 127.0.0.1, or give --config with tokens")
+    if any(one and one.issuer == TEST_ISSUER for one in (settings.maskinporten, settings.altinn)) and not loopback:
+        wrong.append("test keys are only for a loopback address: use --host 127.0.0.1, or --config with real issuers")
+    if settings.auth and not settings.maskinporten:
+        wrong.append("nothing says how callers are known: give --config, or --test-keys or --no-auth to try it out")
+    if settings.auth and not settings.consumers_file:
+        wrong.append("consumers_file is missing: without it nobody is granted anything")
+    if settings.auth and not settings.log.hash_key_file:
+        wrong.append("log.hash_key_file is missing: audit needs a key that stays; openssl rand -hex 32 makes one")
+    if settings.log.hash_key_file and len(_bytes_of(settings.log.hash_key_file)) < 32:
+        wrong.append("log.hash_key_file must be there and hold at least 32 bytes")
+    if settings.consumers_file:
+        try:
+            read_consumers(settings.consumers_file)
+        except ConsumersError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise SettingsError("\n".join(wrong))
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes().strip()
+    except OSError:
+        return b""
+
+
+def hash_key(settings: Settings) -> bytes:
+    """The key of the hashes in the logs; without a file (``--no-auth``) one that lasts while the server runs."""
+    return _bytes_of(settings.log.hash_key_file) if settings.log.hash_key_file else secrets.token_bytes(32)
+
+
+def check_port(settings: Settings) -> None:
+    """Raises ``SettingsError`` when the port can't be listened on.
+
+    The server's sockets share a port, so that its workers can: a second server would take half of the requests.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+            probe.listen()
+        except OSError as error:
+            said = f"{settings.host} port {settings.port}: {error.strerror}; give another --host or --port"
+            raise SettingsError(said) from error
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

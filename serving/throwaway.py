@@ -1,0 +1,149 @@
+"""Throwaway keys and tokens, to call the secured interface on one's own machine. For tests only, and marked so.
+
+    <folder>/TEST-ONLY.txt   says so
+            private.pem      the key that signs, readable by its owner only
+            jwks.json        its public half, as an issuer publishes it
+            consumers.toml   one consumer, granted everything
+            log-hash.key     the key of the hashes in the audit log
+
+A server takes them with ``--test-keys``, on a loopback address only.
+"""
+
+import json
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
+
+from serving.consent import AUTHORITY, NORWEGIAN
+from serving.consumers import read_consumers
+from serving.settings import TEST_ISSUER, Altinn, Maskinporten
+
+ISSUER = TEST_ISSUER
+KID = "test-only"
+CONSUMER = "999999999"
+"""A number with right check digits that is no one's."""
+
+_WARNING = "These keys are throwaway keys, made by `kravoversikt token`. Never use them where others can reach.\n"
+
+
+def make_keys(folder: Path) -> None:
+    """Makes the folder and what is missing in it; what is there stays. Two at a time make one."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / "TEST-ONLY.txt").write_text(_WARNING)
+    if not (folder / "private.pem").exists():
+        _write(folder / "private.pem", _private_key())
+    key = serialization.load_pem_private_key((folder / "private.pem").read_bytes(), None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise TypeError("private.pem must hold an RSA key")
+    jwk = RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    _write(folder / "jwks.json", json.dumps({"keys": [jwk | {"kid": KID, "use": "sig", "alg": "RS256"}]}))
+    _write(folder / "consumers.toml", _CONSUMERS)
+    _write(folder / "log-hash.key", secrets.token_hex(32))
+
+
+def _private_key() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return key.private_bytes(*form).decode()
+
+
+_CONSUMERS = f"""# For tests only.
+[[consumer]]
+organisasjonsnummer = "{CONSUMER}"
+navn = "test-only"
+rettighetspakker = ["finans", "regnskapssystem"]
+requests_per_second = 100000
+burst = 100000
+"""
+
+
+def _write(path: Path, content: str) -> None:
+    """Writes the file whole, readable by its owner only; another that came first stays."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(content)
+    try:
+        path.hardlink_to(part)
+    except FileExistsError:
+        pass
+    finally:
+        part.unlink()
+
+
+def settings_for(folder: Path) -> dict[str, Any]:
+    """The settings with which a server takes these keys, for access tokens and consent tokens."""
+    return {
+        "maskinporten": Maskinporten(issuer=ISSUER, jwks_file=folder / "jwks.json"),
+        "altinn": Altinn(issuer=ISSUER, jwks_file=folder / "jwks.json"),
+        "consumers_file": folder / "consumers.toml",
+        "log": {"hash_key_file": folder / "log-hash.key"},
+    }
+
+
+def consumer_of(folder: Path) -> str:
+    """The organisation number of the first consumer in the folder."""
+    return next(iter(read_consumers(folder / "consumers.toml")))
+
+
+def actor(number: str) -> dict[str, str]:
+    """An organisation as ISO 6523 writes it."""
+    return {"authority": AUTHORITY, "ID": f"{NORWEGIAN}{number}"}
+
+
+def urn(number: str) -> str:
+    """A part as Altinn's consents write it."""
+    kind = "organization" if len(number) == 9 else "person"
+    return f"urn:altinn:{kind}:identifier-no:{number}"
+
+
+def access_token(
+    folder: Path, *, part: str | None, consumer: str = CONSUMER, seconds: int = 3600, **claims: Any
+) -> str:
+    """An access token like Maskinporten's, with the part's consent when there is a part. ``claims`` come on top."""
+    now = int(time.time())
+    settings = Maskinporten()
+    said: dict[str, Any] = {
+        "iss": ISSUER,
+        "scope": settings.scope,
+        "token_type": "Bearer",
+        "client_id": "test-only",
+        "jti": secrets.token_urlsafe(16),
+        "iat": now,
+        "exp": now + seconds,
+        "consumer": actor(consumer),
+    }
+    if part:
+        resource = {"type": "urn:altinn:resource", "value": settings.consent_resource}
+        consent = {"type": "urn:altinn:consent", "from": urn(part), "to": actor(consumer)}
+        valid_to = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(now + seconds))
+        rights = [{"action": ["consent"], "resource": [resource]}]
+        said["authorization_details"] = [consent | {"validTo": valid_to, "consentRights": rights}]
+    return sign(folder, said | claims)
+
+
+def consent_token(folder: Path, *, part: str, consumer: str = CONSUMER, seconds: int = 3600, **claims: Any) -> str:
+    """A consent token like Altinn's. ``claims`` come on top."""
+    now = int(time.time())
+    said = {
+        "iss": ISSUER,
+        "nbf": now,
+        "exp": now + seconds,
+        "OfferedBy": part,
+        "CoveredBy": consumer,
+        "DelegatedDate": now,
+        "ValidToDate": now + seconds,
+        "Services": [Altinn().service_code],
+    }
+    return sign(folder, said | claims)
+
+
+def sign(folder: Path, claims: dict[str, Any], *, algorithm: str = "RS256", kid: str = KID) -> str:
+    """The claims as a token, signed with the folder's key."""
+    return jwt.encode(claims, (folder / "private.pem").read_text(), algorithm=algorithm, headers={"kid": kid})

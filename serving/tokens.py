@@ -1,0 +1,117 @@
+"""Signed tokens: verified once, then remembered until they expire or the issuer's keys change."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import jwt
+
+from serving.keys import KeySet
+
+ALGORITHMS = ["RS256", "RS384", "RS512"]
+"""The only ones: those of Maskinporten. So neither ``none`` nor a public key taken for a shared secret."""
+
+MAX_TOKEN = 16_000
+"""Characters; a longer one isn't looked at."""
+
+Kept = TypeVar("Kept")
+
+
+class TokenError(Exception):
+    """The token isn't valid; the message says why, and holds nothing of the token."""
+
+
+class NoKeysError(Exception):
+    """No token can be checked: the issuer's keys have never been read."""
+
+
+class Tokens(Generic[Kept]):
+    """Verifies the tokens of one issuer. ``read`` makes of a valid token's claims what is remembered of it."""
+
+    def __init__(
+        self,
+        keys: KeySet,
+        issuer: str,
+        read: Callable[[dict[str, Any]], Kept],
+        *,
+        audience: str | None = None,
+        required: tuple[str, ...] = ("iss", "exp", "iat"),
+        leeway: int = 10,
+        remembered: int = 10_000,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``leeway``: seconds that clocks may differ. ``read`` raises ``TokenError`` for claims not as they must be."""
+        self._keys = keys
+        self._issuer = issuer
+        self._read = read
+        self._audience = audience
+        self._required = list(required)
+        self._leeway = leeway
+        self._remembered = remembered
+        self._clock = clock
+        self._cache: dict[str, tuple[float, Kept]] = {}
+        self._generation = keys.generation
+        self.hits = 0
+        self.misses = 0
+
+    def ready(self) -> bool:
+        """Whether there are keys to verify with."""
+        return bool(self._keys)
+
+    def verify(self, token: str) -> Kept:
+        """What the token says. Raises ``TokenError`` or ``NoKeysError``."""
+        if self._generation != self._keys.generation:
+            self._generation = self._keys.generation
+            self._cache.clear()
+        known = self._cache.get(token)
+        if known is not None:
+            if known[0] + self._leeway > self._clock():
+                self.hits += 1
+                return known[1]
+            del self._cache[token]
+            raise TokenError("the token has expired")
+        self.misses += 1
+        expires, kept = self._verify(token)
+        while len(self._cache) >= self._remembered:
+            del self._cache[next(iter(self._cache))]
+        self._cache[token] = (expires, kept)
+        return kept
+
+    def _verify(self, token: str) -> tuple[float, Kept]:
+        if not self._keys:
+            raise NoKeysError
+        if len(token) > MAX_TOKEN:
+            raise TokenError("the token is too long")
+        try:
+            claims = jwt.decode(
+                token,
+                self._key(token),
+                algorithms=ALGORITHMS,
+                issuer=self._issuer,
+                audience=self._audience,
+                leeway=self._leeway,
+                options={"require": self._required, "verify_aud": self._audience is not None},
+            )
+        except (jwt.InvalidTokenError, ValueError, TypeError, RecursionError, OverflowError) as error:
+            raise TokenError(_SAID.get(type(error), "the token is not valid")) from error
+        return float(claims["exp"]), self._read(claims)
+
+    def _key(self, token: str) -> Any:
+        header = jwt.get_unverified_header(token)
+        kid = header.get("kid")
+        if header.get("alg") not in ALGORITHMS:
+            raise TokenError(f"the token must be signed with one of {', '.join(ALGORITHMS)}")
+        key = self._keys.get(kid) if isinstance(kid, str) else None
+        if key is None:
+            raise TokenError("the token's key is not one of the issuer's")
+        return key
+
+
+_SAID: dict[type[Exception], str] = {
+    jwt.ExpiredSignatureError: "the token has expired",
+    jwt.ImmatureSignatureError: "the token is not valid yet",
+    jwt.InvalidIssuedAtError: "iat is not a time",
+    jwt.InvalidIssuerError: "the token is another issuer's",
+    jwt.InvalidAudienceError: "the token is meant for another service",
+    jwt.MissingRequiredClaimError: "the token lacks iss, exp or iat",
+}

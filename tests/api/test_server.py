@@ -1,0 +1,281 @@
+"""A real server over loopback: several workers, snapshots that change under load, the end."""
+
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+
+from serving.metrics import forget_the_dead
+from serving.server import Agreements
+from serving.store import Snapshot
+from serving.throwaway import access_token, make_keys
+from tests.api.running import ROOT, A, free_port, publish, wait_until_ready
+from tests.nights import Nights, S
+from tests.plain.statement import innbetaling, rows
+from tests.plain.write import write_delivery
+
+OVERSIKT = f"/v1/finans/{A}/oversikt"
+KRAV = f"/v1/finans/{A}/krav?fraOgMed=2026-01-01&tilOgMed=2026-12-31"
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """A home with two nights whose overviews of A differ; the last is published."""
+    folder = tmp_path_factory.mktemp("server")
+    publish(folder)
+    write_delivery(folder / "inbox", "skatt", 2, "endring", rows(innbetaling("A7", A, "1.00", "2026-02-05")))
+    Nights(folder, count=1).publish(S + timedelta(days=1))
+    return folder / "home"
+
+
+@pytest.fixture
+def home(two, tmp_path):
+    return shutil.copytree(two, tmp_path / "home", symlinks=True)
+
+
+@contextmanager
+def serving(home, folder, *options, settings=""):
+    """The command itself; ends it when the test hasn't."""
+    make_keys(folder)
+    port, log = free_port(), folder / "server.log"
+    (folder / "serving.toml").write_text(f"poll_seconds = 0.05\n{settings}")
+    words = ["--home", home, "--port", port, "--config", folder / "serving.toml", "--test-keys", folder, *options]
+    command = [sys.executable, "-c", "from cli.main import main; main()", "serve", *map(str, words)]
+    with log.open("w") as out:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
+        try:
+            wait_until_ready(process, port, log)
+            yield process, port
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            assert process.wait(40) == 0, log.read_text()
+
+
+def get(port, path, token=None, connection=None, method="GET", **headers):
+    """Status, headers and body."""
+    own = connection or http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    own.request(method, path, headers=({"Authorization": f"Bearer {token}"} if token else {}) | headers)
+    answer = own.getresponse()
+    body = answer.read()
+    if not connection:
+        own.close()
+    return answer.status, {name.lower(): value for name, value in answer.getheaders()}, body
+
+
+def point(home, folder):
+    link = home / ".next"
+    link.symlink_to(folder)
+    link.replace(home / "current")
+
+
+def test_ten_switches_under_load(home, tmp_path):
+    """No answer fails, and each is whole of one snapshot: its bytes, its date and its tag belong together."""
+    folders = sorted((home / "snapshots").iterdir())
+    whole = {}
+    for folder in folders:
+        snapshot = Snapshot(folder)
+        whole[snapshot.document("oversikt", A)] = str(snapshot.snapshot_date(A))
+    assert len(whole) == 2
+    seen, wrong, over = set(), [], threading.Event()
+    with serving(home, tmp_path, "--workers", "2") as (_, port):
+        token = access_token(tmp_path, part=A)
+
+        def ask():
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            while not over.is_set():
+                status, headers, body = get(port, OVERSIKT, token, connection)
+                if status != 200 or whole.get(body) != headers["snapshot-date"]:
+                    wrong.append((status, headers, body))
+                seen.add((headers.get("etag"), headers.get("snapshot-date")))
+            connection.close()
+
+        asking = [threading.Thread(target=ask) for _ in range(8)]
+        for one in asking:
+            one.start()
+        for number in range(10):
+            point(home, folders[number % 2])
+            time.sleep(0.25)
+        over.set()
+        for one in asking:
+            one.join()
+    assert wrong == []
+    assert len(seen) == 2
+
+
+def test_without_a_snapshot_until_there_is_one_and_then_a_broken_one(two, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    port, log = free_port(), tmp_path / "log"
+    words = ["serve", "--home", home, "--port", port, "--no-auth"]
+    command = [sys.executable, "-c", "from cli.main import main; main()", *map(str, words)]
+    with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as process:
+        try:
+            _wait_for(port)
+            status, _, body = get(port, OVERSIKT)
+            assert (status, json.loads(body)["kode"]) == (503, "KB-002")
+            assert get(port, "/health/ready")[0] == 503
+            (home / "current").symlink_to(max((two / "snapshots").iterdir()))
+            wait_until_ready(process, port, log, 5)
+            assert get(port, OVERSIKT)[0] == 200
+            (home / "half").mkdir()
+            point(home, home / "half")
+            _wait_until(lambda: b'"refused":"half"' in get(port, "/health/ready")[2])
+            assert [get(port, path)[0] for path in ("/health/ready", OVERSIKT)] == [200, 200]
+            assert b"kravoversikt_snapshot_refused 1.0" in get(port, "/metrics")[2]
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _wait_for(port):
+    _wait_until(lambda: get(port, "/health/live")[0] == 200)
+
+
+def _wait_until(true, seconds=20):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            if true():
+                return
+        except OSError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError("it has not come true")
+
+
+def test_all_over_the_wire(two, tmp_path):
+    """HEAD, 304, codings and the open pages as a client gets them."""
+    snapshot = Snapshot.current(two)
+    with serving(two, tmp_path) as (_, port):
+        token = access_token(tmp_path, part=A)
+        status, headers, body = get(port, OVERSIKT, token)
+        assert (status, body) == (200, snapshot.document("oversikt", A))
+        head = get(port, OVERSIKT, token, method="HEAD")
+        assert (head[0], head[1]["content-length"], head[2]) == (200, str(len(body)), b"")
+        again = get(port, OVERSIKT, token, **{"If-None-Match": headers["etag"]})
+        assert (again[0], again[2]) == (304, b"")
+        assert again[1]["etag"] == headers["etag"]
+        packed = get(port, OVERSIKT, token, **{"Accept-Encoding": "zstd"})
+        assert packed[1]["content-encoding"] == "zstd"
+        assert snapshot.unpack(packed[2]) == body
+        assert get(port, KRAV, token)[0] == 200
+        for path in ("/openapi.json", "/docs", "/health/live", "/metrics"):
+            assert get(port, path)[0] == 200
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        for _ in range(3):  # a connection goes on after HEAD, 304 and an error
+            assert get(port, OVERSIKT, token, connection, "HEAD")[0] == 200
+            assert get(port, OVERSIKT, token, connection, **{"If-None-Match": "*"})[0] == 304
+            assert get(port, "/nowhere", token, connection)[0] == 404
+        connection.close()
+
+
+def test_figures_of_all_workers_and_what_is_logged_at_the_end(two, tmp_path):
+    settings = f'[log]\naccess = "{tmp_path}/access"\naudit = "{tmp_path}/audit"\nhash_key_file = "log-hash.key"\n'
+    with serving(two, tmp_path, "--workers", "3", settings=settings) as (_, port):
+        token = access_token(tmp_path, part=A)
+        for _ in range(60):
+            assert get(port, OVERSIKT, token)[0] == 200
+        time.sleep(0.5)
+        text = get(port, "/metrics")[2].decode()
+        assert float(re.search(r'requests_total\{kode="",route="oversikt",status="200"\} (\S+)', text)[1]) == 60
+        assert float(re.search(r'request_seconds_count\{route="oversikt"\} (\S+)', text)[1]) == 60
+        assert 'consumer_requests_total{consumer="test-only",status="200"} 60.0' in text
+        for _ in range(5):
+            get(port, OVERSIKT, token)
+    for name, more in (("audit", 0), ("access", 1)):
+        logged = [json.loads(line) for line in (tmp_path / name).read_text().splitlines()]
+        assert sum(line.get("route") == "oversikt" for line in logged) == 65
+        assert len(logged) >= 65 + more
+
+
+def test_the_rate_limit_holds_over_all_workers(two, tmp_path):
+    make_keys(tmp_path)
+    consumers = tmp_path / "consumers.toml"
+    consumers.write_text(
+        re.sub("requests_per_second.*\nburst.*", "requests_per_second = 0.01\nburst = 7", consumers.read_text())
+    )
+    with serving(two, tmp_path, "--workers", "3") as (_, port):
+        token = access_token(tmp_path, part=A)
+        answers = [get(port, OVERSIKT, token) for _ in range(30)]
+    assert [status for status, *_ in answers].count(200) == 7
+    limited = answers[-1]
+    assert limited[0] == 429
+    assert 1 <= int(limited[1]["retry-after"]) <= 100
+
+
+def test_what_is_under_way_is_finished(two, tmp_path):
+    """SIGTERM while a request's last line is still to come, and while a large answer is still to be read."""
+    with serving(two, tmp_path, "--workers", "2") as (process, port):
+        token = access_token(tmp_path, part=A)
+        half = socket.create_connection(("127.0.0.1", port), timeout=10)
+        half.sendall(f"GET {OVERSIKT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n".encode())
+        slow = socket.socket()
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.settimeout(10)
+        slow.connect(("127.0.0.1", port))
+        slow.sendall(b"GET /docs HTTP/1.1\r\nHost: a\r\n\r\n" * 50)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        half.sendall(b"\r\n")
+        assert half.recv(1000).startswith(b"HTTP/1.1 200")
+        received = b""
+        while piece := slow.recv(65536):
+            received += piece
+        assert received.count(b"HTTP/1.1 200") == 50
+        half.close()
+        slow.close()
+        assert process.wait(20) == 0
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.1", port), timeout=2)
+
+
+def test_a_worker_that_dies_is_replaced(two, tmp_path):
+    with serving(two, tmp_path) as (process, port):
+        children = _children(process.pid)
+        os.kill(max(children), signal.SIGKILL)
+        time.sleep(0.5)
+        _wait_for(port)
+        assert set(_children(process.pid)) != set(children)
+
+
+def _children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:  # noqa: PTH123  # not a file on disk
+        return [int(child) for child in file.read().split()]
+
+
+def test_workers_that_are_gone_tell_of_no_snapshot(tmp_path):
+    """Their snapshot is not the one in use any more; what they counted still counts."""
+    own = os.getpid()
+    names = ["gauge_livemin_{}.db", "gauge_livemax_{}.db", "counter_{}.db", "histogram_{}.db"]
+    for pid in (own, 2**22 + 1):
+        for name in names:
+            (tmp_path / name.format(pid)).touch()
+    forget_the_dead(tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {name.format(own) for name in names} | {name.format(2**22 + 1) for name in names[2:]}
+
+
+def test_agreements_that_are_wrong_take_nothing_back(tmp_path):
+    """A right that was taken away stays away, and a file that is wrong changes nothing."""
+    make_keys(tmp_path)
+    file = tmp_path / "consumers.toml"
+    agreed = Agreements(file)
+    file.write_text(file.read_text().replace('"finans", ', ""))
+    agreed.read_again()
+    file.write_text("rubbish")
+    agreed.read_again()
+    (consumer,) = agreed.consumers.values()
+    assert consumer.rettighetspakker == {"regnskapssystem"}

@@ -1,0 +1,258 @@
+"""Tokens are verified once and remembered; keys are read again when they must be. The attacks are in test_attacks."""
+
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from serving.keys import KeysError, KeySet, keys_by_discovery, keys_of_file, parse_jwks
+from serving.tokens import NoKeysError, TokenError, Tokens
+
+NOW = 1_800_000_000
+PRIVATE = {kid: rsa.generate_private_key(public_exponent=65537, key_size=2048) for kid in ("one", "two")}
+
+
+def jwk(kid, key=None, **changed):
+    key = key or PRIVATE[kid]
+    return RSAAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": kid, **changed}
+
+
+class Clock:
+    def __init__(self, now=NOW):
+        self.now = now
+
+    def __call__(self):
+        return self.now
+
+
+class Source:
+    """Keys that can be changed, and are counted when they are read."""
+
+    def __init__(self, *kids):
+        self.kids = kids
+        self.reads = 0
+
+    def __call__(self):
+        self.reads += 1
+        if not self.kids:
+            raise KeysError("none")
+        return parse_jwks({"keys": [jwk(kid) for kid in self.kids]})
+
+
+def token(kid="one", algorithm="RS256", **claims):
+    now = int(time.time())
+    return jwt.encode(
+        {"iss": "us", "iat": now, "exp": now + 100, **claims}, PRIVATE[kid], algorithm=algorithm, headers={"kid": kid}
+    )
+
+
+def tokens(source, clock=time.time, **changed):
+    keys = KeySet(source, every=1000, floor=0)
+    keys.refresh()
+    return Tokens(keys, "us", lambda claims: claims.get("say"), clock=clock, **changed), keys
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "RS384", "RS512"])
+def test_a_token_is_verified_once(algorithm):
+    verifier, _ = tokens(Source("one"))
+    good = token(algorithm=algorithm, say="hello")
+    assert [verifier.verify(good) for _ in range(3)] == ["hello"] * 3
+    assert (verifier.misses, verifier.hits) == (1, 2)
+
+
+@pytest.mark.parametrize("algorithm", ["PS256", "PS512"])
+def test_other_algorithms_of_the_same_key(algorithm):
+    verifier, _ = tokens(Source("one"))
+    with pytest.raises(TokenError, match="signed with"):
+        verifier.verify(token(algorithm=algorithm))
+
+
+def test_expiry_is_looked_at_on_every_hit():
+    clock = Clock(time.time())
+    verifier, _ = tokens(Source("one"), clock, leeway=10)
+    good = token()
+    verifier.verify(good)
+    clock.now += 105
+    assert verifier.verify(good) is None
+    clock.now += 10
+    with pytest.raises(TokenError, match="expired"):
+        verifier.verify(good)
+
+
+def test_what_is_remembered_is_bounded():
+    verifier, _ = tokens(Source("one"), remembered=3)
+    given = [token(jti=str(number)) for number in range(5)]
+    for one in given:
+        verifier.verify(one)
+    assert len(verifier._cache) == 3
+    verifier.verify(given[4])
+    verifier.verify(given[0])
+    assert (verifier.hits, verifier.misses) == (1, 6)
+
+
+def test_what_was_refused_is_not_remembered():
+    verifier, _ = tokens(Source("one"))
+    for _ in range(3):
+        with pytest.raises(TokenError):
+            verifier.verify(token(iss="others"))
+    assert not verifier._cache
+
+
+def test_nothing_is_remembered_when_the_keys_change():
+    """A key that the issuer has taken back signs nothing any more, not even what was good a moment ago."""
+    source = Source("one", "two")
+    verifier, keys = tokens(source)
+    old, new = token("one"), token("two")
+    verifier.verify(old)
+    source.kids = ("two",)
+    keys.get("unknown")
+    keys.refresh()
+    with pytest.raises(TokenError, match="key"):
+        verifier.verify(old)
+    verifier.verify(new)
+
+
+def test_the_same_keys_again_change_nothing():
+    source = Source("one")
+    verifier, keys = tokens(source)
+    verifier.verify(good := token())
+    keys.get("unknown")
+    keys.refresh()
+    verifier.verify(good)
+    assert (source.reads, keys.generation, verifier.hits) == (2, 1, 1)
+
+
+def test_old_keys_stay_when_new_ones_cannot_be_had():
+    source = Source("one")
+    verifier, keys = tokens(source)
+    source.kids = ()
+    keys.get("unknown")
+    keys.refresh()
+    assert source.reads == 2
+    verifier.verify(token())
+
+
+def test_without_keys_nothing_can_be_said():
+    verifier, _ = tokens(Source())
+    assert not verifier.ready()
+    with pytest.raises(NoKeysError):
+        verifier.verify(token())
+
+
+def test_keys_are_read_seldom():
+    source = Source("one")
+    keys = KeySet(source, every=1000, floor=1000)
+    for _ in range(100):
+        keys.refresh()
+        assert keys.get("unknown") is None
+    assert source.reads == 1
+
+
+@pytest.mark.parametrize("audience", ["me", ["others", "me"]])
+def test_audience(audience):
+    verifier, _ = tokens(Source("one"), audience="me")
+    verifier.verify(token(aud=audience))
+    for wrong in ({"aud": "others"}, {}):
+        with pytest.raises(TokenError, match=r"another service|lacks|not valid"):
+            verifier.verify(token(**wrong))
+
+
+# JWKS
+
+
+def test_only_rsa_keys_that_sign_and_are_long_enough():
+    short = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505  # meant
+    curve = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()).public_key(), as_dict=True)
+    listed = [
+        jwk("one", use="sig"),
+        jwk("encrypts", PRIVATE["two"], use="enc"),
+        jwk("short", short),
+        curve | {"kid": "curve"},
+        {"kty": "oct", "k": "AAAA", "kid": "secret"},
+        {"kty": "RSA", "kid": "half"},
+        {key: value for key, value in jwk("one").items() if key != "kid"},
+        jwk("one") | {"kid": 1},
+        "rubbish",
+    ]
+    assert set(parse_jwks({"keys": listed})) == {"one"}
+
+
+@pytest.mark.parametrize("jwks", [None, [], {}, {"keys": None}, {"keys": []}, {"keys": [{}]}, {"keys": "x"}, "x"])
+def test_no_keys_in_it(jwks):
+    with pytest.raises(KeysError):
+        parse_jwks(jwks)
+
+
+def test_a_file_that_is_not_there_or_not_json(tmp_path):
+    (tmp_path / "bad").write_text("{")
+    for name in ("none", "bad"):
+        with pytest.raises(KeysError, match=name):
+            keys_of_file(tmp_path / name)
+
+
+# Discovery
+
+
+class Issuer(BaseHTTPRequestHandler):
+    def do_GET(self):
+        status, body = self.server.answers.get(self.path, (404, b""))
+        self.send_response(status)
+        if status == 302:
+            self.send_header("Location", "/jwks")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def issuer():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Issuer)
+    server.base = f"http://127.0.0.1:{server.server_port}"
+    server.answers = {
+        "/metadata": (200, json.dumps({"issuer": "us", "jwks_uri": f"{server.base}/jwks"}).encode()),
+        "/jwks": (200, json.dumps({"keys": [jwk("one")]}).encode()),
+    }
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_discovery(issuer):
+    assert set(keys_by_discovery(f"{issuer.base}/metadata", "us")) == {"one"}
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("/metadata", (404, b"")),
+        ("/metadata", (200, b"{")),
+        ("/metadata", (200, b"[]")),
+        ("/metadata", (200, b"{}")),
+        ("/metadata", (200, b'{"jwks_uri": "file:///etc/passwd"}')),
+        ("/metadata", (200, b'{"jwks_uri": "http://elsewhere.example/jwks"}')),
+        ("/metadata", (302, b"")),
+        ("/jwks", (500, b"")),
+        ("/jwks", (200, b'{"keys": []}')),
+    ],
+    ids=str,
+)
+def test_discovery_that_leads_to_no_keys(issuer, path, answer):
+    issuer.answers[path] = answer
+    with pytest.raises(KeysError):
+        keys_by_discovery(f"{issuer.base}/metadata", "us")
+
+
+def test_metadata_of_another_issuer(issuer):
+    with pytest.raises(KeysError, match="another"):
+        keys_by_discovery(f"{issuer.base}/metadata", "https://them.example/")
