@@ -12,7 +12,8 @@ import pyarrow as pa
 import zstandard
 
 from bench.inbox import KINDS, delivered
-from transforms.documents import LEVEL, THREADS
+from schemas.store import frame_reader
+from transforms.documents import THREADS, compressor_of
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,15 @@ def _compress(snapshot: Path) -> float:
     seconds = 0.0
     with pa.memory_map(str(snapshot / "documents" / "index.arrow")) as source:
         index = pl.DataFrame(pl.from_arrow(pa.ipc.open_file(source).read_all()))
-    compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
+    content = frame_reader(path.read_bytes() for path in (snapshot / "documents").glob("*.dict"))
     for (segment,), rows in index.filter(pl.col("segment").is_not_null()).group_by("segment"):
         packed = (snapshot / "documents" / f"{segment}.zst").read_bytes()
         for kind in KINDS:
             places = rows.select(pl.col(f"{kind}_offset"), pl.col(f"{kind}_length")).filter(pl.nth(1) > 0).rows()
             if not places:
                 continue
-            frames = zstandard.ZstdDecompressor()
-            raw = [frames.decompress(packed[offset : offset + length]) for offset, length in places]
+            compressor = compressor_of(kind)
+            raw = [content(packed[offset : offset + length]) for offset, length in places]
             ends = [0, *accumulate(map(len, raw))]
             pairs = array("Q", chain.from_iterable((first, last - first) for first, last in pairwise(ends)))
             buffer = zstandard.BufferWithSegments(b"".join(raw), pairs.tobytes())
