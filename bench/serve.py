@@ -122,6 +122,8 @@ def _ours(home: Path, keys: Path, folder: Path, workers: int) -> Iterator[None]:
     with (folder / "serve.log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
             wait_until_it_answers(PORTS[OURS], "/health/ready")
+            if process.poll() is not None:
+                sys.exit(f"port {PORTS[OURS]} is taken by another program")
             yield
         finally:
             process.terminate()

@@ -169,3 +169,14 @@ def test_many_small_segments_become_one(home, monkeypatch):
             p: d for p, d in before.items() if p not in (OWNER, ENK)
         }
     assert len(inodes(home)) <= 4
+
+
+def test_without_hard_links_segments_are_copied(home, monkeypatch):
+    def refused(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(carry_over.os, "link", refused)
+    before, first = home.documents(), inodes(home)
+    assert built(home) == set()
+    assert home.documents() == before
+    assert not first & inodes(home)

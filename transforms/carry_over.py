@@ -7,6 +7,7 @@ in use of other segments is copied together into new ones, so what is not in use
 
 import mmap
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,10 +54,11 @@ def _segments(previous: Path, index: pl.DataFrame) -> pl.DataFrame:
 
 
 def _link(previous: Path, snapshot: Path, segment: str) -> None:
-    os.link(previous / "documents" / f"{segment}.zst", snapshot / "documents" / f"{segment}.zst")
-    for table in SEGMENT_TABLES:
-        file = f"tables/{table}/{segment}.parquet"
-        os.link(previous / file, snapshot / file)
+    for file in (f"documents/{segment}.zst", *(f"tables/{table}/{segment}.parquet" for table in SEGMENT_TABLES)):
+        try:
+            os.link(previous / file, snapshot / file)
+        except OSError:  # a file system without hard links, or a file with all the links it can have
+            shutil.copyfile(previous / file, snapshot / file)
 
 
 def _chunks(index: pl.DataFrame, segments: pl.DataFrame) -> Iterator[pl.DataFrame]:
