@@ -40,7 +40,7 @@ fuzz: .venv/installed
 	KRAVOVERSIKT_EXAMPLES=20 KRAVOVERSIKT_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest \
 	  tests/accept/test_accept_fuzz.py tests/test_against_plain.py
 
-# The server beside nginx, over the documents of 2,000 parts; about three minutes. Needs Debian's wrk and nginx-light.
+# The server beside nginx, over the documents of 2,000 parts; about five minutes. Needs Debian's wrk and nginx-light.
 bench-serve: .venv/installed
 	$(BIN)/python -m bench.serve
 
