@@ -52,7 +52,7 @@ bench: .venv/installed .venv-bench/installed
 bench-growth: .venv/installed
 	$(BIN)/python -m bench.growth $(SIZES)
 
-# The server beside nginx, over the documents of 2,000 parts; about three minutes. Needs Debian's wrk and nginx-light.
+# The server beside nginx, over the documents of 2,000 parts; about five minutes. Needs Debian's wrk and nginx-light.
 bench-serve: .venv/installed
 	$(BIN)/python -m bench.serve
 

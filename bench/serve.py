@@ -44,7 +44,7 @@ class Load:
     """How much and how long."""
 
     connections: int
-    seconds: float
+    seconds: int
     rounds: int
 
 
@@ -67,7 +67,7 @@ def main() -> None:
         stack.enter_context(nginx(folder / "www", folder / "nginx", PORTS[NGINX], arguments.workers))
         files = {(case, server): _requests(folder, case, server, tokens) for case in CASES for server in PORTS}
         print(f"{len(parts)} parts, {arguments.workers} processes each, {load.connections} connections, ", end="")
-        print(f"{load.rounds} rounds of {load.seconds:g} s, {os.cpu_count()} cores for server and load together\n")
+        print(f"{load.rounds} rounds of {load.seconds} s, {os.cpu_count()} cores for server and load together\n")
         full = _measure(files, load)
         _print("At full load", full)
         half = {
@@ -83,7 +83,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--asked", type=int, default=500, help="parts asked for, each with its own token [500]")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes of each server [cores]")
     parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--seconds", type=float, default=4, help="length of a run")
+    parser.add_argument("--seconds", type=int, default=4, help="length of a run, whole seconds [4]")
     parser.add_argument("--rounds", type=int, default=5)
     return parser.parse_args()
 

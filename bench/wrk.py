@@ -33,9 +33,9 @@ def write_requests(path: Path, requests: list[Request]) -> None:
     path.write_text("".join(f"{one.path}\t{one.token}\t{one.etag}\n" for one in requests))
 
 
-def wrk(port: int, requests: Path, *, connections: int, seconds: float, pause_ms: float = 0) -> Measured:
+def wrk(port: int, requests: Path, *, connections: int, seconds: int, pause_ms: float = 0) -> Measured:
     """One run on one thread. With a pause, each connection waits for its answer and then that long on average."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(SCRIPT), f"http://127.0.0.1:{port}"]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT), f"http://127.0.0.1:{port}"]
     done = subprocess.run(
         [*command, "--", str(requests), str(pause_ms)], capture_output=True, text=True, check=True, timeout=seconds + 60
     )
