@@ -26,8 +26,8 @@ def every_delivery_accepted(night: NightResource) -> dg.AssetCheckResult:
 
 @dg.asset_check(asset=deliveries, blocking=True)
 def sources_usable(night: NightResource) -> dg.AssetCheckResult:
-    """Every source of the last snapshot has a delivery to use, and none is too old."""
-    return _stop(night, "L3-SOURCE-OLD", "L3-SOURCE-GONE", "L3-NO-SOURCE")
+    """Every source of the last snapshot has a delivery to use, none is too old, and accepted rows are all there."""
+    return _stop(night, "L3-SOURCE-OLD", "L3-SOURCE-GONE", "L3-NO-SOURCE", "L3-ACCEPTED-LOST")
 
 
 @dg.asset_check(asset=posts)

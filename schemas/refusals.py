@@ -83,6 +83,7 @@ RUN = {
     "L3-INBOX-MISSING": "the inbox is not there",
     "L3-ACCEPTED-LOST": "the rows of an accepted delivery are gone from the home, or not all there",
     "L3-HOME-DAMAGED": "what the home has published cannot be read",
+    "L3-HOME-VERSION": "the home was made by a version of the program that keeps its snapshots in another form",
     "L3-SCHEMA": "a table's files do not all have the same columns",
     "L3-RECONCILE": "a control total does not reconcile",
 }

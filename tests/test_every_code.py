@@ -237,6 +237,7 @@ ELSEWHERE = {
     "L3-INBOX-MISSING": "test_survival.py",
     "L3-ACCEPTED-LOST": "test_survival.py",
     "L3-HOME-DAMAGED": "test_survival.py",
+    "L3-HOME-VERSION": "test_survival.py",
     "L3-RECONCILE": "test_reconcile.py",
 }
 ON_THEIR_OWN = {"L2-KEY-SOURCES", "L3-SCHEMA", "R-KEY-SOURCES-SAME", "R-SUPERSEDED"}

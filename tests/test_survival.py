@@ -77,6 +77,14 @@ def test_a_manifest_that_cannot_be_read_stops_the_run(published):
     assert codes(published.run()) == ["L3-HOME-DAMAGED"]
 
 
+def test_a_home_of_another_version_stops_the_run(published):
+    before = published.documents()
+    path = published.home / "current" / "manifest.json"
+    path.write_text(path.read_text().replace('"skjemaversjon": "2"', '"skjemaversjon": "1"'))
+    assert codes(published.run()) == ["L3-HOME-VERSION"]
+    assert published.documents() == before
+
+
 def test_without_an_inbox_the_run_stops(published):
     shutil.rmtree(published.inbox)
     published.inbox.write_text("not a folder")

@@ -133,6 +133,10 @@ class Night:
             self.stops = [self._stop("L3-HOME-DAMAGED", str(error))]
             raise StoppedError(self.stops) from error
         manifest = snapshot.read_manifest(previous) if previous else {"accepted": [], "used": []}
+        if previous and manifest["skjemaversjon"] != SCHEMA_VERSION:
+            text = f"its snapshots are of version {manifest['skjemaversjon']}, this program's of {SCHEMA_VERSION}"
+            self.stops = [self._stop("L3-HOME-VERSION", text)]
+            raise StoppedError(self.stops)
         accepted = [Accepted(**delivery) for delivery in manifest["accepted"]]
         self.sources = choose(self.settings.inbox, self.home / snapshot.DELIVERIES, accepted, self.progress)
         gone = {delivery["kilde"] for delivery in manifest["used"]} - set(self.sources.used)
