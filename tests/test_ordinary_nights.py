@@ -17,6 +17,7 @@ from tests.plain.statement import innbetaling, krav, kravforfall, part, plasseri
 from tests.plain.write import write_delivery
 from tests.test_against_plain import reference_files
 from transforms import carry_over
+from transforms.night import Night
 from transforms.snapshot import TABLE_NAMES, read_index
 
 
@@ -135,6 +136,53 @@ def test_a_part_held_back_keeps_its_documents_and_its_date_until_it_is_released(
     home.publish(S + timedelta(days=2))
     assert home.answer(A) == before
     assert built(home, krav("K-A", A, 100), day=S + timedelta(days=3)) == {A, B}
+
+
+def test_a_placement_that_came_and_went_while_its_part_was_held_back(home):
+    """No table shows where it was, though D's payout showed what it left of C's krav."""
+    used = plassering("P-CC", "MOTKRAV", "F-C2", "F-C", 50)
+    own = (krav("K-C2", C, 50), kravforfall("F-C2", "K-C2", 50, "2026-01-15"))
+    write_delivery(home.inbox, "mva", 2, "endring", rows(*own, used, krav("K-bad", C, 7)))
+    home.publish()
+    assert '"gjenstaaendeBeloep":-250.00' in home.answer(D)["utbetalinger"]
+    write_delivery(home.inbox, "mva", 3, "endring", rows(used | {"slettet": True}))
+    home.publish()
+    assert '"gjenstaaendeBeloep":-300.00' in home.answer(D)["utbetalinger"]
+
+
+def test_reference_data_that_changes_during_the_night_is_what_was_read(home, tmp_path, monkeypatch):
+    rates = tmp_path / "rates.csv"
+    rates.write_text("fra_dato,sats\n2026-01-01,1.00\n")
+    publish = Night.publish
+
+    def late(night):
+        rates.write_text("fra_dato,sats\n2026-01-01,2.00\n")
+        return publish(night)
+
+    monkeypatch.setattr(Night, "publish", late)
+    home.publish(rates=rates)
+    assert home.publish(rates=rates).counted("build", "built_parts") == 6
+
+
+def test_a_damaged_segment_is_not_carried_over(home):
+    before = home.documents()
+    segment = next((home.home / "current" / "documents").glob("*.zst"))
+    segment.write_bytes(segment.read_bytes()[:-9])
+    night = home.publish()
+    assert night.counted("build", "built_parts") == 6
+    assert home.documents() == before
+
+
+@pytest.mark.parametrize("name", ["findings.parquet", "reconciliation.json", "analytics.duckdb"])
+def test_what_the_next_night_does_not_need_may_be_gone(home, name):
+    (home.home / "current" / name).unlink()
+    assert built(home) == set()
+
+
+@pytest.mark.parametrize("name", ["documents/index.arrow", "tables/part/part.parquet", "held_back.parquet"])
+def test_what_the_next_night_needs_stops_it_when_it_is_gone(home, name):
+    (home.home / "current" / name).unlink()
+    assert [stop.code for stop in home.run().stops] == ["L3-HOME-DAMAGED"]
 
 
 def test_other_reference_data_builds_everything(home, tmp_path):

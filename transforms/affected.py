@@ -2,13 +2,13 @@
 
 A part's documents are made of its household's posts, of what its placements show of their far ends, of the
 reference data, and of the date through interest and what is overdue. So those parts are affected to which a
-changed post belongs or belonged, those at the other end of a placement on it, and those whose interest or
-overdue claims the date moves. A post has changed when a delivery used since the last snapshot names its key, or
-when it is quarantined tonight and was not then, or the other way about. ``docs/decisions`` has the argument why
-this is all; a test holds nights built this way to whole ones.
+changed post belongs or belonged, those at the other end of a placement on it, those paid out of a krav whose
+remaining has changed, and those whose interest or overdue claims the date moves. A post has changed when a
+delivery used since the last snapshot names its key, or when it is quarantined tonight and was not then, or the
+other way about. ``docs/decisions/0012`` has the argument why this is all; a test holds nights built this way to whole ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,20 @@ from transforms.sources import Accepted
 from transforms.sql import sql_text
 
 
-def why_all(manifest: dict[str, Any] | None, made_with: dict[str, Any], used: Sequence[Accepted]) -> str | None:
+def why_all(
+    manifest: dict[str, Any] | None, made_with: dict[str, Any], used: Sequence[Accepted], damaged: Collection[str]
+) -> str | None:
     """Why every part must be built anew, or None when only those affected need be.
 
-    ``manifest``: the previous snapshot's; ``made_with``: tonight's ``made_with``; ``used``: tonight's deliveries.
+    ``manifest``: the previous snapshot's, and ``damaged``, which of its files are not as it says; ``made_with``:
+    what tonight's documents are made with; ``used``: tonight's deliveries.
     """
     if manifest is None:
         return "nothing is published yet"
     if manifest["made_with"] != made_with:
         return "the program or the reference data is another"
+    if damaged:
+        return f"{len(damaged)} files of the previous snapshot are damaged or gone"
     before = {(use["kilde"], use["leveransenummer"]) for use in manifest["used"]}
     gone = before - {(use.kilde, use.leveransenummer) for use in used}
     new_full = any(use.type == "full" and (use.kilde, use.leveransenummer) not in before for use in used)
@@ -61,7 +66,8 @@ def build_affected(
         connection.execute(f"CREATE TEMP VIEW previous_{name} AS {rows_sql(previous, name)}")
     _find_changed(connection, previous, deliveries, changes)
     connection.execute("CREATE TEMP TABLE affected (part VARCHAR)")
-    for query in (*_OWNERS, _FAR_ENDS, _PAYOUTS, _RELEASED.format(file=sql_text(previous / HELD_BACK))):
+    connection.execute(f"CREATE TEMP VIEW previous_held_back AS FROM read_parquet({sql_text(previous / HELD_BACK)})")
+    for query in (*_OWNERS, _FAR_ENDS, _PAYOUTS, _PAYOUTS_OF_HELD_BACK, _RELEASED):
         connection.execute(f"INSERT INTO affected {query}")
     connection.register("moved", _moved_by_date(connection, rates, *dates).to_arrow())
     has_documents = read_index(previous).filter(pl.col("snapshotdato").is_not_null()).select("part")
@@ -141,7 +147,13 @@ _PAYOUTS = """
     WHERE plasseringstype = 'UTBETALING' AND kravforfallsidentifikator IN (FROM dues)"""
 """Whom a krav is paid out to whose remaining has changed: a payout shows it."""
 
-_RELEASED = "SELECT part FROM read_parquet({file}) ANTI JOIN held_back USING (part)"
+_PAYOUTS_OF_HELD_BACK = """
+    SELECT motpost_part FROM plassering_ends
+    WHERE plasseringstype = 'UTBETALING' AND forfall_part IN (SELECT part FROM previous_held_back)"""
+"""Whom a krav is paid out to whose part was held back: no table of the previous snapshot tells where placements
+were that came while it was, though the payout showed what they left of the krav."""
+
+_RELEASED = "SELECT part FROM previous_held_back ANTI JOIN held_back USING (part)"
 """Parts that were held back: their documents are older than the previous snapshot."""
 
 

@@ -49,6 +49,11 @@ def schemas(connection: duckdb.DuckDBPyConnection) -> dict[str, pl.Schema]:
     return {name: frame.drop("bucket").schema for name, frame in frames.items()}
 
 
+def let_go(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drops the tables with a row per post: nothing needs them once the buckets are written; building wants the memory."""
+    connection.execute("; ".join(f"DROP TABLE {name}" for name in ("placed", "plassering_ends", "forfall")))
+
+
 def _parts(buckets: int) -> str:
     """The parts to build, with their bucket: a multiplicative hash of the household's number."""
     return f"""

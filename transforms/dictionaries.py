@@ -30,7 +30,7 @@ def dictionary(kind: str) -> zstandard.ZstdCompressionDict:
 
 def keep_dictionaries(documents: Path, *previous: Path) -> None:
     """Copies what frames may need to where a snapshot's documents lie, from those of earlier snapshots too."""
-    for folder in (*previous, FOLDER):
+    for folder in (FOLDER, *previous):
         for path in folder.glob("*.dict"):
             if not (documents / path.name).exists():
                 shutil.copyfile(path, documents / path.name)

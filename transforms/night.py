@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from fractions import Fraction
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -30,7 +31,7 @@ from transforms.held_back import hold_back
 from transforms.posts import check_posts
 from transforms.report import Report, StoppedError, by_code, delivered_files, reported
 from transforms.sources import Accepted, Sources, choose
-from transforms.version import code_sha256
+from transforms.version import CODE
 
 OSLO = ZoneInfo("Europe/Oslo")
 SCHEMA_VERSION = "2"
@@ -53,7 +54,7 @@ class Settings:
     max_age_days: int = 3
     keep: int = 7
     workers: int = 2
-    memory: str = "1500MB"
+    memory: str = "2200MB"
     full: bool = False
 
     def __post_init__(self) -> None:
@@ -76,7 +77,11 @@ class Night:
     _connection: duckdb.DuckDBPyConnection | None = None
     _checked: bool = False
     _buckets: int = 0
+    _schemas: dict[str, pl.Schema] = field(default_factory=dict)
     _whole: bool = True
+    _damaged: list[str] = field(default_factory=list)
+    _rates: pl.DataFrame = field(default_factory=pl.DataFrame)
+    _kravtyper: pl.DataFrame = field(default_factory=pl.DataFrame)
     _rows: dict[str, int] = field(default_factory=dict)
     _expected: reconcile.Totals = field(default_factory=dict)
     _reconciliation: dict[str, Any] = field(default_factory=dict)
@@ -137,6 +142,17 @@ class Night:
             text = f"its snapshots are of version {manifest['skjemaversjon']}, this program's of {SCHEMA_VERSION}"
             self.stops = [self._stop("L3-HOME-VERSION", text)]
             raise StoppedError(self.stops)
+        damaged = snapshot.damaged_files(previous, manifest) if previous else []
+        self.stops = [
+            self._stop("L3-HOME-DAMAGED", f"{name} is gone, or not as long as it was")
+            for name in damaged
+            if name in snapshot.NEEDED or name.startswith("tables/")
+        ]
+        if self.stops:
+            raise StoppedError(self.stops)
+        self._damaged = [name for name in damaged if name.startswith("documents/")]
+        self._rates = reference.read_rates(self.settings.rates)
+        self._kravtyper = reference.read_kravtyper(self.settings.kravtyper)
         accepted = [Accepted(**delivery) for delivery in manifest["accepted"]]
         self.sources = choose(self.settings.inbox, self.home / snapshot.DELIVERIES, accepted, self.progress)
         gone = {delivery["kilde"] for delivery in manifest["used"]} - set(self.sources.used)
@@ -179,8 +195,7 @@ class Night:
         self._checked = True
         self.held_back = self.connection.sql("SELECT part FROM held_back").pl()["part"]
         self._hold_share()
-        kravtyper = reference.read_kravtyper(self.settings.kravtyper)
-        self.reports = reported(self.connection, kravtyper, self.sources.in_force)
+        self.reports = reported(self.connection, self._kravtyper, self.sources.in_force)
         said = dict(count_current(self.connection).select("tabell", "rader").iter_rows())
         posts = {name: self._one(f"SELECT count(*) FROM good_{name}") for name in TABLES}
         again = [self._one(f"SELECT count(*) FROM same_{name} ANTI JOIN bad_{name} USING (noekkel)") for name in TABLES]
@@ -217,10 +232,12 @@ class Night:
 
     def spread(self) -> dict[str, Any]:
         """Chooses the parts to build and spreads their posts over buckets of households."""
-        previous, kravtyper = self._previous(), reference.read_kravtyper(self.settings.kravtyper)
+        previous = self._previous()
         manifest = snapshot.read_manifest(previous) if previous else None
         whole = (
-            "asked for" if self.settings.full else affected.why_all(manifest, self._made_with(), self.sources.in_force)
+            "asked for"
+            if self.settings.full
+            else affected.why_all(manifest, self._made_with(), self.sources.in_force, self._damaged)
         )
         if previous is None or manifest is None or whole:
             affected.build_all(self.connection)
@@ -231,28 +248,28 @@ class Night:
                 previous,
                 self.home / snapshot.DELIVERIES,
                 [use for use in self.sources.in_force if (use.kilde, use.leveransenummer) not in before],
-                reference.read_rates(self.settings.rates),
+                self._rates,
                 (date.fromisoformat(manifest["snapshotdato"]), self.settings.snapshot_date),
             )
         self._whole = bool(whole)
-        self._buckets = buckets.write_buckets(self.connection, self.work / "posts", kravtyper)
+        self._buckets = buckets.write_buckets(self.connection, self.work / "posts", self._kravtyper)
         self._expected = reconcile.from_posts(self.connection)
+        self._schemas = buckets.schemas(self.connection)
+        buckets.let_go(self.connection)
         parts, all_parts = self._one("SELECT count(*) FROM parts"), self._one("SELECT count(*) FROM good_part")
         return {"buckets": self._buckets, "parts": parts, "of": all_parts, "all_because": whole or ""}
 
     def build(self) -> dict[str, Any]:
         """Builds the documents of every bucket, and carries over those that stay as they are."""
         snapshot.start_snapshot(self.folder)
-        rates = reference.read_rates(self.settings.rates)
-        schemas = buckets.schemas(self.connection)
         jobs = [
             Job(
                 number,
                 f"{self.name}-{number:04d}",
                 self.work / "posts",
                 self.folder,
-                schemas,
-                rates,
+                self._schemas,
+                self._rates,
                 self.settings.snapshot_date,
             )
             for number in range(self._buckets)
@@ -301,7 +318,8 @@ class Night:
         rows = rows.join(stay, on="part", maintain_order="left").with_columns(
             snapshotdato=pl.when("held").then("snapshotdato").otherwise(self.settings.snapshot_date)
         )
-        rows = rows.drop("held")
+        lost = {Path(name).stem for name in self._damaged}  # segments: what cannot be read cannot be kept
+        rows = rows.drop("held").filter(~pl.col("segment").is_in(lost))
         rows = carry_over(previous, rows, self.folder, self.name, link=not self._whole)
         part = pl.read_parquet(previous / snapshot.PART).select(PART.names)
         return rows, part.join(rows.select("part"), on="part", how="semi")
@@ -416,12 +434,9 @@ class Night:
         }
 
     def _made_with(self) -> dict[str, Any]:
-        """What the documents are made with besides the posts and the date."""
-        return {
-            "code": code_sha256(),
-            "rates": snapshot.sha256_of(self.settings.rates),
-            "kravtyper": snapshot.sha256_of(self.settings.kravtyper),
-        }
+        """What the documents are made with besides the posts and the date: the code, and the reference data as read."""
+        frames = {"rates": self._rates, "kravtyper": self._kravtyper}
+        return CODE | {name: sha256(frame.write_json().encode()).hexdigest() for name, frame in frames.items()}
 
 
 def link_analytics(home: Path) -> None:

@@ -49,6 +49,8 @@ HELD_BACK = "held_back.parquet"
 """``part``: the parts held back that night."""
 QUARANTINED = "quarantined.parquet"
 """``tabell``, ``noekkel``: the keys quarantined that night."""
+NEEDED = ("documents/index.arrow", HELD_BACK, QUARANTINED)
+"""Beside the tables, the files without which the next night cannot know what it must keep."""
 
 
 def start_snapshot(folder: Path) -> None:
@@ -158,21 +160,28 @@ def checksums(snapshot: Path, previous: Path | None = None) -> dict[str, dict[st
     files = {}
     for path in sorted(path for path in snapshot.rglob("*") if path.is_file() and path.name != MANIFEST):
         name = path.relative_to(snapshot).as_posix()
-        linked = previous is not None and name in known and path.samefile(previous / name)
+        linked = name in known and previous is not None and _same_file(path, previous / name)
         files[name] = known[name] if linked else _checksum(path)
     return files
+
+
+def _same_file(path: Path, other: Path) -> bool:
+    return other.is_file() and path.samefile(other)
+
+
+def damaged_files(snapshot: Path, manifest: dict[str, Any]) -> list[str]:
+    """The snapshot's files that are gone or not as long as its manifest says."""
+    return [
+        name
+        for name, file in manifest["files"].items()
+        if not (snapshot / name).is_file() or (snapshot / name).stat().st_size != file["bytes"]
+    ]
 
 
 def _checksum(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         os.fsync(file.fileno())
         return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
