@@ -5,7 +5,8 @@ reference data, and of the date through interest and what is overdue. So those p
 changed post belongs or belonged, those at the other end of a placement on it, those paid out of a krav whose
 remaining has changed, and those whose interest or overdue claims the date moves. A post has changed when a
 delivery used since the last snapshot names its key, or when it is quarantined tonight and was not then, or the
-other way about. ``docs/decisions/0012`` has the argument why this is all; a test holds nights built this way to whole ones.
+other way about. ``docs/decisions/0012`` has the argument why this is all; a test holds nights built this way to
+whole ones.
 """
 
 from collections.abc import Collection, Sequence

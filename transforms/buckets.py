@@ -50,7 +50,7 @@ def schemas(connection: duckdb.DuckDBPyConnection) -> dict[str, pl.Schema]:
 
 
 def let_go(connection: duckdb.DuckDBPyConnection) -> None:
-    """Drops the tables with a row per post: nothing needs them once the buckets are written; building wants the memory."""
+    """Drops the tables with a row per post: nothing needs them once the buckets are written, and memory is wanted."""
     connection.execute("; ".join(f"DROP TABLE {name}" for name in ("placed", "plassering_ends", "forfall")))
 
 

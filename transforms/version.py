@@ -16,4 +16,4 @@ def _code_sha256() -> str:
 
 
 CODE = {"code": _code_sha256(), **{name: version(name) for name in _LIBRARIES}}
-"""A hash of the source of ``schemas`` and ``transforms``, and the libraries' versions, as the program began with them."""
+"""A hash of the source of ``schemas`` and ``transforms``, and the libraries' versions, as the program began."""
