@@ -31,13 +31,13 @@ def posts(night: NightResource) -> dg.MaterializeResult:
 
 @dg.asset(partitions_def=PARTITIONS, group_name=GROUP, kinds={"duckdb"}, deps=[posts])
 def buckets(night: NightResource) -> dg.MaterializeResult:
-    """The posts spread over buckets of households, each placement with what its far end shows."""
+    """The parts whose documents can differ, their posts spread over buckets of households."""
     return _shown(night.stage("spread"))
 
 
 @dg.asset(partitions_def=PARTITIONS, group_name=GROUP, kinds={"polars"}, deps=[buckets])
 def documents(night: NightResource) -> dg.MaterializeResult:
-    """Balances, overviews and the documents of every part, as bytes."""
+    """Balances, overviews and documents, as bytes: built for the parts that need it, carried over for the others."""
     return _shown(night.stage("build"))
 
 

@@ -1,6 +1,6 @@
 """Builds one bucket of households: balances, overviews, documents. Pure, idempotent, on its own.
 
-This is the unit of bounded memory, of working in parallel, and later of rebuilding only what changed.
+This is the unit of bounded memory and of working in parallel.
 """
 
 from dataclasses import dataclass
