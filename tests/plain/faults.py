@@ -133,10 +133,21 @@ def ordinary_nights(draw: Draw, most_nights: int = 5, largest: int = 6) -> list[
         for kilde in SOURCES:
             if draw(st.booleans()):
                 numbers[kilde] += 1
-                plans.append(_endring(draw, kilde, numbers[kilde], ledger, shares[kilde]))
+                plan = _endring(draw, kilde, numbers[kilde], ledger, draw(st.sampled_from((shares[kilde], ledger))))
+                if draw(st.booleans()):
+                    plan.tables.setdefault("krav", []).append(_without_due_dates(draw, ledger))
+                plans.append(plan)
         day += timedelta(days=draw(st.sampled_from(DAYS_ON)))
         nights.append(NightPlan(day, plans))
     return nights
+
+
+def _without_due_dates(draw: Draw, ledger: Rows) -> Row:
+    """A krav that holds one part back, and on another night lets it go again."""
+    whose = draw(st.sampled_from([row["part"] for row in ledger["part"]]))
+    said = {"kravidentifikator": "uten forfall", "part": whose, "kravtype": "Skatt", "opprettelsesdato": SNAPSHOT_DATE}
+    row = dict.fromkeys(TABLES["krav"].names) | said | {"opprinnelig_beloep": Decimal("7.00")}
+    return row | {"slettet": draw(st.booleans())}
 
 
 def _next_number(draw: Draw, highest: int) -> int:
