@@ -332,25 +332,15 @@ class Night:
             else reconcile.ReadBack({}, 0)
         )
         expected = self._expected | reconcile.expected_remaining(self._expected)
-        names = sorted(set(read.totals) | (set(expected) - reconcile.NOT_IN_DOCUMENTS))
-        differences = [name for name in names if expected.get(name, 0) != read.totals.get(name, 0)]
-        for name in differences:
-            text = f"{name} is {expected.get(name, 0)} by the posts, {read.totals.get(name, 0)} by the documents"
-            self.stops.append(self._stop("L3-RECONCILE", text))
-        if read.contradictions:
-            text = f"{read.contradictions} documents contradict themselves, or other documents of the same posts"
-            self.stops.append(self._stop("L3-RECONCILE", text))
-        said, accepted, quarantined = (self._rows[name] for name in ("said", "accepted", "quarantined"))
-        if accepted + quarantined != said:
-            text = f"{accepted} accepted and {quarantined} quarantined rows are not the {said} that the sources say"
-            self.stops.append(self._stop("L3-RECONCILE", text))
+        differences = list(reconcile.differences(expected, read, self._rows))
+        self.stops += [self._stop("L3-RECONCILE", text) for text in differences]
         self._reconciliation = {
             "posts": expected,
             "documents": read.totals,
             "contradictions": read.contradictions,
             "rows": self._rows,
         }
-        return {"totals": len(names), "differences": len(differences), "contradictions": read.contradictions}
+        return {"totals": len(expected), "differences": len(differences), "contradictions": read.contradictions}
 
     def publish(self) -> dict[str, Any]:
         """Completes the snapshot and switches to it. Raises ``StoppedError`` when something forbids it."""

@@ -5,7 +5,7 @@ byte for byte as they will be served, and adds up what they list (``read_back``)
 and neither uses a figure that the other has made. Over the newly built parts, each post counted once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -105,6 +105,21 @@ class ReadBack:
 
     totals: Totals
     contradictions: int
+
+
+def differences(expected: Totals, read: ReadBack, rows: Totals) -> Iterator[str]:
+    """What does not reconcile, in words, without anyone's figures but sums.
+
+    ``expected``: the posts' totals; ``rows``: how many the sources ``said``, are ``accepted`` and ``quarantined``.
+    """
+    for name in sorted(set(read.totals) | (set(expected) - NOT_IN_DOCUMENTS)):
+        if expected.get(name, 0) != read.totals.get(name, 0):
+            yield f"{name} is {expected.get(name, 0)} by the posts, {read.totals.get(name, 0)} by the documents"
+    if read.contradictions:
+        yield f"{read.contradictions} documents contradict themselves, or other documents of the same posts"
+    said, accepted, quarantined = (rows[name] for name in ("said", "accepted", "quarantined"))
+    if accepted + quarantined != said:
+        yield f"{accepted} accepted and {quarantined} quarantined rows are not the {said} that the sources say"
 
 
 def from_documents(snapshot: Path, index: pl.DataFrame, snapshot_date: date, workers: int = 2) -> ReadBack:
