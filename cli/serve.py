@@ -29,13 +29,14 @@ def serve(home: Path, config: Path | None, test_keys: Path | None, no_auth: bool
     if test_keys and no_auth:
         raise click.UsageError("--test-keys and --no-auth are two ways to try it out: give one")
     if test_keys:
-        throwaway.make_keys(test_keys.resolve())
-        given |= throwaway.settings_for(test_keys.resolve())
         _warn("TEST KEYS: whoever has the folder can see every part's documents")
     if no_auth:
-        given["auth"] = False
+        given["no_auth"] = True
         _warn("NO AUTH: whoever is on this machine can see every part's documents")
     try:
+        if test_keys:
+            throwaway.make_keys(test_keys.resolve())
+            given |= throwaway.settings_for(test_keys.resolve())
         settings = read_settings(config, **given)
         check_port(settings)
     except SettingsError as error:

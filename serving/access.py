@@ -1,5 +1,6 @@
 """Who may see what (CONTRACT section 6): the consumer by its access token, its agreement, and the part's consent."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -8,6 +9,7 @@ from serving.consumers import STRANGER, Consumer
 from serving.errors import KravoversiktError
 from serving.limits import Limits
 from serving.request import Asked, Request
+from serving.settings import is_loopback
 from serving.tokens import NoKeysError, TokenError, Tokens
 
 
@@ -29,11 +31,21 @@ class Gate(Protocol):
         """Whether it can decide at all."""
 
 
+_HOST = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]+))(?::[0-9]*)?")
+
+
 class Open:
-    """Lets everyone see everything: only for one's own machine."""
+    """Lets everyone see everything: only for one's own machine.
+
+    It must be called by a loopback name or address, or a page in a browser on this machine could read everything by
+    letting its own name point here.
+    """
 
     def admit(self, request: Request, asked: Asked) -> Consumer:
-        """Everyone."""
+        """Everyone on this machine. Raises KB-003."""
+        host = _HOST.fullmatch(request.headers.get("host", ""))
+        if not host or not is_loopback((host[1] or host[2]).lower()):
+            raise KravoversiktError("KB-003", "without access control only localhost and loopback addresses answer")
         return ANYONE
 
     def ready(self) -> bool:
@@ -77,13 +89,14 @@ class Secured:
         return consumer
 
     def ready(self) -> bool:
-        """Whether the keys have been read that access tokens are checked with."""
-        return self._tokens.ready()
+        """Whether the keys have been read that tokens are checked with: access tokens, and consent tokens if taken."""
+        return self._tokens.ready() and (self._altinn is None or self._altinn.ready())
 
     def _caller(self, request: Request) -> Caller:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise unauthorized("an access token is missing: Authorization: Bearer <token>")
+            missing = "an access token is missing: Authorization: Bearer <token>"
+            raise KravoversiktError("KB-004", missing, WWW_Authenticate="Bearer")  # RFC 6750 3.1: no error without one
         try:
             return self._tokens.verify(token)
         except TokenError as error:
@@ -109,6 +122,10 @@ class Altinn:
 
     def __init__(self, tokens: Tokens[Consents]) -> None:
         self._tokens = tokens
+
+    def ready(self) -> bool:
+        """Whether there are keys to check consents with."""
+        return self._tokens.ready()
 
     def check(self, token: str, part: str, consumer: str) -> None:
         """Raises KB-005 unless the token is a consent of the part's to the consumer."""

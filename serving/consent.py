@@ -19,6 +19,9 @@ AUTHORITY = "iso6523-actorid-upis"
 NORWEGIAN = "0192:"
 """How ISO 6523 writes a Norwegian organisation number."""
 
+_YEAR_10000 = 253_402_300_800
+"""Its first second, in seconds since 1970."""
+
 _URNS = ("urn:altinn:organization:identifier-no:", "urn:altinn:person:identifier-no:")
 
 
@@ -125,13 +128,21 @@ def organisation_of(value: Any) -> str | None:
 
 
 def moment(value: Any) -> float | None:
-    """Seconds since 1970 of a number or an ISO moment with its offset; None in anything else."""
+    """Seconds since 1970 of a number or an ISO moment with its offset; None in anything else.
+
+    A number that isn't finite, or lies beyond the year 9999 as milliseconds do, is none: it would never end.
+    """
+    try:
+        seconds = _seconds(value)
+    except (ValueError, OverflowError):
+        return None
+    return seconds if seconds is not None and -_YEAR_10000 < seconds < _YEAR_10000 else None
+
+
+def _seconds(value: Any) -> float | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     if isinstance(value, str):
-        try:
-            parsed = datetime.fromisoformat(value)
-        except ValueError:
-            return None
+        parsed = datetime.fromisoformat(value)
         return parsed.timestamp() if parsed.tzinfo else None
     return None

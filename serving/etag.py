@@ -3,7 +3,8 @@
 import re
 from hashlib import blake2b
 
-_TAG = re.compile(r'"[\x21\x23-\x7e]*"', re.ASCII)
+_ITEM = re.compile(r'[ \t]*+(?:(?:W/)?("[\x21\x23-\x7e]*+")[ \t]*+)?(?:,|\Z)', re.ASCII)
+"""One place of the list, which may be empty (RFC 9110, 5.6.1)."""
 
 
 def etag(content: bytes, coding: str) -> str:
@@ -13,5 +14,19 @@ def etag(content: bytes, coding: str) -> str:
 
 
 def matches(if_none_match: str, tag: str) -> bool:
-    """Whether the caller has it already. Weak comparison: ``W/`` before a tag makes no difference."""
-    return if_none_match == tag or if_none_match.strip() == "*" or tag in _TAG.findall(if_none_match)
+    """Whether the caller has it already. Weak comparison: ``W/`` before a tag makes no difference.
+
+    What is no list of tags from end to end holds none.
+    """
+    return if_none_match == tag or if_none_match.strip() == "*" or tag in _tags(if_none_match)
+
+
+def _tags(if_none_match: str) -> list[str]:
+    found, place = [], 0
+    while place < len(if_none_match):
+        item = _ITEM.match(if_none_match, place)
+        if not item:
+            return []
+        found.append(item[1])
+        place = item.end()
+    return found

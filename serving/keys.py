@@ -1,23 +1,29 @@
 """The public keys of an issuer: its JWKS, found by discovery or lying in a file, read again now and then."""
 
+import http.client
+import io
 import json
 import logging
+import socket
 import threading
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
 LEAST_BITS = 2048
-_SECONDS = 5
-_MOST_BYTES = 1_000_000
+SECONDS = 5.0
+"""An issuer has as long to be connected to, and again as long for its whole answer."""
+
+MOST_BYTES = 1_000_000
 
 log = logging.getLogger("kravoversikt.keys")
 
@@ -42,6 +48,8 @@ class KeySet:
         self._lock = threading.Lock()
         self.generation = 0
         """Counts up when the keys change: what was verified with the old ones must be forgotten."""
+        self.tried = threading.Event()
+        """Set when the first reading has ended, well or not."""
 
     def __bool__(self) -> bool:
         return bool(self._keys)
@@ -64,10 +72,17 @@ class KeySet:
                 keys = self._read()
             except KeysError as error:
                 log.warning("the keys of an issuer could not be read: %s", error)
-                return
-            if _numbers(keys) != _numbers(self._keys):
-                self._keys = keys
-                self.generation += 1
+            except Exception as error:  # whatever an issuer answers, it must not end the server
+                log.warning("the keys of an issuer could not be read: %s", type(error).__name__)
+            else:
+                self._take(keys)
+            finally:
+                self.tried.set()
+
+    def _take(self, keys: Keys) -> None:
+        if _numbers(keys) != _numbers(self._keys):
+            self._keys = keys
+            self.generation += 1
 
 
 def _numbers(keys: Keys) -> dict[str, tuple[int, int]]:
@@ -78,7 +93,7 @@ def keys_of_file(path: Path) -> Keys:
     """The keys of a JWKS file. Raises ``KeysError``."""
     try:
         return parse_jwks(json.loads(path.read_bytes()))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise KeysError(f"{path.name}: {getattr(error, 'strerror', None) or 'not JSON'}") from error
 
 
@@ -102,7 +117,7 @@ def parse_jwks(jwks: Any) -> Keys:
             continue
         try:
             key = PyJWK.from_dict(jwk, algorithm="RS256").key
-        except (PyJWTError, ValueError, TypeError):
+        except (PyJWTError, ValueError, TypeError, AttributeError, OverflowError, UnsupportedAlgorithm):
             continue
         if isinstance(key, RSAPublicKey) and key.key_size >= LEAST_BITS and isinstance(jwk.get("kid"), str):
             keys[jwk["kid"]] = key
@@ -118,19 +133,77 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-_opener = urllib.request.build_opener(_NoRedirect)
+class _Until(io.RawIOBase):
+    """Reads a socket until a moment: a timeout by itself begins anew with each byte."""
+
+    def __init__(self, sock: socket.socket, until: float) -> None:
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)
+        self._until = until
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer that must be whole, its headers too, in time."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self.fp.close()
+        self.fp = io.BufferedReader(_Until(sock, time.monotonic() + SECONDS))
+
+
+def _connection(kind: Callable[..., http.client.HTTPConnection], *args: Any, **options: Any) -> Any:
+    made = kind(*args, **options)
+    made.response_class = _Response
+    return made
+
+
+class _Http(urllib.request.HTTPHandler):
+    def do_open(self, http_class: Any, req: Any, **options: Any) -> Any:
+        return super().do_open(partial(_connection, http_class), req, **options)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def do_open(self, http_class: Any, req: Any, **options: Any) -> Any:
+        return super().do_open(partial(_connection, http_class), req, **options)
+
+
+_opener = urllib.request.build_opener(_NoRedirect, _Http, _Https)
 
 
 def _fetch(url: str) -> dict[str, Any]:
     """A JSON object over HTTPS, or over HTTP from this machine. Raises ``KeysError``."""
+    host: str | None = "the address"
+    try:
+        host = _host(url)
+        with _opener.open(url, timeout=SECONDS) as answer:
+            text = answer.read(MOST_BYTES + 1)
+        if len(text) > MOST_BYTES:
+            raise KeysError(f"{host} gave more than {MOST_BYTES} bytes")
+        content = json.loads(text)
+    except (OSError, ValueError, http.client.HTTPException, RecursionError) as error:
+        raise KeysError(f"{host} gave no JSON ({type(error).__name__})") from error
+    if not isinstance(content, dict):
+        raise KeysError(f"{host} gave no JSON object")
+    return content
+
+
+def _host(url: str) -> str | None:
+    """The host of an address that keys may be fetched from. Raises ``KeysError`` or ``ValueError``."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")):
         raise KeysError("the address must begin with https://")
-    try:
-        with _opener.open(url, timeout=_SECONDS) as answer:
-            content = json.loads(answer.read(_MOST_BYTES))
-    except (OSError, ValueError, urllib.error.URLError) as error:
-        raise KeysError(f"{parts.hostname} gave no JSON ({type(error).__name__})") from error
-    if not isinstance(content, dict):
-        raise KeysError(f"{parts.hostname} gave no JSON object")
-    return content
+    return parts.hostname

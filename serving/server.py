@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -23,11 +24,14 @@ from serving.logs import HELD_SECONDS, Logs
 from serving.metrics import Metrics
 from serving.openapi import openapi
 from serving.request import Request
-from serving.settings import Issuer, Settings, hash_key
+from serving.settings import Issuer, Settings, SettingsError, hash_key
 from serving.switch import Published
 from serving.tokens import Tokens
 
 log = logging.getLogger("kravoversikt")
+
+FIRST_KEYS_SECONDS = 1.0
+"""How long a new worker waits for keys at most, so that it doesn't begin with refusals when the issuer is quick."""
 
 
 def serve(settings: Settings, metrics_folder: Path) -> None:
@@ -110,9 +114,11 @@ class Worker:
         self.app = App(self.published, self._gate(settings, consumers, limits), self.logs, self.metrics, pages())
 
     def _gate(self, settings: Settings, consumers: Consumers, limits: Limits) -> Gate:
-        if not settings.auth or not settings.maskinporten:
+        if settings.no_auth:
             return Open()
         first, second = settings.maskinporten, settings.altinn
+        if not first:
+            raise SettingsError("nothing says how callers are known")
         read = partial(read_caller, consent_resource=first.consent_resource)
         callers: Tokens[Caller] = Tokens(self._keys(first), first.issuer, read, audience=first.audience)
         self.tokens.append(callers)
@@ -135,10 +141,18 @@ class Worker:
         return self.keys[-1]
 
     def start(self) -> None:
-        """Opens what is published and reads the keys; then threads look after both, and write the logs."""
-        self.upkeep()
-        for name, work, seconds in (("upkeep", self.upkeep, self._seconds), ("logs", self.logs.flush, HELD_SECONDS)):
-            threading.Thread(target=self._again, args=(work, seconds), name=name, daemon=True).start()
+        """Opens what is published and reads the keys; then threads look after both, and write the logs.
+
+        Each issuer's keys have a thread of their own: a slow issuer keeps neither a snapshot nor other keys waiting.
+        """
+        for keys in self.keys:
+            self._thread("keys", keys.refresh, self._seconds)
+        self._try(self.upkeep)
+        self._thread("upkeep", self.upkeep, self._seconds)
+        self._thread("logs", self.logs.flush, HELD_SECONDS)
+        until = time.monotonic() + FIRST_KEYS_SECONDS
+        for keys in self.keys:
+            keys.tried.wait(max(0, until - time.monotonic()))
 
     def stop(self) -> None:
         """Writes and counts what is held."""
@@ -146,12 +160,19 @@ class Worker:
         self.metrics.flush()
         self.logs.flush()
 
+    def _thread(self, name: str, work: Callable[[], None], seconds: float) -> None:
+        threading.Thread(target=self._again, args=(work, seconds), name=name, daemon=True).start()
+
     def _again(self, work: Callable[[], None], seconds: float) -> None:
+        self._try(work)
         while not self._ended.wait(seconds):
-            try:
-                work()
-            except Exception:
-                log.exception("upkeep failed; it is tried again")
+            self._try(work)
+
+    def _try(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception:
+            log.exception("upkeep failed; it is tried again")
 
     def upkeep(self) -> None:
         """Whatever must be done now and then and would keep a request waiting."""
@@ -159,8 +180,6 @@ class Worker:
             snapshot = self.published.snapshot
             self.metrics.switched(len(snapshot), snapshot.made_for)
         self.metrics.refused(self.published.refused is not None)
-        for keys in self.keys:
-            keys.refresh()
         hits, misses = (sum(getattr(t, what) for t in self.tokens) for what in ("hits", "misses"))
         self.metrics.tokens(hits - self._counted[0], misses - self._counted[1])
         self._counted = [hits, misses]

@@ -4,12 +4,14 @@ import ipaddress
 import secrets
 import socket
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from serving.consumers import ConsumersError, faults, read_consumers
+from serving.keys import KeysError, keys_of_file
 
 TEST_ISSUER = "urn:kravoversikt:test-only"
 """Who signs the throwaway tokens of ``serving.throwaway``."""
@@ -25,15 +27,20 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_EmptyIsNone = BeforeValidator(lambda value: None if value == "" else value)
+OptionalText = Annotated[str | None, _EmptyIsNone]
+OptionalPath = Annotated[Path | None, _EmptyIsNone]
+
+
 class Issuer(_Section):
     """Who signs a kind of token, and where its keys are."""
 
     issuer: str
-    jwks_file: Path | None = None
+    jwks_file: OptionalPath = None
     """Keys from a file, for tests and closed networks, instead of discovery."""
-    metadata: str | None = None
+    metadata: OptionalText = None
     """Address of the issuer's metadata (RFC 8414) when it isn't under the issuer's own."""
-    audience: str | None = None
+    audience: OptionalText = None
     """When given, ``aud`` must be or hold it."""
     refresh_seconds: Annotated[float, Field(gt=0)] = 600
     refresh_floor_seconds: Annotated[float, Field(ge=0)] = 30
@@ -64,7 +71,7 @@ class Log(_Section):
 
     access: str = "-"
     audit: str = "-"
-    hash_key_file: Path | None = None
+    hash_key_file: OptionalPath = None
 
 
 class Settings(_Section):
@@ -74,7 +81,7 @@ class Settings(_Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     workers: Annotated[int, Field(ge=1, le=256)] = 1
-    consumers_file: Path | None = None
+    consumers_file: OptionalPath = None
     maskinporten: Maskinporten | None = None
     altinn: Altinn | None = None
     log: Log = Log()
@@ -82,7 +89,24 @@ class Settings(_Section):
     header_seconds: Annotated[int, Field(ge=1, le=60)] = 10
     shutdown_seconds: Annotated[int, Field(ge=1, le=1800)] = 30
     connections: Annotated[int, Field(ge=128, le=1_000_000)] = 10_000
-    auth: bool = True
+    no_auth: bool = False
+    """Only ever given on the command line, like ``home``."""
+
+    @field_validator("host")
+    @classmethod
+    def _address(cls, host: str) -> str:
+        address = "127.0.0.1" if host == "localhost" else host
+        try:
+            ipaddress.ip_address(address)
+        except ValueError:
+            raise ValueError("must be an IP address, such as 127.0.0.1, or localhost") from None
+        return address
+
+
+_NOT_IN_FILE = {
+    "home": "home: is not for the file to say; give --home or KRAVOVERSIKT_HOME",
+    "no_auth": "no_auth: is not for the file to say; give --no-auth",
+}
 
 
 def read_settings(file: Path | None, **given: object) -> Settings:
@@ -91,12 +115,17 @@ def read_settings(file: Path | None, **given: object) -> Settings:
     try:
         if file:
             content = _absolute(tomllib.loads(file.read_text("utf-8")), file.resolve().parent)
-        settings = Settings.model_validate(_merged(content, given))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{file}: {getattr(error, 'strerror', None) or error}") from error
+    wrong = [said for name, said in _NOT_IN_FILE.items() if content.pop(name, None) is not None]
+    try:
+        settings = Settings.model_validate(_merged(content, given))
     except ValidationError as error:
-        raise SettingsError(f"settings: {faults(error)}") from error
-    _check(settings)
+        wrong.append(f"settings: {faults(error)}")
+    else:
+        wrong += _wrong(settings)
+    if wrong:
+        raise SettingsError("\n".join(wrong))
     return settings
 
 
@@ -114,32 +143,32 @@ def _merged(content: dict[str, object], given: dict[str, object]) -> dict[str, o
 
 def _absolute(content: dict[str, object], folder: Path) -> dict[str, object]:
     """The same with the paths of files made absolute."""
-    paths = {"home", "consumers_file", "jwks_file", "hash_key_file"}
+    paths = {"consumers_file", "jwks_file", "hash_key_file"}
     logs = {"access", "audit"}
     made: dict[str, object] = {}
     for name, value in content.items():
         if isinstance(value, dict):
             made[name] = _absolute(value, folder)
-        elif isinstance(value, str) and (name in paths or (name in logs and value not in ("", "-"))):
+        elif isinstance(value, str) and value and (name in paths or (name in logs and value != "-")):
             made[name] = str(folder / value)
         else:
             made[name] = value
     return made
 
 
-def _check(settings: Settings) -> None:
-    """What must hold together; everything that is wrong is told at once."""
+def _wrong(settings: Settings) -> list[str]:
+    """All that doesn't hold together, or isn't there."""
     wrong = []
     loopback = is_loopback(settings.host)
-    if not settings.auth and not loopback:
+    if settings.no_auth and not loopback:
         wrong.append("--no-auth is only for a loopback address: use --host 127.0.0.1, or give --config with tokens")
     if any(one and one.issuer == TEST_ISSUER for one in (settings.maskinporten, settings.altinn)) and not loopback:
         wrong.append("test keys are only for a loopback address: use --host 127.0.0.1, or --config with real issuers")
-    if settings.auth and not settings.maskinporten:
+    if not settings.no_auth and not settings.maskinporten:
         wrong.append("nothing says how callers are known: give --config, or --test-keys or --no-auth to try it out")
-    if settings.auth and not settings.consumers_file:
+    if not settings.no_auth and not settings.consumers_file:
         wrong.append("consumers_file is missing: without it nobody is granted anything")
-    if settings.auth and not settings.log.hash_key_file:
+    if not settings.no_auth and not settings.log.hash_key_file:
         wrong.append("log.hash_key_file is missing: audit needs a key that stays; openssl rand -hex 32 makes one")
     if settings.log.hash_key_file and len(_bytes_of(settings.log.hash_key_file)) < 32:
         wrong.append("log.hash_key_file must be there and hold at least 32 bytes")
@@ -148,8 +177,22 @@ def _check(settings: Settings) -> None:
             read_consumers(settings.consumers_file)
         except ConsumersError as error:
             wrong.append(str(error))
-    if wrong:
-        raise SettingsError("\n".join(wrong))
+    return [*wrong, *_wrong_keys(settings), *_wrong_logs(settings.log)]
+
+
+def _wrong_keys(settings: Settings) -> Iterator[str]:
+    for name, issuer in (("maskinporten", settings.maskinporten), ("altinn", settings.altinn)):
+        try:
+            if issuer and issuer.jwks_file:
+                keys_of_file(issuer.jwks_file)
+        except KeysError as error:
+            yield f"{name}.jwks_file: {error}"
+
+
+def _wrong_logs(log: Log) -> Iterator[str]:
+    for name, place in (("access", log.access), ("audit", log.audit)):
+        if place not in ("", "-") and (Path(place).is_dir() or not Path(place).parent.is_dir()):
+            yield f"log.{name}: must be a file in a folder that is there, not {place}"
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -9,6 +9,8 @@
 A server takes them with ``--test-keys``, on a loopback address only.
 """
 
+import base64
+import hashlib
 import json
 import os
 import secrets
@@ -17,35 +19,65 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from serving.consent import AUTHORITY, NORWEGIAN
-from serving.consumers import read_consumers
-from serving.settings import TEST_ISSUER, Altinn, Maskinporten
+from serving.consumers import ConsumersError, read_consumers
+from serving.settings import TEST_ISSUER, Altinn, Maskinporten, SettingsError
 
 ISSUER = TEST_ISSUER
-KID = "test-only"
 CONSUMER = "999999999"
 """A number with right check digits that is no one's."""
 
 _WARNING = "These keys are throwaway keys, made by `kravoversikt token`. Never use them where others can reach.\n"
 
 
-def make_keys(folder: Path) -> None:
-    """Makes the folder and what is missing in it; what is there stays. Two at a time make one."""
+def make_keys(folder: Path) -> bool:
+    """Makes the folder and what is missing in it; what is there stays. Two at a time make one.
+
+    Whether there was no key before. Raises ``SettingsError``.
+    """
+    try:
+        return _make_keys(folder)
+    except OSError as error:
+        raise SettingsError(f"{folder}: {error.strerror}") from error
+
+
+def _make_keys(folder: Path) -> bool:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     (folder / "TEST-ONLY.txt").write_text(_WARNING)
-    if not (folder / "private.pem").exists():
+    new = not (folder / "private.pem").exists()
+    if new:
         _write(folder / "private.pem", _private_key())
-    key = serialization.load_pem_private_key((folder / "private.pem").read_bytes(), None)
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise TypeError("private.pem must hold an RSA key")
+    key = _key(folder)
     jwk = RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
-    _write(folder / "jwks.json", json.dumps({"keys": [jwk | {"kid": KID, "use": "sig", "alg": "RS256"}]}))
+    jwks = json.dumps({"keys": [jwk | {"kid": kid_of(key), "use": "sig", "alg": "RS256"}]})
+    if not (folder / "jwks.json").exists() or (folder / "jwks.json").read_bytes() != jwks.encode():
+        _write(folder / "jwks.json", jwks, over=True)
     _write(folder / "consumers.toml", _CONSUMERS)
     _write(folder / "log-hash.key", secrets.token_hex(32))
+    return new
+
+
+def _key(folder: Path) -> rsa.RSAPrivateKey:
+    """The folder's key. Raises ``SettingsError``."""
+    try:
+        key = serialization.load_pem_private_key((folder / "private.pem").read_bytes(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise SettingsError(f"{folder / 'private.pem'} holds no RSA key: remove it, and a new one is made")
+    return key
+
+
+def kid_of(key: rsa.RSAPrivateKey) -> str:
+    """The key's name: its thumbprint (RFC 7638), so that another folder's token is known as such."""
+    jwk = RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    text = json.dumps({name: jwk[name] for name in ("e", "kty", "n")}, separators=(",", ":"))
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
 
 
 def _private_key() -> str:
@@ -64,11 +96,14 @@ burst = 100000
 """
 
 
-def _write(path: Path, content: str) -> None:
-    """Writes the file whole, readable by its owner only; another that came first stays."""
+def _write(path: Path, content: str, over: bool = False) -> None:
+    """Writes the file whole, readable by its owner only; another that came first stays, unless it is written over."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(content)
+    if over:
+        part.replace(path)
+        return
     try:
         path.hardlink_to(part)
     except FileExistsError:
@@ -88,8 +123,14 @@ def settings_for(folder: Path) -> dict[str, Any]:
 
 
 def consumer_of(folder: Path) -> str:
-    """The organisation number of the first consumer in the folder."""
-    return next(iter(read_consumers(folder / "consumers.toml")))
+    """The organisation number of the first consumer in the folder. Raises ``SettingsError``."""
+    try:
+        consumers = read_consumers(folder / "consumers.toml")
+    except ConsumersError as error:
+        raise SettingsError(str(error)) from error
+    if not consumers:
+        raise SettingsError("consumers.toml: there is no consumer in it")
+    return next(iter(consumers))
 
 
 def actor(number: str) -> dict[str, str]:
@@ -144,6 +185,7 @@ def consent_token(folder: Path, *, part: str, consumer: str = CONSUMER, seconds:
     return sign(folder, said | claims)
 
 
-def sign(folder: Path, claims: dict[str, Any], *, algorithm: str = "RS256", kid: str = KID) -> str:
+def sign(folder: Path, claims: dict[str, Any], *, algorithm: str = "RS256") -> str:
     """The claims as a token, signed with the folder's key."""
-    return jwt.encode(claims, (folder / "private.pem").read_text(), algorithm=algorithm, headers={"kid": kid})
+    key = _key(folder)
+    return jwt.encode(claims, key, algorithm=algorithm, headers={"kid": kid_of(key)})

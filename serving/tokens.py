@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 import jwt
 
+from serving.consent import moment
 from serving.keys import KeySet
 
 ALGORITHMS = ["RS256", "RS384", "RS512"]
@@ -92,9 +93,16 @@ class Tokens(Generic[Kept]):
                 leeway=self._leeway,
                 options={"require": self._required, "verify_aud": self._audience is not None},
             )
-        except (jwt.InvalidTokenError, ValueError, TypeError, RecursionError, OverflowError) as error:
+            expires = moment(claims["exp"])
+            if expires is None:
+                raise TokenError("exp is not a time")
+            return expires, self._read(claims)
+        except TokenError:
+            raise
+        except jwt.MissingRequiredClaimError as error:
+            raise TokenError(f"the token lacks {error.claim}") from error
+        except Exception as error:  # whatever a token makes fail, it isn't valid
             raise TokenError(_SAID.get(type(error), "the token is not valid")) from error
-        return float(claims["exp"]), self._read(claims)
 
     def _key(self, token: str) -> Any:
         header = jwt.get_unverified_header(token)
@@ -113,5 +121,4 @@ _SAID: dict[type[Exception], str] = {
     jwt.InvalidIssuedAtError: "iat is not a time",
     jwt.InvalidIssuerError: "the token is another issuer's",
     jwt.InvalidAudienceError: "the token is meant for another service",
-    jwt.MissingRequiredClaimError: "the token lacks iss, exp or iat",
 }

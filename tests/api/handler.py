@@ -22,7 +22,7 @@ def app_over(home: Path, gate: Gate | None = None, access: str = "", audit: str 
 def ask(app: App, url: str, method: str = "GET", **headers: str) -> Response:
     """The answer to a URL; a header's name is given with underscores."""
     path, _, query = url.partition("?")
-    given = {name.replace("_", "-").lower(): value for name, value in headers.items()}
+    given = {"host": "localhost"} | {name.replace("_", "-").lower(): value for name, value in headers.items()}
     return app.handle(Request(method, path, query, given))
 
 

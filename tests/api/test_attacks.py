@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 import socket
 import threading
 import time
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from serving.throwaway import CONSUMER, ISSUER, KID, access_token, actor, consent_token, make_keys, sign, urn
+from serving.throwaway import CONSUMER, ISSUER, access_token, actor, consent_token, make_keys, sign, urn
 from tests.api.running import ENK, HELD_BACK, OTHER_CONSUMER, OWNER, SAMTYKKE, UNKNOWN, A, B, publish, running
 from tests.api.wire import answers, receive, request, send
 
@@ -54,6 +55,10 @@ def keys(server):
 def token(keys):
     """A good token, with A's consent."""
     return access_token(keys, part=A)
+
+
+def short(value):
+    return str(value)[:60]
 
 
 def kode(answer):
@@ -92,7 +97,8 @@ def test_the_claims_that_the_attacks_change_are_good(server, keys):
 
 def test_no_token(server):
     answer = refused(server.get(OVERSIKT), "KB-004", 401)
-    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert server.get(OVERSIKT, "a.b.c").headers["www-authenticate"] == 'Bearer error="invalid_token"'
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Basic dXNlcjpwYXNz", "Bearer a.b.c", "Bearer x", "token"])
@@ -104,9 +110,13 @@ def test_another_issuer(server, keys):
     refused(server.get(OVERSIKT, sign(keys, claims(iss="https://elsewhere.example/"))), "KB-004", 401)
 
 
-def test_another_issuers_key_under_our_kid(server):
+def kid(keys):
+    return json.loads((keys / "jwks.json").read_bytes())["keys"][0]["kid"]
+
+
+def test_another_issuers_key_under_our_kid(server, keys):
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    forged = jwt.encode(claims(), other, algorithm="RS256", headers={"kid": KID})
+    forged = jwt.encode(claims(), other, algorithm="RS256", headers={"kid": kid(keys)})
     refused(server.get(OVERSIKT, forged), "KB-004", 401)
 
 
@@ -116,8 +126,8 @@ def encoded(part):
 
 
 @pytest.mark.parametrize("name", ["none", "None", "NONE", "nOnE", ""])
-def test_algorithm_none(server, name):
-    unsigned = f"{encoded({'alg': name, 'typ': 'JWT', 'kid': KID})}.{encoded(claims())}."
+def test_algorithm_none(server, keys, name):
+    unsigned = f"{encoded({'alg': name, 'typ': 'JWT', 'kid': kid(keys)})}.{encoded(claims())}."
     refused(server.get(OVERSIKT, unsigned), "KB-004", 401)
 
 
@@ -134,7 +144,7 @@ def public_keys(keys):
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
 def test_signed_with_the_public_key_as_a_secret(server, keys, algorithm):
     for secret in public_keys(keys):
-        text = f"{encoded({'alg': algorithm, 'typ': 'JWT', 'kid': KID})}.{encoded(claims())}"
+        text = f"{encoded({'alg': algorithm, 'typ': 'JWT', 'kid': kid(keys)})}.{encoded(claims())}"
         signature = hmac.new(secret, text.encode(), getattr(hashlib, f"sha{algorithm[2:]}")).digest()
         refused(server.get(OVERSIKT, f"{text}.{encoded(signature)}"), "KB-004", 401)
 
@@ -183,6 +193,12 @@ def test_a_claim_is_missing(server, keys, claim):
         {"exp": "9999999999999999999999"},
         {"exp": "never"},
         {"exp": 1e308},
+        {"exp": 10**400},
+        {"exp": math.inf},
+        {"exp": math.nan},
+        {"exp": 1000 * int(time.time()) + 10**9},
+        {"iat": 10**400},
+        {"nbf": 10**400},
         {"exp": [1]},
         {"iat": {}},
         {"consumer": CONSUMER},
@@ -190,16 +206,14 @@ def test_a_claim_is_missing(server, keys, claim):
         {"consumer": {"authority": "iso6523-actorid-upis", "ID": f"0192:{CONSUMER}\n"}},
         {"consumer": [actor(CONSUMER)]},
     ],
-    ids=str,
+    ids=short,
 )
 def test_claims_of_other_types(server, keys, changed):
-    answer = server.get(OVERSIKT, sign(keys, claims(**changed)))
-    assert answer.status_code == 401 or changed.get("exp") in ("9999999999999999999999", 1e308), answer.text
-    assert answer.status_code != 500
+    refused(server.get(OVERSIKT, sign(keys, claims(**changed))), "KB-004", 401)
 
 
-def test_a_deep_or_long_token_is_no_crash(server):
-    deep = f"{encoded({'alg': 'RS256', 'kid': KID})}.{encoded(b'[' * 9000)}.AAAA"
+def test_a_deep_or_long_token_is_no_crash(server, keys):
+    deep = f"{encoded({'alg': 'RS256', 'kid': kid(keys)})}.{encoded(b'[' * 9000)}.AAAA"
     for bad in (deep, "x" * 17_000, f"{encoded(b'[' * 9000)}.{encoded(claims())}.AAAA"):
         refused(server.get(OVERSIKT, bad), "KB-004", 401)
 
@@ -249,6 +263,10 @@ def test_the_consent_that_the_attacks_change_is_good(server, keys):
         [consent(validTo="2020-01-01T00:00:00+00:00")],
         [consent(validTo="2999-01-01T00:00:00")],
         [consent(validTo=None)],
+        [consent(validTo=10**400)],
+        [consent(validTo=math.inf)],
+        [consent(validTo=math.nan)],
+        [consent(validTo=1000 * int(time.time()) + 10**9)],
         [consent(consentRights=[{"resource": [{"value": "another-service"}]}])],
         [consent(type="urn:altinn:resource")],
         [consent(type="urn:altinn:systemuser")],
@@ -258,7 +276,7 @@ def test_the_consent_that_the_attacks_change_is_good(server, keys):
         [consent(**{"from": urn(A) + " "})],
         [consent(**{"from": [urn(A)]})],
     ],
-    ids=str,
+    ids=short,
 )
 def test_a_consent_that_is_none(server, keys, details):
     refused(server.get(OVERSIKT, sign(keys, claims(authorization_details=details))), "KB-005", 403)
@@ -281,6 +299,11 @@ def test_altinns_consent_is_good(server, keys):
         {"ValidToDate": int(time.time()) - 1},
         {"ValidToDate": "2020-01-01T00:00:00+01:00"},
         {"ValidToDate": None},
+        {"ValidToDate": 10**400},
+        {"ValidToDate": math.inf},
+        {"ValidToDate": math.nan},
+        {"ValidToDate": 1000 * int(time.time()) + 10**9},
+        {"exp": 10**400},
         {"exp": int(time.time()) - HOUR},
         {"nbf": int(time.time()) + HOUR},
         {"iss": "elsewhere.example"},
@@ -292,7 +315,7 @@ def test_altinns_consent_is_good(server, keys):
         {"OfferedBy": [A]},
         {"CoveredBy": None},
     ],
-    ids=str,
+    ids=short,
 )
 def test_altinns_consent_that_is_none(server, keys, changed):
     """Another part's, another consumer's, expired, for another service, or not Altinn's."""
@@ -419,6 +442,11 @@ def bearer(token):
     return f"Authorization: Bearer {token}"
 
 
+def alive(server, token):
+    """The server still answers: what it gave no answer to has not ended it."""
+    assert server.get(OVERSIKT, token).status_code == 200
+
+
 def told(answer):
     return answer.status, json.loads(answer.body).get("kode")
 
@@ -541,6 +569,7 @@ def test_over_long(server, token):
     assert headers.status == 431
     for huge in (request("/" + "x" * 200_000), request(OVERSIKT, *(f"X-{n}: {n}" for n in range(5000)))):
         assert all(400 <= answer.status < 500 for answer in send(server.port, huge))
+        alive(server, token)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECTX", "get", "GETS"])
@@ -548,6 +577,7 @@ def test_other_methods(server, token, method):
     for answer in send(server.port, request(OVERSIKT, bearer(token), method=method)):
         assert answer.status == 405
         assert answer.headers["allow"] == "GET, HEAD"
+    alive(server, token)
 
 
 def test_method_override_is_not_heard(server):
@@ -588,12 +618,14 @@ def test_content_length_and_transfer_encoding(server, token):
 def test_lengths_that_can_be_read_in_two_ways(server, token, lines):
     got = send(server.port, request(OVERSIKT, bearer(token), *lines, close=False) + hidden(token))
     assert [answer.status for answer in got] in ([], [400]), got
+    alive(server, token)
 
 
 def test_a_bare_line_feed_ends_no_header_of_ours(server, token):
     got = send(server.port, request(OVERSIKT, b"X-One: 1\nAuthorization: Bearer " + token.encode()))
     assert len(got) <= 1
     assert all(answer.status in (200, 400) for answer in got)  # RFC 9112 2.2 lets a recipient take LF for CRLF
+    alive(server, token)
 
 
 @pytest.mark.parametrize(
@@ -613,11 +645,13 @@ def test_header_lines_that_are_none(server, token, lines):
     """obs-fold, null bytes, bare returns, names that are none (RFC 9112 5)."""
     got = send(server.port, request(OVERSIKT, *lines, bearer(token)))
     assert [answer.status for answer in got] in ([], [400]), got
+    alive(server, token)
 
 
 def test_a_folded_authorization_gives_nothing(server, token):
     got = send(server.port, request(OVERSIKT, f"Authorization: Bearer\r\n {token}"))
     assert [answer.status for answer in got] in ([], [400], [401])
+    alive(server, token)
 
 
 def test_authorization_twice(server, keys, token):
@@ -640,12 +674,13 @@ def test_authorization_twice(server, keys, token):
         b'a"b',
     ],
 )
-def test_a_korrelasjonsid_that_could_break_out(server, name):
+def test_a_korrelasjonsid_that_could_break_out(server, token, name):
     got = send(server.port, request(OVERSIKT, b"Korrelasjonsid: " + name))
     for answer in got:
         assert "x-injected" not in answer.headers
         assert answer.status in (400, 401)
         assert name not in answer.headers.get("korrelasjonsid", "").encode("latin-1") + answer.body or name == b"a"
+    alive(server, token)
 
 
 def test_korrelasjonsid_twice_is_a_new_one(server):
@@ -660,6 +695,7 @@ def test_no_host_or_two_or_anothers(server, token):
         for answer in send(server.port, raw):
             assert answer.status in (200, 400)
             assert b"elsewhere" not in answer.body
+        alive(server, token)
 
 
 @pytest.mark.parametrize(
@@ -667,7 +703,7 @@ def test_no_host_or_two_or_anothers(server, token):
 )
 def test_what_is_no_request(server, token, raw):
     assert all(answer.status in (400, 404, 405, 505) for answer in answers_of(server, raw))
-    assert server.get(OVERSIKT, token).status_code == 200
+    alive(server, token)
 
 
 def answers_of(server, raw):

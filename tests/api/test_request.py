@@ -107,11 +107,13 @@ def test_a_tag_is_of_content_and_coding():
     assert re.fullmatch('"[0-9a-f]{24}-zstd"', etag(b"a", "zstd"))
 
 
-@pytest.mark.parametrize("had", ['"a"', 'W/"a"', '"x", "a"', ' "a" ', '"x",W/"a","y"', "*", " * "])
+@pytest.mark.parametrize("had", ['"a"', 'W/"a"', '"x", "a"', ' "a" ', '"x",W/"a","y"', "*", " * ", ', ,"a",'])
 def test_a_tag_that_the_caller_has(had):
     assert matches(had, '"a"')
 
 
-@pytest.mark.parametrize("had", ['"b"', "a", '"A"', '"a', 'a"', '"a-gzip"', "", '"*"', "**"])
+@pytest.mark.parametrize(
+    "had", ['"b"', "a", '"A"', '"a', 'a"', '"a-gzip"', "", '"*"', "**", 'foo"a"bar', '"a" "b"', '"b", x, "a"', '*, "a"']
+)
 def test_a_tag_that_the_caller_does_not_have(had):
     assert not matches(had, '"a"')

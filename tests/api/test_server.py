@@ -16,10 +16,13 @@ from datetime import timedelta
 
 import pytest
 
+from serving.limits import Limits
 from serving.metrics import forget_the_dead
-from serving.server import Agreements
+from serving.request import Request
+from serving.server import Agreements, Worker
+from serving.settings import Maskinporten, Settings
 from serving.store import Snapshot
-from serving.throwaway import access_token, make_keys
+from serving.throwaway import ISSUER, access_token, make_keys, settings_for
 from tests.api.running import ROOT, A, free_port, publish, wait_until_ready
 from tests.nights import Nights, S
 from tests.plain.statement import innbetaling, rows
@@ -137,6 +140,61 @@ def test_without_a_snapshot_until_there_is_one_and_then_a_broken_one(two, tmp_pa
         finally:
             process.terminate()
             process.wait(20)
+
+
+def test_by_another_name_without_access_control_nothing_is_told(two, tmp_path):
+    """A page whose name points to this machine (DNS rebinding) reads nothing; localhost is an address to listen on."""
+    port, log = free_port(), tmp_path / "log"
+    words = ["serve", "--home", two, "--host", "localhost", "--port", port, "--no-auth"]
+    command = [sys.executable, "-c", "from cli.main import main; main()", *map(str, words)]
+    with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as process:
+        try:
+            wait_until_ready(process, port, log)
+            for host in (f"localhost:{port}", "LOCALHOST", "127.0.0.1", f"[::1]:{port}"):
+                assert get(port, OVERSIKT, Host=host)[0] == 200
+            for host in ("elsewhere.example", f"localhost.example:{port}", "192.0.2.1", "", "localhost@x", "[::1"):
+                assert get(port, OVERSIKT, Host=host)[0] in (400, 404), host
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@pytest.mark.parametrize("answer", [b"HELLO\r\n\r\n", b""], ids=["rubbish", "silence"])
+def test_an_issuer_that_is_no_good_keeps_nothing_from_starting(two, tmp_path, answer):
+    """Snapshots are followed all the same, and it is told that keys are missing."""
+    with socket.create_server(("127.0.0.1", 0)) as issuer:
+        make_keys(tmp_path)
+        place = issuer.getsockname()[1]
+        first = Maskinporten(issuer=ISSUER, metadata=f"http://127.0.0.1:{place}/")
+        settings = Settings(home=two, maskinporten=first, poll_seconds=0.05, log={"access": "", "audit": ""})
+        worker = Worker(settings, {}, Limits(2), b"k" * 32, None)
+        if answer:
+            threading.Thread(target=_answer, args=(issuer, answer), daemon=True).start()
+        began = time.monotonic()
+        worker.start()
+        assert time.monotonic() - began < 4
+        ready = worker.app.handle(Request("GET", "/health/ready", "", {}))
+        said = json.loads(ready.body)
+        assert (ready.status, said["keys"], said["snapshot"] is None) == (503, "missing", False)
+        worker.stop()
+
+
+def _answer(listener, answer):
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(10_000)
+        connection.sendall(answer)
+
+
+def test_ready_looks_at_altinns_keys_too(tmp_path):
+    make_keys(tmp_path)
+    given = settings_for(tmp_path)
+    absent = given["altinn"].model_copy(update={"jwks_file": tmp_path / "none"})
+    for altinn, ready in ((given["altinn"], True), (absent, False), (None, True)):
+        worker = Worker(Settings(home=tmp_path, **given | {"altinn": altinn}), {}, Limits(2), b"k" * 32, None)
+        for keys in worker.keys:
+            keys.refresh()
+        assert worker.app._gate.ready() is ready
 
 
 def _wait_for(port):

@@ -1,14 +1,21 @@
 """What the server refuses to start with, and says why; the throwaway keys."""
 
+import re
 import socket
 import stat
+import textwrap
 
+import jwt
 import pytest
 from click.testing import CliRunner
 
 from cli.main import main
 from serving import throwaway
-from serving.settings import SettingsError, hash_key, is_loopback, read_settings
+from serving.access import Open, Secured
+from serving.limits import Limits
+from serving.server import Worker
+from serving.settings import Settings, SettingsError, hash_key, is_loopback, read_settings
+from tests.api.running import ROOT
 
 
 def kravoversikt(*words):
@@ -43,9 +50,25 @@ def test_a_file_of_settings(tmp_path):
 @pytest.mark.parametrize(
     ("text", "given", "said"),
     [
-        ("", {"auth": False, "host": "192.0.2.1"}, "--no-auth is only for a loopback address"),
-        ("", {"auth": False, "host": "::"}, "--no-auth is only"),
-        ("", {"auth": False, "host": "localhost.example"}, "--no-auth is only"),
+        ("", {"no_auth": True, "host": "192.0.2.1"}, "--no-auth is only for a loopback address"),
+        ("", {"no_auth": True, "host": "::"}, "--no-auth is only"),
+        ("", {"no_auth": True, "host": "localhost.example"}, "host: .*must be an IP address"),
+        ("host = 'example.org'\nport = 0", {}, "host.*port"),
+        ("home = 'elsewhere'\nworkers = 0", {}, "(?=.*home: .*--home)(?=.*workers)"),
+        ("auth = false", {}, "auth"),
+        ("no_auth = true", {}, "no_auth: .*--no-auth"),
+        ("[maskinporten]\nauth = false", {}, "maskinporten.auth"),
+        (
+            GOOD.replace("[log]", 'jwks_file = "none.json"\n[log]\naccess = "no/access"'),
+            {},
+            "jwks_file: none.*log.access",
+        ),
+        (
+            GOOD.replace("[log]", 'jwks_file = "TEST-ONLY.txt"\n[log]'),
+            {},
+            "maskinporten.jwks_file: TEST-ONLY.txt: not JSON",
+        ),
+        (GOOD.replace("audit.jsonl", "."), {}, "log.audit"),
         ("", {}, "--test-keys or --no-auth to try"),
         ("[maskinporten]", {}, "hash_key_file is missing"),
         (GOOD.replace("consumers.toml", "none.toml"), {}, "none.toml"),
@@ -113,11 +136,76 @@ def test_a_port_that_is_taken(tmp_path):
     assert "give another --host or --port" in done.output
 
 
+def test_localhost_is_an_address(tmp_path):
+    assert settings(tmp_path, no_auth=True, host="localhost").host == "127.0.0.1"
+
+
+def test_only_the_flag_opens(tmp_path):
+    throwaway.make_keys(tmp_path)
+
+    def gate(settings):
+        return Worker(settings, {}, Limits(2), b"k" * 32, None).app._gate
+
+    assert isinstance(gate(settings(tmp_path, no_auth=True)), Open)
+    assert isinstance(gate(settings(tmp_path, GOOD)), Secured)
+    with pytest.raises(SettingsError, match="how callers are known"):
+        gate(Settings(home=tmp_path))
+
+
+def test_the_pages_example_with_every_default_written_out(tmp_path):
+    throwaway.make_keys(tmp_path)
+    page = (ROOT / "docs" / "serving.md").read_text()
+    start = page.index("    consumers_file =")
+    example = textwrap.dedent(page[start : page.index("`consumers.toml` has a table")])
+    written = re.sub(r"(?m)^# (?=[a-z_]+ = )", "", example)
+    assert written.count("\n# ") == 0
+    assert {"port", "jwks_file", "audience", "access"} <= set(re.findall(r"(?m)^([a-z_]+) = ", written))
+    assert settings(tmp_path, written) == settings(tmp_path, example)
+
+
+@pytest.mark.parametrize("name", ["private.pem", "consumers.toml"])
+@pytest.mark.parametrize("content", ["", "rubbish", "[[consumer]]"])
+def test_throwaway_files_that_are_broken(tmp_path, name, content):
+    throwaway.make_keys(tmp_path)
+    (tmp_path / name).write_text(content)
+    words = [("token", "--keys", tmp_path)]
+    if name == "private.pem" or content:
+        words.append(("serve", "--home", tmp_path, "--test-keys", tmp_path))
+    for done in (kravoversikt(*one) for one in words):
+        assert (done.exit_code, name in done.output) == (2, True), done.output
+        assert isinstance(done.exception, SystemExit)
+
+
+def test_new_keys_are_told_of_and_have_names_of_their_own(tmp_path):
+    first, again, other = (kravoversikt("token", "--keys", tmp_path / name) for name in ("a", "a", "b"))
+    assert "new keys were made" in first.stderr
+    assert again.stderr == ""
+    kids = [jwt.get_unverified_header(one.stdout.strip())["kid"] for one in (first, again, other)]
+    assert kids[0] == kids[1] != kids[2]
+
+
+def test_a_key_that_is_replaced_is_published(tmp_path):
+    for name in ("a", "b"):
+        throwaway.make_keys(tmp_path / name)
+    (tmp_path / "a" / "private.pem").write_bytes((tmp_path / "b" / "private.pem").read_bytes())
+    throwaway.make_keys(tmp_path / "a")
+    assert (tmp_path / "a" / "jwks.json").read_bytes() == (tmp_path / "b" / "jwks.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "words", [("--part", "310478718"), ("--part", "x"), ("--consumer", "999999998"), ("--consumer", "01810001050")]
+)
+def test_numbers_that_are_none_get_no_token(tmp_path, words):
+    done = kravoversikt("token", "--keys", tmp_path / "keys", *words)
+    assert (done.exit_code, words[0] in done.output) == (2, True)
+    assert not (tmp_path / "keys").exists()
+
+
 def test_throwaway_keys(tmp_path):
     keys = tmp_path / "keys"
     first, second = (kravoversikt("token", "--keys", keys, "--part", "310478717") for _ in range(2))
     assert first.exit_code == second.exit_code == 0
-    assert first.output.count(".") == 2
+    assert first.stdout.count(".") == 2
     assert stat.S_IMODE(keys.stat().st_mode) == 0o700
     for name in ("private.pem", "log-hash.key", "jwks.json", "consumers.toml"):
         assert stat.S_IMODE((keys / name).stat().st_mode) == 0o600

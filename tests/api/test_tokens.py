@@ -1,8 +1,10 @@
 """Tokens are verified once and remembered; keys are read again when they must be. The attacks are in test_attacks."""
 
 import json
+import socket
 import threading
 import time
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import jwt
@@ -10,7 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from serving.keys import KeysError, KeySet, keys_by_discovery, keys_of_file, parse_jwks
+from serving import keys
+from serving.keys import MOST_BYTES, KeysError, KeySet, keys_by_discovery, keys_of_file, parse_jwks
 from serving.tokens import NoKeysError, TokenError, Tokens
 
 NOW = 1_800_000_000
@@ -157,9 +160,19 @@ def test_keys_are_read_seldom():
 def test_audience(audience):
     verifier, _ = tokens(Source("one"), audience="me")
     verifier.verify(token(aud=audience))
-    for wrong in ({"aud": "others"}, {}):
-        with pytest.raises(TokenError, match=r"another service|lacks|not valid"):
+    for wrong, said in (({"aud": "others"}, "another service"), ({}, "lacks aud"), ({"iat": None}, "lacks iat")):
+        with pytest.raises(TokenError, match=said):
             verifier.verify(token(**wrong))
+
+
+def test_reading_the_claims_may_fail_in_any_way():
+    def read(claims):
+        raise RuntimeError
+
+    keys = KeySet(Source("one"), every=1000, floor=0)
+    keys.refresh()
+    with pytest.raises(TokenError, match="not valid"):
+        Tokens(keys, "us", read).verify(token())
 
 
 # JWKS
@@ -190,7 +203,8 @@ def test_no_keys_in_it(jwks):
 
 def test_a_file_that_is_not_there_or_not_json(tmp_path):
     (tmp_path / "bad").write_text("{")
-    for name in ("none", "bad"):
+    (tmp_path / "deep").write_text("[" * 100_000)
+    for name in ("none", "bad", "deep"):
         with pytest.raises(KeysError, match=name):
             keys_of_file(tmp_path / name)
 
@@ -241,16 +255,74 @@ def test_discovery(issuer):
         ("/metadata", (200, b"{}")),
         ("/metadata", (200, b'{"jwks_uri": "file:///etc/passwd"}')),
         ("/metadata", (200, b'{"jwks_uri": "http://elsewhere.example/jwks"}')),
+        ("/metadata", (200, b'{"jwks_uri": "http://[oops/m"}')),
+        ("/metadata", (200, b'{"jwks_uri": "https://127.0.0.1:x/m"}')),
+        ("/metadata", (200, b"[" * 100_000)),
+        ("/metadata", (200, b'{"a": "%s"}' % (b"x" * MOST_BYTES))),
         ("/metadata", (302, b"")),
         ("/jwks", (500, b"")),
         ("/jwks", (200, b'{"keys": []}')),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_discovery_that_leads_to_no_keys(issuer, path, answer):
     issuer.answers[path] = answer
     with pytest.raises(KeysError):
         keys_by_discovery(f"{issuer.base}/metadata", "us")
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[oops/m", "", "x", "http://127.0.0.1:1/", "https://127.0.0.1:x/", "https://a b/"]
+)
+def test_an_address_that_is_none(address):
+    with pytest.raises(KeysError):
+        keys_by_discovery(address, "us")
+
+
+@contextmanager
+def raw_issuer(*pieces, pause=0.0):
+    """Answers the first connection with the pieces, and a pause after each."""
+    over = threading.Event()
+
+    def answer():
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.recv(10_000)
+            for piece in pieces:
+                connection.sendall(piece)
+                if over.wait(pause):
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/metadata"
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("answer", [b"HELLO\r\n\r\n", b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"])
+def test_an_issuer_that_speaks_no_http(answer):
+    with raw_issuer(answer) as address, pytest.raises(KeysError):
+        keys_by_discovery(address, "us")
+
+
+@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["headers", "body"])
+def test_an_issuer_that_is_slow_has_an_end(start, monkeypatch):
+    """A byte now and then is no way to hold a reader."""
+    monkeypatch.setattr(keys, "SECONDS", 0.3)
+    with raw_issuer(start, *[b"H"] * 200, pause=0.05) as address, pytest.raises(KeysError, match="TimeoutError"):
+        keys_by_discovery(address, "us")
+
+
+def test_whatever_reading_raises_old_keys_stay():
+    source = Source("one")
+    held = KeySet(source, every=0, floor=0)
+    held.refresh()
+    source.kids = (None,)
+    held.refresh()
+    assert source.reads == 2
+    assert held.get("one")
 
 
 def test_metadata_of_another_issuer(issuer):
