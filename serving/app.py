@@ -97,6 +97,9 @@ class App:
         snapshot = self._published.snapshot
         if snapshot is None:
             raise KravoversiktError("KB-002", "no snapshot is published")
+        if not self._logs.audited():
+            snapshot.find(part)  # an unknown part is told first
+            raise KravoversiktError("KB-002", "what is shown cannot be audited at present")
         about.snapshot = snapshot.folder.name
         return document(snapshot, asked, coding, request.headers.get("if-none-match"))
 
@@ -115,12 +118,14 @@ class App:
         A new snapshot that was refused is told of, and makes no difference while the old one is served.
         """
         snapshot, gate = self._published.snapshot, self._gate.ready()
-        ready = snapshot is not None and gate
+        audited = self._logs.audited()
+        ready = snapshot is not None and gate and audited
         return 200 if ready else 503, {
             "status": "ready" if ready else "not ready",
             "snapshot": snapshot.folder.name if snapshot else None,
             "refused": self._published.refused,
             "keys": "read" if gate else "missing",
+            "audit": "written" if audited else "behind",
         }
 
     def _tell(self, response: Response, told: "Told", seconds: float) -> None:

@@ -5,9 +5,14 @@ may can ask the audit log about a part; without it nobody can try all numbers.
 """
 
 import json
+import logging
 import os
+import re
+import select
+import stat
 import sys
 import threading
+import time
 import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,27 +23,72 @@ HELD_SECONDS = 0.05
 """How long a line is held at most: a write for every answer would cost more than the rest of it."""
 
 
+MOST_HELD = 100_000
+"""Lines held at most while they can't be written."""
+
+BEHIND_SECONDS = 5.0
+"""An audit line that waits longer to be written means that what is shown is not audited."""
+
+log = logging.getLogger("kravoversikt")
+
+
 class Lines:
-    """A file of lines, or standard output. Lines are written whole, so those of several workers don't mix."""
+    """A file of lines, or standard output. Lines are written whole, so those of several workers don't mix.
+
+    Adding a line never waits for the writing. What can't be written is held, the oldest ``MOST_HELD`` lines of it.
+    """
 
     def __init__(self, place: str) -> None:
         """``place``: a path, ``-`` for standard output, or empty for nowhere."""
         self._file = _open(place)
-        self._held: list[str] = []
-        self._lock = threading.Lock()
+        self._atomic = select.PIPE_BUF if self._file is not None and _is_pipe(self._file) else 1 << 20
+        self._held: list[bytes] = []
+        self._waiting: float | None = None
+        self._failing = False
+        self._lock, self._writing = threading.Lock(), threading.Lock()
+        self.dropped = 0
 
     def write(self, line: str) -> None:
         """Adds a line; ``flush`` writes it."""
-        if self._file is not None:
-            with self._lock:
-                self._held.append(line)
+        if self._file is None:
+            return
+        with self._lock:
+            if len(self._held) >= MOST_HELD:
+                self.dropped += 1
+                return
+            self._held.append(line.encode() + b"\n")
+            self._waiting = self._waiting or time.monotonic()
+
+    def behind(self) -> float:
+        """For how many seconds the oldest line has waited."""
+        waiting = self._waiting
+        return time.monotonic() - waiting if waiting else 0.0
 
     def flush(self) -> None:
-        """Writes what is held."""
-        with self._lock:
-            held, self._held = self._held, []
-            if held and self._file is not None:
-                _write(self._file, "\n".join([*held, ""]).encode())
+        """Writes what is held; what could not be written is held on. A fault is told once, not every time."""
+        with self._writing:
+            with self._lock:
+                held, self._held = self._held, []
+            left = self._write(held)
+            with self._lock:
+                self._held = left + self._held
+                self._waiting = time.monotonic() if self._held and not left else self._waiting if left else None
+
+    def _write(self, lines: list[bytes]) -> list[bytes]:
+        """The lines that could not be written. A pipe takes only so many bytes at a time in one piece."""
+        while lines:
+            size = fit = 0
+            while fit < len(lines) and (not fit or size + len(lines[fit]) <= self._atomic):
+                size, fit = size + len(lines[fit]), fit + 1
+            try:
+                _write_all(self._file, b"".join(lines[:fit]))
+            except OSError as error:
+                if not self._failing:
+                    log.error("a log cannot be written, its lines are held: %s", error.strerror)
+                self._failing = True
+                return lines
+            lines, self._failing = lines[fit:], False
+        return []
 
 
 def _open(place: str) -> int | None:
@@ -49,8 +99,12 @@ def _open(place: str) -> int | None:
     return os.open(place, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
 
 
-def _write(file: int, content: bytes) -> None:
-    while content:
+def _is_pipe(file: int) -> bool:
+    return stat.S_ISFIFO(os.fstat(file).st_mode)
+
+
+def _write_all(file: int | None, content: bytes) -> None:
+    while content and file is not None:
         content = content[os.write(file, content) :]
 
 
@@ -95,7 +149,7 @@ class Logs:
         """
         facts = (
             f'"time":"{datetime.now(UTC).isoformat(timespec="milliseconds")}",'
-            f'"korrelasjonsid":"{answer.korrelasjonsid}","method":"{answer.method}","route":"{answer.route}",'
+            f'"korrelasjonsid":"{self._id(answer.korrelasjonsid)}","method":"{answer.method}","route":"{answer.route}",'
             f'"status":{answer.status},"kode":{_text(answer.kode)},"consumer":{_text(answer.consumer)}'
         )
         if about:
@@ -114,13 +168,26 @@ class Logs:
         frames = traceback.extract_tb(error.__traceback__)
         where = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames[-5:]]
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        facts = {"korrelasjonsid": korrelasjonsid, "error": type(error).__name__, "where": where}
+        facts = {"korrelasjonsid": self._id(korrelasjonsid), "error": type(error).__name__, "where": where}
         self._access.write(json.dumps({"log": "error", "time": now, **facts}, separators=(",", ":")))
+
+    def _id(self, korrelasjonsid: str) -> str:
+        """The caller's id, hashed when it could hold a part's number: it is echoed to the caller as it is."""
+        return part_hash(self._key, korrelasjonsid) if _NUMBER.search(korrelasjonsid) else korrelasjonsid
+
+    def audited(self) -> bool:
+        """Whether what is shown now will be audited: the lines before it could be written."""
+        return self._audit.behind() < BEHIND_SECONDS and not self._audit.dropped
 
     def flush(self) -> None:
         """Writes what is held."""
         self._audit.flush()
+        if self._audit.behind() < BEHIND_SECONDS:
+            self._audit.dropped = 0
         self._access.flush()
+
+
+_NUMBER = re.compile(r"[0-9]{9}")
 
 
 def _text(value: str | None) -> str:

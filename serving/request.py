@@ -39,7 +39,16 @@ _CORRELATION = re.compile(KORRELASJONSID.pattern or "", re.ASCII)
 def correlation_id(request: Request) -> str:
     """The caller's id, or a new one when there is none that can stand in a header and in a log."""
     given = request.headers.get("korrelasjonsid")
-    return given if given and _CORRELATION.fullmatch(given) else str(uuid4())
+    return given if given and _CORRELATION.fullmatch(given) else _new_id()
+
+
+def _new_id() -> str:
+    """A new id in which nothing looks like a part's number: such an id would be hashed in the logs."""
+    new = str(uuid4())
+    return _new_id() if _NINE_DIGITS.search(new) else new
+
+
+_NINE_DIGITS = re.compile(r"[0-9]{9}")
 
 
 def check_size_and_method(request: Request) -> None:

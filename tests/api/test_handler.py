@@ -10,6 +10,7 @@ import zstandard
 
 from serving.access import ANYONE
 from serving.errors import STATUS, KravoversiktError
+from serving.logs import Logs
 from serving.period import Period
 from serving.routes import ROUTES
 from serving.store import Snapshot
@@ -268,6 +269,14 @@ def test_nothing_published(tmp_path):
     assert ask(app, "/health/live").status == 200
 
 
+def test_what_cannot_be_audited_is_not_shown(app, monkeypatch):
+    monkeypatch.setattr(Logs, "audited", lambda logs: False)
+    assert kode(ask(app, url("oversikt"))) == "KB-002"
+    assert kode(ask(app, url("oversikt", UNKNOWN))) == "KB-009"
+    assert ask(app, "/health/ready").status == 503
+    assert ask(app, "/health/live").status == 200
+
+
 @pytest.mark.parametrize("coding", CODINGS)
 def test_a_damaged_frame_is_never_sent(home, tmp_path, coding):
     copy = shutil.copytree(home, tmp_path / "home", symlinks=True)
@@ -298,6 +307,7 @@ def test_ready_tells_what_is_in_use(app, snapshot):
         "snapshot": snapshot.folder.name,
         "refused": None,
         "keys": "read",
+        "audit": "written",
     }
 
 

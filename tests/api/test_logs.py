@@ -1,8 +1,14 @@
 """What is written about an answer, and what is not."""
 
 import json
+import os
+import threading
+import time
 
-from serving.logs import About, Answered, Logs, part_hash
+import pytest
+
+from serving import logs as logs_module
+from serving.logs import About, Answered, Lines, Logs, part_hash
 
 KEY = b"k" * 32
 PART = "310478717"
@@ -65,3 +71,92 @@ def test_two_workers_in_one_file(tmp_path):
     for logs in both:
         logs.flush()
     assert len({line["korrelasjonsid"] for line in lines(tmp_path / "access")}) == 100
+
+
+@pytest.fixture
+def pipe():
+    """A pipe by its path, and its reading end."""
+    reading, writing = os.pipe()
+    yield f"/dev/fd/{writing}", reading, writing
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_reader_that_stands_still_keeps_no_one_waiting(pipe):
+    path, reading, _ = pipe
+    stuck = Lines(path)
+    for _ in range(200):
+        stuck.write("x" * 1000)
+    writer = threading.Thread(target=stuck.flush)
+    writer.start()
+    time.sleep(0.1)
+    assert writer.is_alive()  # the pipe is full
+    stuck.write("y")  # and adding a line does not wait for it
+    assert stuck.behind() > 0
+    left = 200 * 1001
+    while left:
+        left -= len(os.read(reading, 65536))
+    writer.join(5)
+    stuck.flush()
+    assert os.read(reading, 10) == b"y\n"
+    assert stuck.behind() == 0
+
+
+def test_what_cannot_be_written_is_held_and_told_once(caplog):
+    full = Lines("/dev/full")
+    for number in range(3):
+        full.write(f"line {number}")
+        full.flush()
+    assert len(caplog.records) == 1
+    assert full.behind() > 0
+    assert [line.decode() for line in full._held] == ["line 0\n", "line 1\n", "line 2\n"]
+
+
+def test_no_more_is_held_than_there_is_room_for(monkeypatch):
+    monkeypatch.setattr(logs_module, "MOST_HELD", 2)
+    full = Lines("/dev/full")
+    for number in range(5):
+        full.write(f"line {number}")
+        full.flush()
+    assert len(full._held) == 2
+    assert full.dropped == 3
+
+
+def test_what_cannot_be_audited_is_told_and_the_access_log_is_written_all_the_same(tmp_path, monkeypatch):
+    logs = Logs(str(tmp_path / "access"), "/dev/full", KEY)
+    logs.answered(Answered("id-1", "GET"), About(PART, "finans", None))
+    logs.flush()
+    assert logs.audited()
+    monkeypatch.setattr(logs_module, "BEHIND_SECONDS", 0.0)
+    assert not logs.audited()
+    assert len(lines(tmp_path / "access")) == 1
+
+
+def test_lines_of_two_workers_on_one_pipe_do_not_mix(pipe):
+    path, reading, _ = pipe
+    workers = [Lines(path), Lines(path)]
+
+    def work(lines, letter):
+        for _ in range(40):
+            for _ in range(20):
+                lines.write(letter * 777)
+            lines.flush()
+
+    threads = [threading.Thread(target=work, args=(lines, letter)) for lines, letter in zip(workers, "ab", strict=True)]
+    for thread in threads:
+        thread.start()
+    content, expected = b"", 2 * 40 * 20 * 778
+    while len(content) < expected:
+        content += os.read(reading, 3000)
+    for thread in threads:
+        thread.join(5)
+    assert set(content.split(b"\n")) == {b"a" * 777, b"b" * 777, b""}
+
+
+@pytest.mark.parametrize("given", ["31047871712", "id-310478717-1"])
+def test_an_id_that_could_hold_a_number_is_hashed_in_the_logs(tmp_path, given):
+    logs = Logs(str(tmp_path / "access"), "", KEY)
+    logs.answered(Answered(given, "GET"), None)
+    logs.flush()
+    (line,) = lines(tmp_path / "access")
+    assert line["korrelasjonsid"] == part_hash(KEY, given)
