@@ -85,6 +85,7 @@ class Secured:
             self._check_rights(caller, consumer, request, asked)
         except KravoversiktError as error:
             error.consumer = consumer.navn
+            error.stranger = caller.organisation if consumer is STRANGER else None
             raise
         return consumer
 

@@ -145,6 +145,7 @@ class Told:
 
 def _error(error: KravoversiktError, answer: Answered) -> Response:
     answer.kode, answer.consumer = error.kode, answer.consumer or error.consumer
+    answer.stranger = error.stranger
     body = _json({"kode": error.kode, "melding": error.melding, "korrelasjonsid": answer.korrelasjonsid})
     headers = [("content-type", JSON), ("cache-control", "no-store"), *error.headers.items()]
     return Response(error.status, headers, body)

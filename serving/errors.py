@@ -52,6 +52,8 @@ class KravoversiktError(Exception):
         """Headers that the answer must carry: ``Allow``, ``Retry-After``, ``WWW-Authenticate``."""
         self.consumer: str | None = None
         """What logs call the consumer, when it was known before the error."""
+        self.stranger: str | None = None
+        """The organisation number of a caller without an agreement, for the audit log to hash."""
 
 
 def beyond_the_codes(code: tuple[str, int], melding: str, **headers: str) -> KravoversiktError:

@@ -22,7 +22,6 @@ from pathlib import Path
 HELD_SECONDS = 0.05
 """How long a line is held at most: a write for every answer would cost more than the rest of it."""
 
-
 MOST_HELD = 100_000
 """Lines held at most while they can't be written."""
 
@@ -35,7 +34,8 @@ log = logging.getLogger("kravoversikt")
 class Lines:
     """A file of lines, or standard output. Lines are written whole, so those of several workers don't mix.
 
-    Adding a line never waits for the writing. What can't be written is held, the oldest ``MOST_HELD`` lines of it.
+    Adding a line never waits for the writing. What can't be written is held, the oldest ``MOST_HELD`` lines of it;
+    lines that come when there is no room are dropped and counted.
     """
 
     def __init__(self, place: str) -> None:
@@ -43,21 +43,32 @@ class Lines:
         self._file = _open(place)
         self._atomic = select.PIPE_BUF if self._file is not None and _is_pipe(self._file) else 1 << 20
         self._held: list[bytes] = []
+        self._being_written = 0
         self._waiting: float | None = None
         self._failing = False
         self._lock, self._writing = threading.Lock(), threading.Lock()
-        self.dropped = 0
+        self._dropped = 0
 
     def write(self, line: str) -> None:
         """Adds a line; ``flush`` writes it."""
         if self._file is None:
             return
         with self._lock:
-            if len(self._held) >= MOST_HELD:
-                self.dropped += 1
+            if self.full():
+                self._dropped += 1
                 return
             self._held.append(line.encode() + b"\n")
             self._waiting = self._waiting or time.monotonic()
+
+    def full(self) -> bool:
+        """Whether the next line would be dropped."""
+        return len(self._held) + self._being_written >= MOST_HELD
+
+    def dropped(self) -> int:
+        """How many lines were dropped since this was last asked."""
+        with self._lock:
+            dropped, self._dropped = self._dropped, 0
+        return dropped
 
     def behind(self) -> float:
         """For how many seconds the oldest line has waited."""
@@ -69,26 +80,43 @@ class Lines:
         with self._writing:
             with self._lock:
                 held, self._held = self._held, []
+                self._being_written = len(held)
             left = self._write(held)
             with self._lock:
-                self._held = left + self._held
+                self._held, self._being_written = left + self._held, 0
                 self._waiting = time.monotonic() if self._held and not left else self._waiting if left else None
 
     def _write(self, lines: list[bytes]) -> list[bytes]:
         """The lines that could not be written. A pipe takes only so many bytes at a time in one piece."""
-        while lines:
-            size = fit = 0
-            while fit < len(lines) and (not fit or size + len(lines[fit]) <= self._atomic):
-                size, fit = size + len(lines[fit]), fit + 1
+        start = 0
+        while self._file is not None and start < len(lines):
+            end = self._fitting(lines, start)
             try:
-                _write_all(self._file, b"".join(lines[:fit]))
+                written = os.write(self._file, b"".join(lines[start:end]))
             except OSError as error:
                 if not self._failing:
                     log.error("a log cannot be written, its lines are held: %s", error.strerror)
                 self._failing = True
-                return lines
-            lines, self._failing = lines[fit:], False
+                return lines[start:]
+            start = _after(lines, start, written)
+        self._failing = False
         return []
+
+    def _fitting(self, lines: list[bytes], start: int) -> int:
+        """The end of the lines from ``start`` that go in one piece: at least one."""
+        size, end = len(lines[start]), start + 1
+        while end < len(lines) and size + len(lines[end]) <= self._atomic:
+            size, end = size + len(lines[end]), end + 1
+        return end
+
+
+def _after(lines: list[bytes], start: int, written: int) -> int:
+    """The place of the first line not written whole. One that is torn is begun anew, on a line of its own."""
+    while written and written >= len(lines[start]):
+        written, start = written - len(lines[start]), start + 1
+    if written:
+        lines[start] = b"\n" + lines[start].lstrip(b"\n")
+    return start
 
 
 def _open(place: str) -> int | None:
@@ -101,11 +129,6 @@ def _open(place: str) -> int | None:
 
 def _is_pipe(file: int) -> bool:
     return stat.S_ISFIFO(os.fstat(file).st_mode)
-
-
-def _write_all(file: int | None, content: bytes) -> None:
-    while content and file is not None:
-        content = content[os.write(file, content) :]
 
 
 @dataclass(slots=True)
@@ -121,6 +144,8 @@ class Answered:
     coding: str | None = None
     sent: int = 0
     seconds: float = 0.0
+    stranger: str | None = None
+    """The organisation number of a caller without an agreement: it is only ever hashed."""
 
 
 @dataclass(slots=True)
@@ -134,12 +159,12 @@ class About:
 
 
 class Logs:
-    """The two logs of a worker. ``flush`` must be called every ``HELD_SECONDS``, and at the end."""
+    """The two logs of a worker. Each must be flushed every ``HELD_SECONDS``, by itself, and both at the end."""
 
     def __init__(self, access: str, audit: str, key: bytes) -> None:
         """``key``: of the hashes, at least 32 bytes, the same for as long as the audit log is to be asked."""
-        self._access = Lines(access)
-        self._audit = Lines(audit)
+        self.access = Lines(access)
+        self.audit = Lines(audit)
         self._key = key
 
     def answered(self, answer: Answered, about: About | None) -> None:
@@ -153,12 +178,13 @@ class Logs:
             f'"status":{answer.status},"kode":{_text(answer.kode)},"consumer":{_text(answer.consumer)}'
         )
         if about:
-            self._audit.write(
-                f'{{"log":"audit",{facts},"part":"{part_hash(self._key, about.part)}",'
+            stranger = part_hash(self._key, answer.stranger) if answer.stranger else None
+            self.audit.write(
+                f'{{"log":"audit",{facts},"stranger":{_text(stranger)},"part":"{part_hash(self._key, about.part)}",'
                 f'"rettighetspakke":"{about.rettighetspakke}","period":{_text(about.period)},'
                 f'"snapshot":{_text(about.snapshot)}}}'
             )
-        self._access.write(
+        self.access.write(
             f'{{"log":"access",{facts},"coding":{_text(answer.coding)},"bytes":{answer.sent},'
             f'"ms":{answer.seconds * 1000:.3f}}}'
         )
@@ -169,22 +195,20 @@ class Logs:
         where = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames[-5:]]
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         facts = {"korrelasjonsid": self._id(korrelasjonsid), "error": type(error).__name__, "where": where}
-        self._access.write(json.dumps({"log": "error", "time": now, **facts}, separators=(",", ":")))
+        self.access.write(json.dumps({"log": "error", "time": now, **facts}, separators=(",", ":")))
 
     def _id(self, korrelasjonsid: str) -> str:
         """The caller's id, hashed when it could hold a part's number: it is echoed to the caller as it is."""
         return part_hash(self._key, korrelasjonsid) if _NUMBER.search(korrelasjonsid) else korrelasjonsid
 
     def audited(self) -> bool:
-        """Whether what is shown now will be audited: the lines before it could be written."""
-        return self._audit.behind() < BEHIND_SECONDS and not self._audit.dropped
+        """Whether what is shown now will be audited: the lines before it could be written, and there is room."""
+        return self.audit.behind() < BEHIND_SECONDS and not self.audit.full()
 
     def flush(self) -> None:
         """Writes what is held."""
-        self._audit.flush()
-        if self._audit.behind() < BEHIND_SECONDS:
-            self._audit.dropped = 0
-        self._access.flush()
+        self.audit.flush()
+        self.access.flush()
 
 
 _NUMBER = re.compile(r"[0-9]{9}")

@@ -49,6 +49,12 @@ class Metrics:
             "kravoversikt_snapshot_date_seconds", "Midnight UTC of the date of the snapshot in use", "min"
         )
         self._refused = self._gauge("kravoversikt_snapshot_refused", "1 while the newest snapshot is refused", "max")
+        self._behind = self._gauge(
+            "kravoversikt_audit_behind_seconds", "Wait of the oldest unwritten audit line", "max"
+        )
+        self._dropped = Counter(
+            "kravoversikt_log_lines_dropped", "Lines dropped for want of room, by log", ("log",), registry=registry
+        )
         self._since: Counts[tuple[str, int, str | None, str | None]] = Counts()
         self._sent: Counts[str] = Counts()
         self._lock = Lock()
@@ -93,6 +99,12 @@ class Metrics:
     def refused(self, refused: bool) -> None:
         """Tells whether the newest snapshot is refused."""
         self._refused.set(int(refused))
+
+    def logs(self, behind: float, access_dropped: int, audit_dropped: int) -> None:
+        """Tells how long the oldest audit line has waited, in seconds, and counts lines that were dropped."""
+        self._behind.set(behind)
+        self._dropped.labels("access").inc(access_dropped)
+        self._dropped.labels("audit").inc(audit_dropped)
 
     def page(self) -> bytes:
         """All figures as text; those of the other workers as they were a moment ago."""

@@ -143,13 +143,15 @@ class Worker:
     def start(self) -> None:
         """Opens what is published and reads the keys; then threads look after both, and write the logs.
 
-        Each issuer's keys have a thread of their own: a slow issuer keeps neither a snapshot nor other keys waiting.
+        Each issuer's keys have a thread of their own: a slow issuer keeps neither a snapshot nor other keys waiting. So
+        has each log: one that nobody reads doesn't keep the other.
         """
         for keys in self.keys:
             self._thread("keys", keys.refresh, self._seconds)
         self._try(self.upkeep)
         self._thread("upkeep", self.upkeep, self._seconds)
-        self._thread("logs", self.logs.flush, HELD_SECONDS)
+        self._thread("audit", self.logs.audit.flush, HELD_SECONDS)
+        self._thread("access", self.logs.access.flush, HELD_SECONDS)
         until = time.monotonic() + FIRST_KEYS_SECONDS
         for keys in self.keys:
             keys.tried.wait(max(0, until - time.monotonic()))
@@ -180,6 +182,7 @@ class Worker:
             snapshot = self.published.snapshot
             self.metrics.switched(len(snapshot), snapshot.made_for)
         self.metrics.refused(self.published.refused is not None)
+        self.metrics.logs(self.logs.audit.behind(), self.logs.access.dropped(), self.logs.audit.dropped())
         hits, misses = (sum(getattr(t, what) for t in self.tokens) for what in ("hits", "misses"))
         self.metrics.tokens(hits - self._counted[0], misses - self._counted[1])
         self._counted = [hits, misses]

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
+from serving.logs import part_hash
 from serving.throwaway import CONSUMER, ISSUER, access_token, actor, consent_token, make_keys, sign, urn
 from tests.api.running import ENK, HELD_BACK, OTHER_CONSUMER, OWNER, SAMTYKKE, UNKNOWN, A, B, publish, running
 from tests.api.wire import answers, receive, request, send
@@ -226,7 +227,13 @@ def test_wrong_scope(server, keys, scope):
 
 
 def test_a_consumer_without_an_agreement(server, keys):
-    refused(server.get(OVERSIKT, sign(keys, claims(consumer=actor(UNKNOWN)))), "KB-005", 403)
+    answer = server.get(OVERSIKT, sign(keys, claims(consumer=actor(UNKNOWN))), Korrelasjonsid="from-a-stranger")
+    refused(answer, "KB-005", 403)
+    time.sleep(0.3)
+    audit = map(json.loads, (keys / "audit.jsonl").read_text().splitlines())
+    (line,) = (line for line in audit if line["korrelasjonsid"] == "from-a-stranger")
+    assert line["consumer"] == "stranger"
+    assert line["stranger"] == part_hash((keys / "log-hash.key").read_bytes().strip(), UNKNOWN)
 
 
 def test_a_rettighetspakke_that_was_not_granted(server, keys):

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -9,6 +11,7 @@ import pytest
 
 from serving import logs as logs_module
 from serving.logs import About, Answered, Lines, Logs, part_hash
+from tests.api.running import ROOT
 
 KEY = b"k" * 32
 PART = "310478717"
@@ -48,6 +51,7 @@ def test_one_line_each(tmp_path):
         "status": 200,
         "kode": None,
         "consumer": "bank",
+        "stranger": None,
         "part": part_hash(KEY, PART),
         "rettighetspakke": "finans",
         "period": "2026-01-01/2026-12-31",
@@ -119,7 +123,59 @@ def test_no_more_is_held_than_there_is_room_for(monkeypatch):
         full.write(f"line {number}")
         full.flush()
     assert len(full._held) == 2
-    assert full.dropped == 3
+    assert full.full()
+    assert (full.dropped(), full.dropped()) == (3, 0)
+
+
+def test_lines_under_way_count_as_held(pipe, monkeypatch):
+    monkeypatch.setattr(logs_module, "MOST_HELD", 200)
+    path, reading, _ = pipe
+    stuck = Lines(path)
+    for _ in range(200):
+        stuck.write("x" * 1000)
+    writer = threading.Thread(target=stuck.flush)
+    writer.start()
+    time.sleep(0.1)
+    stuck.write("y")
+    assert (stuck.full(), stuck.dropped()) == (True, 1)
+    left = 200 * 1001
+    while left:
+        left -= len(os.read(reading, 65536))
+    writer.join(5)
+    assert not stuck.full()
+
+
+def test_nothing_is_shown_when_its_audit_line_would_be_dropped(monkeypatch):
+    monkeypatch.setattr(logs_module, "MOST_HELD", 1)
+    logs = Logs("", "/dev/full", KEY)
+    assert logs.audited()
+    logs.answered(Answered("id-1", "GET"), About(PART, "finans", None))
+    assert not logs.audited()
+
+
+def test_a_line_torn_by_a_full_disk_is_written_anew_and_none_twice(tmp_path):
+    path = tmp_path / "log"
+    script = """
+import resource, sys
+from serving.logs import Lines
+lines = Lines(sys.argv[1])
+for letter in "abc":
+    lines.write(letter * 9)
+resource.setrlimit(resource.RLIMIT_FSIZE, (15, resource.RLIM_INFINITY))
+lines.flush()
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+lines.flush()
+"""
+    subprocess.run([sys.executable, "-c", script, path], cwd=ROOT, check=True, timeout=30)
+    assert path.read_text().split() == ["a" * 9, "b" * 5, "b" * 9, "c" * 9]
+
+
+def test_a_caller_without_an_agreement_is_audited_by_its_keyed_hash(tmp_path):
+    logs = Logs(str(tmp_path / "access"), str(tmp_path / "audit"), KEY)
+    logs.answered(Answered("id-1", "GET", stranger=PART), About(PART[::-1], "finans", None))
+    logs.flush()
+    assert lines(tmp_path / "audit")[0]["stranger"] == part_hash(KEY, PART)
+    assert PART not in (tmp_path / "access").read_text() + (tmp_path / "audit").read_text()
 
 
 def test_what_cannot_be_audited_is_told_and_the_access_log_is_written_all_the_same(tmp_path, monkeypatch):
@@ -132,24 +188,26 @@ def test_what_cannot_be_audited_is_told_and_the_access_log_is_written_all_the_sa
     assert len(lines(tmp_path / "access")) == 1
 
 
-def test_lines_of_two_workers_on_one_pipe_do_not_mix(pipe):
-    path, reading, _ = pipe
-    workers = [Lines(path), Lines(path)]
-
-    def work(lines, letter):
-        for _ in range(40):
-            for _ in range(20):
-                lines.write(letter * 777)
-            lines.flush()
-
-    threads = [threading.Thread(target=work, args=(lines, letter)) for lines, letter in zip(workers, "ab", strict=True)]
-    for thread in threads:
-        thread.start()
-    content, expected = b"", 2 * 40 * 20 * 778
-    while len(content) < expected:
-        content += os.read(reading, 3000)
-    for thread in threads:
-        thread.join(5)
+def test_lines_of_two_workers_on_one_pipe_do_not_mix():
+    script = """
+import sys
+from serving.logs import Lines
+lines = Lines("-")
+for _ in range(40):
+    for _ in range(20):
+        lines.write(sys.argv[1] * 777)
+    lines.flush()
+"""
+    reading, writing = os.pipe()
+    workers = [subprocess.Popen([sys.executable, "-c", script, letter], cwd=ROOT, stdout=writing) for letter in "ab"]
+    os.close(writing)
+    content = b""
+    while piece := os.read(reading, 3000):
+        content += piece
+        time.sleep(0.0005)  # slower than they write: the pipe is full nearly always
+    os.close(reading)
+    assert [worker.wait(30) for worker in workers] == [0, 0]
+    assert len(content) == 2 * 40 * 20 * 778
     assert set(content.split(b"\n")) == {b"a" * 777, b"b" * 777, b""}
 
 

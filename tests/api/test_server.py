@@ -197,6 +197,40 @@ def test_ready_looks_at_altinns_keys_too(tmp_path):
         assert worker.app._gate.ready() is ready
 
 
+def test_an_access_log_that_nobody_reads_keeps_neither_answers_nor_the_audit_log(two, tmp_path):
+    reading, writing = os.pipe()
+    audit = tmp_path / "audit"
+    log = {"access": f"/dev/fd/{writing}", "audit": str(audit)}
+    settings = Settings(home=two, no_auth=True, poll_seconds=0.05, log=log)
+    worker = Worker(settings, {}, Limits(2), b"k" * 32, None)
+    worker.start()
+    try:
+        for number in (1000, 2000):
+            for _ in range(1000):  # more than a pipe holds
+                assert worker.app.handle(Request("GET", OVERSIKT, "", {"host": "localhost"})).status == 200
+            _wait_until(lambda number=number: len(audit.read_text().splitlines()) == number)
+        assert worker.logs.access.behind() > 0
+        assert worker.logs.audited()
+    finally:
+        worker._ended.set()
+        os.close(reading)  # which ends the write that waits
+        _wait_until(lambda: not worker.logs.access._writing.locked())
+        os.close(writing)
+
+
+def test_metrics_tell_of_logs_that_cannot_be_written(two, monkeypatch):
+    monkeypatch.setattr("serving.logs.MOST_HELD", 2)
+    log = {"access": "/dev/full", "audit": "/dev/full"}
+    worker = Worker(Settings(home=two, no_auth=True, log=log), {}, Limits(2), b"k" * 32, None)
+    worker.upkeep()
+    asked = Request("GET", OVERSIKT, "", {"host": "localhost"})
+    assert [worker.app.handle(asked).status for _ in range(5)] == [200, 200, 503, 503, 503]
+    worker.upkeep()
+    page = worker.metrics.page().decode()
+    assert 'kravoversikt_log_lines_dropped_total{log="access"} 3.0' in page
+    assert float(re.search(r"^kravoversikt_audit_behind_seconds (.*)$", page, re.MULTILINE)[1]) > 0
+
+
 def _wait_for(port):
     _wait_until(lambda: get(port, "/health/live")[0] == 200)
 
