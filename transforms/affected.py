@@ -39,10 +39,15 @@ def why_all(
         return "the program or the reference data is another"
     if damaged:
         return f"{len(damaged)} files of the previous snapshot are damaged or gone"
+    new = changes_since(manifest, used)
+    gone = len(manifest["used"]) + len(new) > len(used)
+    return "a source has a new full delivery" if gone or any(use.type == "full" for use in new) else None
+
+
+def changes_since(manifest: dict[str, Any], used: Sequence[Accepted]) -> list[Accepted]:
+    """Those of tonight's deliveries that the snapshot of the manifest did not use."""
     before = {(use["kilde"], use["leveransenummer"]) for use in manifest["used"]}
-    gone = before - {(use.kilde, use.leveransenummer) for use in used}
-    new_full = any(use.type == "full" and (use.kilde, use.leveransenummer) not in before for use in used)
-    return "a source has a new full delivery" if gone or new_full else None
+    return [use for use in used if (use.kilde, use.leveransenummer) not in before]
 
 
 def build_all(connection: duckdb.DuckDBPyConnection) -> None:

@@ -8,7 +8,8 @@ in use of other segments is copied together into new ones, so what is not in use
 import mmap
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -16,10 +17,26 @@ import polars as pl
 from schemas.store import KINDS
 from transforms.buckets import PARTS_PER_BUCKET
 from transforms.dictionaries import keep_dictionaries
-from transforms.snapshot import SEGMENT_TABLES, whose
+from transforms.snapshot import SEGMENT_TABLES, read_index, whose
 
 SMALL_SEGMENTS = 32
 """So many segments of less than half a bucket may there be before they are put together."""
+
+
+def rows_that_stay(
+    previous: Path, held_back: pl.DataFrame, same: pl.DataFrame, snapshot_date: date, lost: Collection[str]
+) -> pl.DataFrame:
+    """The index rows of ``previous`` whose documents stay: those of parts ``held_back``, with the date that they have,
+    and of those that would get the ``same`` anew, with tonight's (both frames: ``part``).
+
+    ``lost``: segments that cannot be read, and so not be kept.
+    """
+    held = held_back.with_columns(held=True)
+    stay = pl.concat([held, same.join(held, on="part", how="anti").with_columns(held=False)])
+    rows = read_index(previous).filter(pl.col("snapshotdato").is_not_null() & ~pl.col("segment").is_in(lost))
+    rows = rows.join(stay, on="part", maintain_order="left")
+    date_of = pl.when("held").then("snapshotdato").otherwise(snapshot_date)
+    return rows.with_columns(snapshotdato=date_of).drop("held")
 
 
 def carry_over(previous: Path, index: pl.DataFrame, snapshot: Path, name: str, *, link: bool = True) -> pl.DataFrame:

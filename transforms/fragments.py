@@ -137,8 +137,6 @@ OVERSIKT = document(
 
 # --- the fragments of a bucket --------------------------------------------------------------------
 
-PLACEMENT_ORDER = ("plasseringsdato", "plasseringsidentifikator")
-
 
 def made(shape: pl.Expr, rows: pl.DataFrame, **lists: pl.Series) -> pl.Series:
     """A fragment of the shape per row. ``lists``: those of its columns that are JSON already."""

@@ -24,7 +24,7 @@ from schemas.tables import PART, TABLES
 from transforms import affected, buckets, reconcile, reference, snapshot
 from transforms.analytics import write_analytics
 from transforms.build import Built, Job, build
-from transforms.carry_over import carry_over
+from transforms.carry_over import carry_over, rows_that_stay
 from transforms.current import connect, count_current, create_current
 from transforms.findings import findings
 from transforms.held_back import hold_back
@@ -242,12 +242,11 @@ class Night:
         if previous is None or manifest is None or whole:
             affected.build_all(self.connection)
         else:
-            before = {(used["kilde"], used["leveransenummer"]) for used in manifest["used"]}
             affected.build_affected(
                 self.connection,
                 previous,
                 self.home / snapshot.DELIVERIES,
-                [use for use in self.sources.in_force if (use.kilde, use.leveransenummer) not in before],
+                affected.changes_since(manifest, self.sources.in_force),
                 self._rates,
                 (date.fromisoformat(manifest["snapshotdato"]), self.settings.snapshot_date),
             )
@@ -305,21 +304,13 @@ class Night:
         ).pl()["part"]
 
     def _carry_over(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Index rows and ``part`` rows of the documents that stay: those of parts held back, with the date that they
-        have, and those that would be the same, with tonight's.
-        """
+        """Index rows and ``part`` rows of the documents that stay."""
         previous = self._previous()
         if previous is None:
             return snapshot.empty_index(), pl.DataFrame(schema=dict.fromkeys(PART.names, pl.String))
-        same = self.connection.sql("SELECT part, false AS held FROM good_part ANTI JOIN parts USING (part)").pl()
-        held = self.held_back.to_frame().with_columns(held=True)
-        stay = pl.concat([held, same.join(held, on="part", how="anti")])
-        rows = snapshot.read_index(previous).filter(pl.col("snapshotdato").is_not_null())
-        rows = rows.join(stay, on="part", maintain_order="left").with_columns(
-            snapshotdato=pl.when("held").then("snapshotdato").otherwise(self.settings.snapshot_date)
-        )
-        lost = {Path(name).stem for name in self._damaged}  # segments: what cannot be read cannot be kept
-        rows = rows.drop("held").filter(~pl.col("segment").is_in(lost))
+        same = self.connection.sql("SELECT part FROM good_part ANTI JOIN parts USING (part)").pl()
+        lost = {Path(name).stem for name in self._damaged}
+        rows = rows_that_stay(previous, self.held_back.to_frame(), same, self.settings.snapshot_date, lost)
         rows = carry_over(previous, rows, self.folder, self.name, link=not self._whole)
         part = pl.read_parquet(previous / snapshot.PART).select(PART.names)
         return rows, part.join(rows.select("part"), on="part", how="semi")
