@@ -25,7 +25,8 @@ def summary(report: dict[str, Any]) -> str:
         built = stages["build"]
         lines.append(
             f"documents   {built['documents']} of {built['parts']} parts: {built['built_parts']} parts built anew, "
-            f"{built['same_parts']} the same as before, {built['kept_parts']} held back"
+            f"{built['redated_parts']} given the new date, {built['same_parts']} the same as before, "
+            f"{built['kept_parts']} held back"
         )
         lines.append(
             f"            {built['json_bytes'] / 1e6:.1f} MB of new JSON in {built['stored_bytes'] / 1e6:.1f} MB"

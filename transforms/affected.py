@@ -51,8 +51,13 @@ def changes_since(manifest: dict[str, Any], used: Sequence[Accepted]) -> list[Ac
 
 
 def build_all(connection: duckdb.DuckDBPyConnection) -> None:
-    """Creates ``to_build (part)``: every part that is not held back."""
-    connection.execute("CREATE TEMP TABLE to_build AS SELECT part FROM good_part ANTI JOIN held_back USING (part)")
+    """Creates ``to_build (part)``: every part that is not held back; and ``to_redate (part, segment)``: none."""
+    connection.execute(
+        """
+        CREATE TEMP TABLE to_build AS SELECT part FROM good_part ANTI JOIN held_back USING (part);
+        CREATE TEMP TABLE to_redate (part VARCHAR, segment VARCHAR)
+        """
+    )
 
 
 def build_affected(
@@ -63,7 +68,9 @@ def build_affected(
     rates: pl.DataFrame,
     dates: tuple[date, date],
 ) -> None:
-    """Creates ``to_build (part)``: the affected parts of those not held back, whole households of them.
+    """Creates ``to_build (part)``: the affected parts of those not held back, whole households of them; and
+    ``to_redate (part, segment)``: those of the others whom the date moves, again whole households, each with the
+    segment of the previous snapshot that holds its documents.
 
     ``changes``: the deliveries used tonight that the previous snapshot did not use. ``dates``: the previous snapshot's
     and tonight's. Needs ``good_*``, ``forfall``, ``plassering_ends``, ``quarantined`` and ``held_back``.
@@ -76,17 +83,23 @@ def build_affected(
     for query in (*_OWNERS, _FAR_ENDS, _PAYOUTS, _PAYOUTS_OF_HELD_BACK, _RELEASED):
         connection.execute(f"INSERT INTO affected {query}")
     connection.register("moved", _moved_by_date(connection, rates, *dates).to_arrow())
-    has_documents = read_index(previous).filter(pl.col("snapshotdato").is_not_null()).select("part")
-    connection.register("has_documents", has_documents.to_arrow())
+    documents = read_index(previous).filter(pl.col("snapshotdato").is_not_null()).select("part", "segment")
+    connection.register("documents", documents.to_arrow())
     connection.execute(
         """
-        INSERT INTO affected SELECT part FROM moved;
-        INSERT INTO affected SELECT part FROM good_part ANTI JOIN has_documents USING (part);
+        INSERT INTO affected SELECT part FROM good_part ANTI JOIN documents USING (part);
+        CREATE TEMP VIEW members AS
+        SELECT coalesce(innehaver, part) AS household, part FROM good_part ANTI JOIN held_back USING (part);
         CREATE TEMP TABLE to_build AS
-        WITH households AS (
-          SELECT DISTINCT coalesce(innehaver, part) AS household FROM good_part SEMI JOIN affected USING (part))
-        SELECT part FROM good_part
-        WHERE coalesce(innehaver, part) IN (FROM households) AND part NOT IN (SELECT part FROM held_back)
+        SELECT part FROM members WHERE household IN (
+          SELECT coalesce(innehaver, part) FROM good_part SEMI JOIN affected USING (part));
+        CREATE TEMP TABLE to_redate AS
+        SELECT part, segment, household FROM members JOIN documents USING (part) ANTI JOIN to_build USING (part)
+        WHERE household IN (SELECT coalesce(innehaver, part) FROM good_part SEMI JOIN moved USING (part));
+        CREATE TEMP TABLE scattered AS
+        SELECT household FROM to_redate GROUP BY household HAVING min(segment) <> max(segment);
+        INSERT INTO to_build SELECT part FROM to_redate SEMI JOIN scattered USING (household);
+        DELETE FROM to_redate WHERE household IN (FROM scattered)
         """
     )
 

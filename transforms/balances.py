@@ -23,15 +23,17 @@ def balance_forfall(bucket: dict[str, pl.DataFrame], rates: pl.DataFrame, snapsh
     sums = placed.group_by("kravforfallsidentifikator").agg(pl.col("plassert").sum())
     dues = bucket["kravforfall"].join(sums, on="kravforfallsidentifikator", how="left")
     bearing = bucket["krav"].select("kravidentifikator", "renteberegnes")
-    dues = (
-        dues.with_columns(
-            gjenstaaende_beloep=pl.col("opprinnelig_beloep") + pl.col("plassert").fill_null(0),
-            forfalt=pl.col("forfallsdato") < snapshot_date,
-        )
-        .join(bearing, on="kravidentifikator", how="left")
-        .join(weights(dues["forfallsdato"], rates, snapshot_date), on="forfallsdato", how="left")
+    remaining = pl.col("opprinnelig_beloep") + pl.col("plassert").fill_null(0)
+    dues = dues.with_columns(gjenstaaende_beloep=remaining).drop("plassert")
+    return with_interest(dues.join(bearing, on="kravidentifikator", how="left"), rates, snapshot_date)
+
+
+def with_interest(dues: pl.DataFrame, rates: pl.DataFrame, snapshot_date: date) -> pl.DataFrame:
+    """Due dates with what the date alone decides of them: ``forfalt`` and ``stipulerte_renter`` (Int128)."""
+    dues = dues.with_columns(forfalt=pl.col("forfallsdato") < snapshot_date).join(
+        weights(dues["forfallsdato"], rates, snapshot_date), on="forfallsdato", how="left"
     )
-    return dues.with_columns(stipulerte_renter=stipulated()).drop("plassert", "vekt")
+    return dues.with_columns(stipulerte_renter=stipulated()).drop("vekt")
 
 
 _SIGNS = {
@@ -46,6 +48,10 @@ def _placed(rows: pl.DataFrame, sign: int) -> pl.DataFrame:
     return rows.select(kravforfallsidentifikator=pl.col("post"), plassert=pl.col("plassert_beloep") * sign)
 
 
+OF_KRAV = ("gjenstaaende_beloep", "aapent", "antall_forfall", *TOTALS)
+"""What ``balance_krav`` adds to a krav."""
+
+
 def balance_krav(krav: pl.DataFrame, dues: pl.DataFrame) -> pl.DataFrame:
     """Krav with ``gjenstaaende_beloep``, ``aapent`` and their due dates' sums of the three ``TOTALS``."""
     remaining = pl.col("gjenstaaende_beloep").cast(pl.Int128)
@@ -57,7 +63,7 @@ def balance_krav(krav: pl.DataFrame, dues: pl.DataFrame) -> pl.DataFrame:
         forfalte_krav=remaining.filter(pl.col("forfalt")).sum(),
         ikke_forfalte_krav=remaining.filter(~pl.col("forfalt")).sum(),
     )
-    return krav.join(sums, on="kravidentifikator", how="left")
+    return krav.join(sums, on="kravidentifikator", how="left", maintain_order="left")
 
 
 def balance_innbetaling(innbetaling: pl.DataFrame, placements: pl.DataFrame) -> pl.DataFrame:

@@ -66,10 +66,7 @@ def build(job: Job) -> Built:
         index, raw_bytes = write_documents(out, part, shown, tables, bucket, job.snapshot_date, job.name)
         packed_bytes = out.tell()
     tables["plassering"] = placement_ends(bucket)
-    tables["kravforfall"] = tables["kravforfall"].drop("forfalt")  # a matter of the snapshot's date: see snapshot
-    for name, table in tables.items():
-        target = job.snapshot / "tables" / name / f"{job.name}.parquet"
-        storable(table, job.name).write_parquet(target, compression="zstd", compression_level=1)
+    write_tables(job.snapshot, job.name, tables)
     return Built(part, index, raw_bytes, packed_bytes)
 
 
@@ -121,6 +118,13 @@ def placement_ends(bucket: dict[str, pl.DataFrame]) -> pl.DataFrame:
 
 
 _MOTPOST_ENDS = ("motkrav_on_credit", "forfall_on_innbetaling", "forfall_on_utbetaling")
+
+
+def write_tables(snapshot: Path, segment: str, tables: dict[str, pl.DataFrame]) -> None:
+    """Writes a segment's rows of every table. ``forfalt`` is a matter of the snapshot's date: see ``snapshot``."""
+    for name, table in (tables | {"kravforfall": tables["kravforfall"].drop("forfalt")}).items():
+        target = snapshot / "tables" / name / f"{segment}.parquet"
+        storable(table, segment).write_parquet(target, compression="zstd", compression_level=1)
 
 
 def storable(table: pl.DataFrame, segment: str) -> pl.DataFrame:

@@ -60,12 +60,17 @@ def write_documents(
     """
     parts = part.select(forespurt_part="part").sort("forespurt_part")
     kinds = {kind: posts.by_document(shown) for kind, posts in _posts(tables, bucket)}
-    store = _Store(out, parts["forespurt_part"])
-    store.add("oversikt", _oversikt(parts, tables, kinds), None)
+    store = Store(out, parts["forespurt_part"])
+    open_krav, unplaced = kinds["krav"].filter("open"), kinds["innbetalinger"].filter("open")
+    listed = {
+        "krav": join(open_krav["made"], counts_of(parts, open_krav)),
+        "innbetalinger": join(unplaced["made"], counts_of(parts, unplaced)),
+    }
+    store.add("oversikt", overviews(parts, tables, listed), None)
     for kind, rows in kinds.items():
-        counts = _counts(parts, rows)
-        words = _words(rows, counts)
-        store.add(kind, _binary(join_arrow(rows["made"], counts)), words)
+        counts = counts_of(parts, rows)
+        words = words_of(rows, counts)
+        store.add(kind, binary(join_arrow(rows["made"], counts)), words)
         kinds[kind] = rows.clear()
     return store.index(snapshot_date, segment), store.raw_bytes
 
@@ -86,12 +91,13 @@ def _posts(tables: dict[str, pl.DataFrame], bucket: dict[str, pl.DataFrame]) -> 
     )
 
 
-def _counts(parts: pl.DataFrame, rows: pl.DataFrame) -> pl.Series:
+def counts_of(parts: pl.DataFrame, rows: pl.DataFrame) -> pl.Series:
+    """How many of the rows are under each of the parts; both by ``forespurt_part``."""
     counts = rows.group_by("forespurt_part").len()
     return parts.join(counts, on="forespurt_part", how="left", maintain_order="left")["len"].fill_null(0)
 
 
-def _words(rows: pl.DataFrame, counts: pl.Series) -> pa.LargeBinaryArray:
+def words_of(rows: pl.DataFrame, counts: pl.Series) -> pa.LargeBinaryArray:
     """Per part the words of its posts: date in the upper half, end of the fragment in the lower."""
     end = pl.col("made").str.len_bytes().cast(pl.Int64).cum_sum().over("forespurt_part")
     words = rows.select(words=(pl.col("dato").cast(pl.Int64) * (1 << END_BITS)) + end)["words"].rechunk()
@@ -102,23 +108,19 @@ def _words(rows: pl.DataFrame, counts: pl.Series) -> pa.LargeBinaryArray:
     )
 
 
-def _oversikt(
-    parts: pl.DataFrame, tables: dict[str, pl.DataFrame], kinds: dict[str, pl.DataFrame]
+def overviews(
+    parts: pl.DataFrame, tables: dict[str, pl.DataFrame], listed: dict[str, pl.Series]
 ) -> pa.LargeBinaryArray:
-    open_krav = kinds["krav"].filter("open")
-    unplaced = kinds["innbetalinger"].filter("open")
+    """The overview of each of the parts. ``listed``: their open ``krav`` and unplaced ``innbetalinger``, joined."""
     groups = tables["oversikt_per_kravgruppe"]
     documents = made(
-        OVERSIKT,
-        tables["oversikt"],
-        krav=join(open_krav["made"], _counts(parts, open_krav)),
-        innbetalinger=join(unplaced["made"], _counts(parts, unplaced)),
-        grupper=join(made(KRAVGRUPPE, groups), _counts(parts, groups)),
+        OVERSIKT, tables["oversikt"], **listed, grupper=join(made(KRAVGRUPPE, groups), counts_of(parts, groups))
     )
-    return _binary(documents.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()))
+    return binary(documents.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()))
 
 
-def _binary(strings: pa.LargeStringArray) -> pa.LargeBinaryArray:
+def binary(strings: pa.LargeStringArray) -> pa.LargeBinaryArray:
+    """The same texts as bytes."""
     return strings.view(pa.large_binary())
 
 
@@ -131,7 +133,7 @@ def compressor_of(kind: str) -> zstandard.ZstdCompressor:
     return zstandard.ZstdCompressor(compression_params=parameters, dict_data=dictionary(kind))
 
 
-class _Store:
+class Store:
     """Compresses documents kind by kind into one segment, and remembers where each lies."""
 
     def __init__(self, out: BinaryIO, parts: pl.Series) -> None:
@@ -152,6 +154,15 @@ class _Store:
         self._columns[f"{kind}_offset"] = start + packed.cum_sum() - packed
         self._columns[f"{kind}_length"] = packed
         self._columns[f"{kind}_antall"] = antall
+
+    def keep(self, kind: str, segment: bytes, rows: pl.DataFrame) -> None:
+        """Takes the frames of a kind as they are from an earlier segment; ``rows``: its index rows, in part order."""
+        packed = rows[f"{kind}_length"]
+        self._columns[f"{kind}_offset"] = self._out.tell() + packed.cum_sum() - packed
+        self._columns[f"{kind}_length"] = packed
+        self._columns[f"{kind}_antall"] = rows[f"{kind}_antall"]
+        places = rows.select(f"{kind}_offset", f"{kind}_length").iter_rows()
+        self._out.writelines(segment[offset : offset + length] for offset, length in places)
 
     def _write(
         self, frames: pa.LargeBinaryArray, lengths: pl.Series, compressor: zstandard.ZstdCompressor

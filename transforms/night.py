@@ -6,11 +6,12 @@ connection, so they run in one process, in order; nothing is visible to readers 
 
 import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from fractions import Fraction
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from transforms.current import connect, count_current, create_current
 from transforms.findings import findings
 from transforms.held_back import hold_back
 from transforms.posts import check_posts
+from transforms.redate import RedateJob, redate
 from transforms.report import Report, StoppedError, by_code, delivered_files, reported
 from transforms.sources import Accepted, Sources, choose
 from transforms.version import CODE
@@ -255,28 +257,30 @@ class Night:
         self._expected = reconcile.from_posts(self.connection)
         self._schemas = buckets.schemas(self.connection)
         buckets.let_go(self.connection)
-        parts, all_parts = self._one("SELECT count(*) FROM parts"), self._one("SELECT count(*) FROM good_part")
-        return {"buckets": self._buckets, "parts": parts, "of": all_parts, "all_because": whole or ""}
+        counts = {name: self._one(f"SELECT count(*) FROM {name}") for name in ("parts", "to_redate", "good_part")}
+        return {
+            "buckets": self._buckets,
+            "parts": counts["parts"],
+            "redated_parts": counts["to_redate"],
+            "of": counts["good_part"],
+            "all_because": whole or "",
+        }
 
     def build(self) -> dict[str, Any]:
-        """Builds the documents of every bucket, and carries over those that stay as they are."""
+        """Builds the documents of every bucket, gives others the new date, and carries over those that stay."""
         snapshot.start_snapshot(self.folder)
-        jobs = [
-            Job(
-                number,
-                f"{self.name}-{number:04d}",
-                self.work / "posts",
-                self.folder,
-                self._schemas,
-                self._rates,
-                self.settings.snapshot_date,
-            )
-            for number in range(self._buckets)
+        made: list[Callable[[], Built]] = [
+            *(partial(build, job) for job in self._jobs()),
+            *(partial(redate, job) for job in self._redate_jobs()),
         ]
         with ThreadPoolExecutor(self.settings.workers) as pool:
-            for done, built in enumerate(pool.map(build, jobs), start=1):
-                self._files.append(built)
-                self.progress(f"documents {done} of {len(jobs)} buckets")
+            try:
+                for done, built in enumerate(pool.map(lambda make: make(), made), start=1):
+                    self._files.append(built)
+                    self.progress(f"documents {done} of {len(made)} segments")
+            except snapshot.HomeDamagedError as error:
+                self.stops.append(self._stop("L3-HOME-DAMAGED", f"{error}: run with --full"))
+                raise StoppedError(self.stops) from error
         self._index = pl.concat(built.index for built in self._files)
         kept, part = self._carry_over()
         index = snapshot.write_index(self.folder, [self._index, kept], self._known())
@@ -284,9 +288,11 @@ class Night:
         posts = {kind: int(index[f"{kind}_antall"].sum()) for kind in ("krav", "innbetalinger", "utbetalinger")}
         published = int(index["snapshotdato"].is_not_null().sum())
         held = kept.join(self.held_back.to_frame(), on="part", how="semi").height
+        redated = self.counted("spread", "redated_parts")
         return {
             "parts": published,
-            "built_parts": self._index.height,
+            "built_parts": self._index.height - redated,
+            "redated_parts": redated,
             "same_parts": kept.height - held,
             "kept_parts": held,
             "parts_without_documents": index.height - published,
@@ -295,6 +301,35 @@ class Night:
             "json_bytes": sum(built.raw_bytes for built in self._files),
             "stored_bytes": sum(built.packed_bytes for built in self._files),
         }
+
+    def _jobs(self) -> Iterator[Job]:
+        for number in range(self._buckets):
+            yield Job(
+                number,
+                f"{self.name}-{number:04d}",
+                self.work / "posts",
+                self.folder,
+                self._schemas,
+                self._rates,
+                self.settings.snapshot_date,
+            )
+
+    def _redate_jobs(self) -> Iterator[RedateJob]:
+        previous = self._previous()
+        if previous is None:
+            return
+        parts = self.connection.sql("SELECT part FROM to_redate").pl()
+        index = snapshot.read_index(previous).join(parts, on="part", how="semi")
+        for number, ((segment,), rows) in enumerate(index.sort("segment").group_by("segment", maintain_order=True)):
+            yield RedateJob(
+                f"{self.name}-redated-{number:04d}",
+                str(segment),
+                rows,
+                previous,
+                self.folder,
+                self._rates,
+                self.settings.snapshot_date,
+            )
 
     def _known(self) -> pl.Series:
         """Every part in ``part``, quarantined rows included: those without documents are held back, not unknown."""
@@ -308,7 +343,9 @@ class Night:
         previous = self._previous()
         if previous is None:
             return snapshot.empty_index(), pl.DataFrame(schema=dict.fromkeys(PART.names, pl.String))
-        same = self.connection.sql("SELECT part FROM good_part ANTI JOIN parts USING (part)").pl()
+        same = self.connection.sql(
+            "SELECT part FROM good_part ANTI JOIN parts USING (part) ANTI JOIN to_redate USING (part)"
+        ).pl()
         lost = {Path(name).stem for name in self._damaged}
         rows = rows_that_stay(previous, self.held_back.to_frame(), same, self.settings.snapshot_date, lost)
         rows = carry_over(previous, rows, self.folder, self.name, link=not self._whole)

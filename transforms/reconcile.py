@@ -27,15 +27,16 @@ NOT_IN_DOCUMENTS = {"antall_utbetalt_paa_kredit", "sum_utbetalt_paa_kredit"}
 
 
 def from_posts(connection: duckdb.DuckDBPyConnection) -> Totals:
-    """Counts and sums of the accepted posts of the ``parts`` that are built."""
-    own = "SELECT {columns} FROM {table} SEMI JOIN parts USING (part)"
+    """Counts and sums of the accepted posts of the parts whose documents are new: ``to_build`` and ``to_redate``."""
+    connection.execute("CREATE TEMP VIEW made AS SELECT part FROM to_build UNION ALL SELECT part FROM to_redate")
+    own = "SELECT {columns} FROM {table} SEMI JOIN made USING (part)"
 
     def placed(kind: str, end: str, amount: str) -> str:
-        return f"""SELECT count(*), sum({amount}) FROM plassering_ends SEMI JOIN parts ON parts.part = {end}_part
+        return f"""SELECT count(*), sum({amount}) FROM plassering_ends SEMI JOIN made ON made.part = {end}_part
             WHERE plasseringstype = '{kind}'"""
 
     queries = {
-        "parter": "SELECT count(*), NULL FROM parts",
+        "parter": "SELECT count(*), NULL FROM made",
         "krav": own.format(columns="count(*), sum(opprinnelig_beloep)", table="good_krav"),
         "kravforfall": own.format(columns="count(*), sum(opprinnelig_beloep)", table="forfall"),
         "innbetaling": own.format(columns="count(*), -sum(innbetalt_beloep)", table="good_innbetaling"),
@@ -61,7 +62,7 @@ def from_posts(connection: duckdb.DuckDBPyConnection) -> Totals:
 _GRUNNLAG = """
     WITH paid AS (
       SELECT DISTINCT motpost, kravidentifikator FROM plassering_ends
-      SEMI JOIN parts ON parts.part = motpost_part JOIN forfall USING (kravforfallsidentifikator)
+      SEMI JOIN made ON made.part = motpost_part JOIN forfall USING (kravforfallsidentifikator)
       WHERE plasseringstype = 'UTBETALING'),
     dues AS (FROM forfall SEMI JOIN paid USING (kravidentifikator)),
     covered AS (

@@ -1,0 +1,170 @@
+"""The documents of parts of whom tonight only the date is another, made of those of the previous snapshot.
+
+A date decides what is overdue and the interest: in the documents that is one amount of an open krav and the
+totals of the overview, nothing else. So payments and payouts are kept as they lie, the krav are cut where their
+words say, the amount is replaced where it has moved, and no other post is read (docs/decisions/0012).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import zstandard
+
+from schemas.store import END_MASK, frame_reader
+from transforms import balances
+from transforms.build import Built, write_tables
+from transforms.documents import Store, binary, counts_of, overviews, words_of
+from transforms.json_text import join, join_arrow
+from transforms.money import kroner_as_text
+from transforms.snapshot import PART, SEGMENT_TABLES, HomeDamagedError, whose
+
+
+@dataclass(frozen=True)
+class RedateJob:
+    """Parts of one segment of the previous snapshot: their ``index`` rows there, and what ``build.Job`` has.
+
+    A household's parts are in one job.
+    """
+
+    name: str
+    segment: str
+    index: pl.DataFrame
+    previous: Path
+    snapshot: Path
+    rates: pl.DataFrame
+    snapshot_date: date
+
+
+def redate(job: RedateJob) -> Built:
+    """Writes ``documents/<name>.zst`` and ``tables/<table>/<name>.parquet`` as a build of the parts would.
+
+    Raises ``HomeDamagedError`` when the previous snapshot's documents and tables are not of the same posts.
+    """
+    index = job.index.sort("part")
+    part = pl.read_parquet(job.previous / PART).join(index.select("part"), on="part", how="semi").sort("part")
+    before = {name: _rows(job, name) for name in SEGMENT_TABLES}
+    shown = balances.shown_under(part)
+    tables = before | _with_new_interest(before, part, shown, job)
+    try:
+        with (job.snapshot / "documents" / f"{job.name}.zst").open("wb") as out:
+            store = Store(out, index["part"])
+            _add_documents(store, job, index, tables, _krav_by_document(before["krav"], tables["krav"], shown))
+            packed_bytes = out.tell()
+    except zstandard.ZstdError as error:
+        raise HomeDamagedError(f"{job.segment}.zst cannot be read") from error
+    write_tables(job.snapshot, job.name, tables)
+    return Built(
+        part.select("part", "parttype", "innehaver"),
+        store.index(job.snapshot_date, job.name),
+        store.raw_bytes,
+        packed_bytes,
+    )
+
+
+def _rows(job: RedateJob, name: str) -> pl.DataFrame:
+    """The parts' rows of a table of the previous snapshot, as a build has them before they are stored."""
+    rows = pl.read_parquet(job.previous / "tables" / name / f"{job.segment}.parquet").drop("segment")
+    parts = job.index.select("part")
+    rows = rows.join(parts, left_on=whose(name), right_on="part", how="semi", maintain_order="left")
+    return rows.with_columns(pl.selectors.by_dtype(pl.Decimal(38, 0)).cast(pl.Int128))
+
+
+def _with_new_interest(
+    before: dict[str, pl.DataFrame], part: pl.DataFrame, shown: pl.DataFrame, job: RedateJob
+) -> dict[str, pl.DataFrame]:
+    dues = balances.with_interest(before["kravforfall"], job.rates, job.snapshot_date)
+    krav = balances.balance_krav(before["krav"].drop(balances.OF_KRAV), dues)
+    groups = balances.per_kravgruppe(krav, shown)
+    return {
+        "krav": krav,
+        "kravforfall": dues,
+        "oversikt": balances.per_part(part, shown, groups, before["innbetaling"]),
+        "oversikt_per_kravgruppe": groups,
+    }
+
+
+def _krav_by_document(before: pl.DataFrame, krav: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
+    """The krav in the order of the documents, with their interest as text: ``before`` and ``now``."""
+    was = before.select("kravidentifikator", before="stipulerte_renter")
+    rows = krav.join(was, on="kravidentifikator").select(
+        "part", "before", dato="opprettelsesdato", id="kravidentifikator", open="aapent", now="stipulerte_renter"
+    )
+    rows = shown.join(rows, on="part").sort("forespurt_part", "dato", "id")
+    return rows.with_columns(kroner_as_text(rows["before"]), kroner_as_text(rows["now"]))
+
+
+def _add_documents(
+    store: Store, job: RedateJob, index: pl.DataFrame, tables: dict[str, pl.DataFrame], krav: pl.DataFrame
+) -> None:
+    segment = (job.previous / "documents" / f"{job.segment}.zst").read_bytes()
+    content = frame_reader(path.read_bytes() for path in (job.previous / "documents").glob("*.dict"))
+    parts = index.select(forespurt_part="part")
+    counts = counts_of(parts, krav)
+    if not counts.equals(index["krav_antall"].cast(counts.dtype), check_names=False):
+        raise HomeDamagedError(f"{job.segment} has other krav in its table than in its documents")
+    krav = krav.with_columns(made=_fragments(segment, index, content))
+    krav = krav.with_columns(made=_replaced(krav))
+    is_open = krav.filter("open")
+    listed = {
+        "krav": join(is_open["made"], counts_of(parts, is_open)),
+        "innbetalinger": _unplaced(segment, index, content),
+    }
+    store.add("oversikt", overviews(parts, tables, listed), None)
+    store.add("krav", binary(join_arrow(krav["made"], counts)), words_of(krav, counts))
+    store.keep("innbetalinger", segment, index)
+    store.keep("utbetalinger", segment, index)
+
+
+def _frames(segment: bytes, index: pl.DataFrame, kind: str, content: Callable[[bytes], bytes]) -> list[bytes]:
+    places = index.select(f"{kind}_offset", f"{kind}_length").filter(pl.last() > 0).iter_rows()
+    return [content(segment[offset : offset + length]) for offset, length in places]
+
+
+def _fragments(segment: bytes, index: pl.DataFrame, content: Callable[[bytes], bytes]) -> pl.Series:
+    """The krav of the parts' histories, one after another, cut where the words say."""
+    frames = _frames(segment, index, "krav", content)
+    counts = index["krav_antall"].filter(index["krav_length"] > 0)
+    bodies = [frame[8 * count :] for frame, count in zip(frames, counts, strict=True)]
+    words = b"".join(frame[: 8 * count] for frame, count in zip(frames, counts, strict=True))
+    ends = pl.Series(pa.Array.from_buffers(pa.int64(), len(words) // 8, [None, pa.py_buffer(words)])) & END_MASK
+    lengths = pl.Series(map(len, bodies), dtype=pl.Int64)
+    firsts = (lengths.cum_sum() - lengths).repeat_by(counts).explode()
+    offsets = pl.concat([pl.Series([0], dtype=pl.Int64), (firsts + ends).rename("")]).rechunk()
+    buffers = [None, offsets.to_arrow().buffers()[1], pa.py_buffer(b"".join(bodies))]
+    return pl.Series(pa.Array.from_buffers(pa.large_binary(), len(ends), buffers)).cast(pl.String)
+
+
+_INTEREST = '"stipulerteRenter":'
+"""Stands once in a krav: within a text its quotes would be escaped."""
+
+
+def _replaced(krav: pl.DataFrame) -> pl.Series:
+    """The fragments (``made``) with the interest that is ``now`` where it is not what it was ``before``."""
+    moved = pl.col("before") != pl.col("now")
+    made = pl.col("made").cast(pl.Binary)
+    start = pl.col("made").str.find(_INTEREST, literal=True) + len(_INTEREST)
+    end = start + pl.col("before").str.len_bytes()
+    new = krav.filter(moved).select(
+        was=made.bin.slice(start, pl.col("before").str.len_bytes()).cast(pl.String) == pl.col("before"),
+        made=pl.concat_str(made.bin.slice(0, start).cast(pl.String), "now", made.bin.slice(end).cast(pl.String)),
+    )
+    if not new["was"].all():
+        raise HomeDamagedError("documents have other interest than their tables")
+    place = pl.when(moved).then(krav.height + moved.cum_sum().cast(pl.Int64) - 1).otherwise(pl.int_range(pl.len()))
+    return pl.concat([krav["made"], new["made"]]).gather(krav.select(place.alias("place"))["place"])
+
+
+_PAYMENTS, _TOTALS = '],"innbetalingMedUplassertBeloep":[', '],"totalOversikt":'
+
+
+def _unplaced(segment: bytes, index: pl.DataFrame, content: Callable[[bytes], bytes]) -> pl.Series:
+    """The lists of unplaced payments as the overviews have them."""
+    overviews = pl.Series(_frames(segment, index, "oversikt", content), dtype=pl.Binary).to_frame("body")
+    text = pl.col("body").cast(pl.String)
+    start = text.str.find(_PAYMENTS, literal=True).cast(pl.Int64) + len(_PAYMENTS)
+    end = text.str.find(_TOTALS, literal=True).cast(pl.Int64)
+    return overviews.select(listed=pl.col("body").bin.slice(start, end - start).cast(pl.String))["listed"]
