@@ -13,8 +13,8 @@ from synthetic.tracks import Track
 # How a due date is paid. The order is the table's below.
 ON_TIME, EARLY, LATE, SPLIT, PARTIAL, UNPAID, OVERPAID, OTHER = range(8)
 _OF_HUNDRED = (
-    (48, 12, 5, 24, 2, 1, 4, 4),  # good payers
-    (18, 3, 34, 28, 7, 5, 2, 3),  # slow ones
+    (48, 12, 8, 24, 0, 0, 4, 4),  # good payers: what they owe is paid in the end
+    (18, 3, 38, 32, 3, 1, 2, 3),  # slow ones
     (8, 0, 25, 20, 15, 30, 0, 2),  # bad ones
 )
 _BEHAVIOURS = [kind for row in _OF_HUNDRED for kind, count in enumerate(row) for _ in range(count)]
