@@ -10,15 +10,18 @@ import duckdb
 import polars as pl
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.conftest import examples
 from tests.nights import Nights as Home
 from tests.nights import S
+from tests.plain import ledger as plain
 from tests.plain.faults import ordinary_nights
 from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
+from tests.plain.strategies import KRAVTYPER, RATES, SNAPSHOT_DATE, good_ledgers
 from tests.plain.write import write_delivery
-from tests.test_against_plain import reference_files
+from tests.test_against_plain import EXTRACTED, reference_files
 from transforms import carry_over
 from transforms.night import Night
 from transforms.snapshot import TABLE_NAMES, read_index
@@ -48,6 +51,22 @@ def test_any_sequence_of_nights_gives_what_whole_nights_give(plans):
             assert ordinary.documents() == whole.documents()
             assert ordinary.dates() == whole.dates()
             assert tables(ordinary.home) == tables(whole.home)
+
+
+@settings(max_examples=examples(15))
+@given(good_ledgers(largest=6, big_amounts=True), st.lists(st.integers(-400, 400), min_size=1, max_size=3))
+def test_on_any_day_after_any_other_documents_are_those_of_the_day(ledger, days):
+    with TemporaryDirectory() as folder:
+        home = Home(Path(folder))
+        home.inbox.mkdir()
+        files = reference_files(home.folder)
+        write_delivery(home.inbox, "mva", 1, "full", ledger, uttrekkstidspunkt=EXTRACTED)
+        home.publish(SNAPSHOT_DATE, **files)
+        for offset in days:
+            day = SNAPSHOT_DATE + timedelta(days=offset)
+            home.publish(day, **files)
+            assert home.documents() == plain.documents(ledger, day, RATES, KRAVTYPER)
+            assert home.last.counted("build", "built_parts") == 0
 
 
 A, B, C, D, ENK, OWNER = *(organisation_number(n) for n in range(1, 6)), national_number(1)
