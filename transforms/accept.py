@@ -50,6 +50,9 @@ REFUSED = ".refused"
 
 PACKED: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
 
+UNIQUE = {"rad", *(table.key for table in TABLES.values()), *REFERENCES} - {"part"}
+"""Columns that seldom repeat: without a dictionary, which is given up on the way, they take a quarter less."""
+
 WORKERS = 2
 
 ROWS_TOO_MANY = 1_000_000
@@ -160,8 +163,10 @@ class _Writer:
         return self
 
     def write(self, frame: pl.DataFrame) -> None:
-        rows = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-        self.file = self.file or pyarrow.parquet.ParquetWriter(self.path, rows.schema, **PACKED)
+        rows = frame.to_arrow()
+        if self.file is None:
+            repeat = [name for name in frame.columns if name not in UNIQUE]
+            self.file = pyarrow.parquet.ParquetWriter(self.path, rows.schema, use_dictionary=repeat, **PACKED)
         self.file.write_table(rows)
 
     def __exit__(self, *_: object) -> None:
