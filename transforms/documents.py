@@ -142,6 +142,7 @@ class Store:
         self.raw_bytes = 0
 
     def add(self, kind: str, bodies: pa.LargeBinaryArray, words: pa.LargeBinaryArray | None) -> None:
+        """Compresses the parts' documents of a kind: their posts' words, of a history, and then the text."""
         if words is None:
             frames, antall = bodies, pl.Series([1] * len(bodies), dtype=pl.Int64)
         else:
@@ -187,6 +188,7 @@ class Store:
         return everything.join(out, on="index", how="left", maintain_order="left")["packed"].fill_null(0)
 
     def index(self, snapshot_date: Any, segment: str) -> pl.DataFrame:
+        """The parts' index rows (``schemas.store``), once every kind has been added or kept."""
         frame = pl.DataFrame(self._columns).with_columns(
             snapshotdato=pl.lit(snapshot_date, pl.Date), segment=pl.lit(segment)
         )
