@@ -313,3 +313,17 @@ def test_without_hard_links_segments_are_copied(home, monkeypatch):
     assert built(home) == set()
     assert home.documents() == before
     assert not first & inodes(home)
+
+
+def test_what_gets_a_new_date_night_after_night_stays_together(home):
+    """A's claim is overdue from the 31st day on, K-O's from the 32nd; then both are in one segment."""
+    built(home, krav("K-A", A, 100_000), kravforfall("F-A", "K-A", 100_000, S + timedelta(days=30)))
+    built(home, krav("K-O", OWNER, 50_000), kravforfall("F-O", "K-O", 50_000, S + timedelta(days=31)))
+    days = [S + timedelta(days=number) for number in (31, 32, 62)]
+    assert [(built(home, day=day), redated(home, day)) for day in days] == [
+        (set(), {A}),
+        (set(), {A, OWNER, ENK}),
+        (set(), {A, OWNER, ENK}),
+    ]
+    index = read_index((home.home / "current").resolve())
+    assert index.filter(index["part"].is_in([A, OWNER, ENK]))["segment"].n_unique() == 1

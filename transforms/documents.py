@@ -1,6 +1,6 @@
 """The documents of one bucket's parts as bytes (CONTRACT section 4; the form is ``schemas.store``)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -156,14 +156,13 @@ class Store:
         self._columns[f"{kind}_length"] = packed
         self._columns[f"{kind}_antall"] = antall
 
-    def keep(self, kind: str, segment: bytes, rows: pl.DataFrame) -> None:
-        """Takes the frames of a kind as they are from an earlier segment; ``rows``: its index rows, in part order."""
+    def keep(self, kind: str, frames: Iterable[bytes], rows: pl.DataFrame) -> None:
+        """Takes the frames of a kind as they are from earlier segments; ``rows``: their index rows, in part order."""
         packed = rows[f"{kind}_length"]
         self._columns[f"{kind}_offset"] = self._out.tell() + packed.cum_sum() - packed
         self._columns[f"{kind}_length"] = packed
         self._columns[f"{kind}_antall"] = rows[f"{kind}_antall"]
-        places = rows.select(f"{kind}_offset", f"{kind}_length").iter_rows()
-        self._out.writelines(segment[offset : offset + length] for offset, length in places)
+        self._out.writelines(frames)
 
     def _write(
         self, frames: pa.LargeBinaryArray, lengths: pl.Series, compressor: zstandard.ZstdCompressor

@@ -30,7 +30,7 @@ from transforms.current import connect, count_current, create_current
 from transforms.findings import findings
 from transforms.held_back import hold_back
 from transforms.posts import check_posts
-from transforms.redate import RedateJob, redate
+from transforms.redate import RedateJob, in_jobs, redate
 from transforms.report import Report, StoppedError, by_code, delivered_files, reported
 from transforms.sources import Accepted, Sources, choose
 from transforms.version import CODE
@@ -320,10 +320,9 @@ class Night:
             return
         parts = self.connection.sql("SELECT part FROM to_redate").pl()
         index = snapshot.read_index(previous).join(parts, on="part", how="semi")
-        for number, ((segment,), rows) in enumerate(index.sort("segment").group_by("segment", maintain_order=True)):
+        for number, rows in enumerate(in_jobs(index)):
             yield RedateJob(
                 f"{self.name}-redated-{number:04d}",
-                str(segment),
                 rows,
                 previous,
                 self.folder,

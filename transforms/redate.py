@@ -5,7 +5,7 @@ totals of the overview, nothing else. So payments and payouts are kept as they l
 words say, the amount is replaced where it has moved, and no other post is read (docs/decisions/0012).
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,6 +16,7 @@ import zstandard
 
 from schemas.store import END_MASK, frame_reader
 from transforms import balances
+from transforms.buckets import PARTS_PER_BUCKET
 from transforms.build import Built, write_tables
 from transforms.documents import Store, binary, counts_of, overviews, words_of
 from transforms.json_text import join, join_arrow
@@ -25,13 +26,12 @@ from transforms.snapshot import PART, SEGMENT_TABLES, HomeDamagedError, whose
 
 @dataclass(frozen=True)
 class RedateJob:
-    """Parts of one segment of the previous snapshot: their ``index`` rows there, and what ``build.Job`` has.
+    """Parts of some segments of the previous snapshot: their ``index`` rows there, and what ``build.Job`` has.
 
     A household's parts are in one job.
     """
 
     name: str
-    segment: str
     index: pl.DataFrame
     previous: Path
     snapshot: Path
@@ -39,12 +39,24 @@ class RedateJob:
     snapshot_date: date
 
 
+def in_jobs(index: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The index rows of the parts to redate, those of a segment together, about a bucket's worth at a time.
+
+    Small segments so become one, or there would be more of them every night.
+    """
+    segments = index.group_by("segment").len("parts").sort("segment")
+    job = (pl.col("parts").cum_sum() - pl.col("parts")) // PARTS_PER_BUCKET
+    rows = index.join(segments.select("segment", job=job), on="segment")
+    for _, some in rows.sort("job", "part").group_by("job", maintain_order=True):
+        yield some.drop("job")
+
+
 def redate(job: RedateJob) -> Built:
     """Writes ``documents/<name>.zst`` and ``tables/<table>/<name>.parquet`` as a build of the parts would.
 
     Raises ``HomeDamagedError`` when the previous snapshot's documents and tables are not of the same posts.
     """
-    index = job.index.sort("part")
+    index = job.index
     part = pl.read_parquet(job.previous / PART).join(index.select("part"), on="part", how="semi").sort("part")
     before = {name: _rows(job, name) for name in SEGMENT_TABLES}
     shown = balances.shown_under(part)
@@ -52,10 +64,10 @@ def redate(job: RedateJob) -> Built:
     try:
         with (job.snapshot / "documents" / f"{job.name}.zst").open("wb") as out:
             store = Store(out, index["part"])
-            _add_documents(store, job, index, tables, _krav_by_document(before["krav"], tables["krav"], shown))
+            _add_documents(store, job, tables, _krav_by_document(before["krav"], tables["krav"], shown))
             packed_bytes = out.tell()
     except zstandard.ZstdError as error:
-        raise HomeDamagedError(f"{job.segment}.zst cannot be read") from error
+        raise HomeDamagedError("documents of the previous snapshot cannot be read") from error
     write_tables(job.snapshot, job.name, tables)
     return Built(
         part.select("part", "parttype", "innehaver"),
@@ -67,10 +79,12 @@ def redate(job: RedateJob) -> Built:
 
 def _rows(job: RedateJob, name: str) -> pl.DataFrame:
     """The parts' rows of a table of the previous snapshot, as a build has them before they are stored."""
-    rows = pl.read_parquet(job.previous / "tables" / name / f"{job.segment}.parquet").drop("segment")
-    parts = job.index.select("part")
-    rows = rows.join(parts, left_on=whose(name), right_on="part", how="semi", maintain_order="left")
-    return rows.with_columns(pl.selectors.by_dtype(pl.Decimal(38, 0)).cast(pl.Int128))
+    files = [job.previous / "tables" / name / f"{segment}.parquet" for segment in job.index["segment"].unique().sort()]
+    key = [whose(name), "segment"]  # a segment may also have rows of parts that are somewhere else by now
+    rows = pl.read_parquet(files).join(
+        job.index, left_on=key, right_on=["part", "segment"], how="semi", maintain_order="left"
+    )
+    return rows.drop("segment").with_columns(pl.selectors.by_dtype(pl.Decimal(38, 0)).cast(pl.Int128))
 
 
 def _with_new_interest(
@@ -97,39 +111,47 @@ def _krav_by_document(before: pl.DataFrame, krav: pl.DataFrame, shown: pl.DataFr
     return rows.with_columns(kroner_as_text(rows["before"]), kroner_as_text(rows["now"]))
 
 
-def _add_documents(
-    store: Store, job: RedateJob, index: pl.DataFrame, tables: dict[str, pl.DataFrame], krav: pl.DataFrame
-) -> None:
-    segment = (job.previous / "documents" / f"{job.segment}.zst").read_bytes()
-    content = frame_reader(path.read_bytes() for path in (job.previous / "documents").glob("*.dict"))
-    parts = index.select(forespurt_part="part")
+def _add_documents(store: Store, job: RedateJob, tables: dict[str, pl.DataFrame], krav: pl.DataFrame) -> None:
+    frames = Frames(job.previous / "documents", job.index)
+    parts = job.index.select(forespurt_part="part")
     counts = counts_of(parts, krav)
-    if not counts.equals(index["krav_antall"].cast(counts.dtype), check_names=False):
-        raise HomeDamagedError(f"{job.segment} has other krav in its table than in its documents")
-    krav = krav.with_columns(made=_fragments(segment, index, content))
+    if not counts.equals(job.index["krav_antall"].cast(counts.dtype), check_names=False):
+        raise HomeDamagedError("the previous snapshot has other krav in its tables than in its documents")
+    krav = krav.with_columns(made=_fragments(frames))
     krav = krav.with_columns(made=_replaced(krav))
     is_open = krav.filter("open")
-    listed = {
-        "krav": join(is_open["made"], counts_of(parts, is_open)),
-        "innbetalinger": _unplaced(segment, index, content),
-    }
+    listed = {"krav": join(is_open["made"], counts_of(parts, is_open)), "innbetalinger": _unplaced(frames)}
     store.add("oversikt", overviews(parts, tables, listed), None)
     store.add("krav", binary(join_arrow(krav["made"], counts)), words_of(krav, counts))
-    store.keep("innbetalinger", segment, index)
-    store.keep("utbetalinger", segment, index)
+    for kind in ("innbetalinger", "utbetalinger"):
+        store.keep(kind, frames.packed(kind), job.index)
 
 
-def _frames(segment: bytes, index: pl.DataFrame, kind: str, content: Callable[[bytes], bytes]) -> list[bytes]:
-    places = index.select(f"{kind}_offset", f"{kind}_length").filter(pl.last() > 0).iter_rows()
-    return [content(segment[offset : offset + length]) for offset, length in places]
+class Frames:
+    """The frames of the previous snapshot's documents of the index rows, in their order."""
+
+    def __init__(self, documents: Path, index: pl.DataFrame) -> None:
+        self.index = index
+        self._segments = {segment: (documents / f"{segment}.zst").read_bytes() for segment in index["segment"].unique()}
+        self._content = frame_reader(path.read_bytes() for path in documents.glob("*.dict"))
+
+    def packed(self, kind: str) -> Iterator[bytes]:
+        """As they lie; nothing for a part that has no posts of the kind."""
+        places = self.index.select("segment", f"{kind}_offset", f"{kind}_length").filter(pl.last() > 0)
+        for segment, offset, length in places.iter_rows():
+            yield self._segments[segment][offset : offset + length]
+
+    def unpacked(self, kind: str) -> list[bytes]:
+        """What is in them. Raises ``zstandard.ZstdError`` over one that is damaged."""
+        return [self._content(frame) for frame in self.packed(kind)]
 
 
-def _fragments(segment: bytes, index: pl.DataFrame, content: Callable[[bytes], bytes]) -> pl.Series:
+def _fragments(frames: Frames) -> pl.Series:
     """The krav of the parts' histories, one after another, cut where the words say."""
-    frames = _frames(segment, index, "krav", content)
-    counts = index["krav_antall"].filter(index["krav_length"] > 0)
-    bodies = [frame[8 * count :] for frame, count in zip(frames, counts, strict=True)]
-    words = b"".join(frame[: 8 * count] for frame, count in zip(frames, counts, strict=True))
+    contents = frames.unpacked("krav")
+    counts = frames.index["krav_antall"].filter(frames.index["krav_length"] > 0)
+    bodies = [content[8 * count :] for content, count in zip(contents, counts, strict=True)]
+    words = b"".join(content[: 8 * count] for content, count in zip(contents, counts, strict=True))
     ends = pl.Series(pa.Array.from_buffers(pa.int64(), len(words) // 8, [None, pa.py_buffer(words)])) & END_MASK
     lengths = pl.Series(map(len, bodies), dtype=pl.Int64)
     firsts = (lengths.cum_sum() - lengths).repeat_by(counts).explode()
@@ -161,9 +183,9 @@ def _replaced(krav: pl.DataFrame) -> pl.Series:
 _PAYMENTS, _TOTALS = '],"innbetalingMedUplassertBeloep":[', '],"totalOversikt":'
 
 
-def _unplaced(segment: bytes, index: pl.DataFrame, content: Callable[[bytes], bytes]) -> pl.Series:
+def _unplaced(frames: Frames) -> pl.Series:
     """The lists of unplaced payments as the overviews have them."""
-    overviews = pl.Series(_frames(segment, index, "oversikt", content), dtype=pl.Binary).to_frame("body")
+    overviews = pl.Series(frames.unpacked("oversikt"), dtype=pl.Binary).to_frame("body")
     text = pl.col("body").cast(pl.String)
     start = text.str.find(_PAYMENTS, literal=True).cast(pl.Int64) + len(_PAYMENTS)
     end = text.str.find(_TOTALS, literal=True).cast(pl.Int64)
