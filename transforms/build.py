@@ -28,19 +28,26 @@ SORTING = {
 
 
 @dataclass(frozen=True)
-class Job:
-    """One bucket to build: where its posts are, where its results go, and what it depends on.
+class Making:
+    """What every segment of a snapshot is made with, beside posts: the snapshot's folder, the rates, and ``S``."""
 
-    ``name`` is that of its segment and table files, unique among all snapshots.
-    """
-
-    number: int
-    name: str
-    posts: Path  # <posts>/<table>/bucket=<number>/*.parquet
     snapshot: Path
-    schemas: dict[str, pl.Schema]
     rates: pl.DataFrame
     snapshot_date: date
+
+    def segment(self, number: str) -> str:
+        """The name of a segment and its table files, unique among all snapshots."""
+        return f"{self.snapshot.name}-{number}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One bucket to build: what it is made with, and where its posts are."""
+
+    making: Making
+    number: int
+    posts: Path  # <posts>/<table>/bucket=<number>/*.parquet
+    schemas: dict[str, pl.Schema]
 
 
 @dataclass(frozen=True)
@@ -54,19 +61,19 @@ class Built:
 
 
 def build(job: Job) -> Built:
-    """Builds the bucket: ``documents/<name>.zst`` and ``tables/<table>/<name>.parquet``."""
+    """Builds the bucket: ``documents/<segment>.zst`` and ``tables/<table>/<segment>.parquet``."""
+    making, segment = job.making, job.making.segment(f"{job.number:04d}")
     bucket = {name: _read(job, name) for name in POSTS}
     bucket |= far_ends.placements(bucket)
-    tables = balance(bucket, job.rates, job.snapshot_date)
+    tables = balance(bucket, making.rates, making.snapshot_date)
     bucket["forfall_on_utbetaling"] = far_ends.with_remaining(bucket["forfall_on_utbetaling"], tables["krav"])
-    path = job.snapshot / "documents" / f"{job.name}.zst"
     part = bucket["part"].sort("part")
     shown = balances.shown_under(part)
-    with path.open("wb") as out:
-        index, raw_bytes = write_documents(out, part, shown, tables, bucket, job.snapshot_date, job.name)
+    with (making.snapshot / "documents" / f"{segment}.zst").open("wb") as out:
+        index, raw_bytes = write_documents(out, part, shown, tables, bucket, making.snapshot_date, segment)
         packed_bytes = out.tell()
     tables["plassering"] = placement_ends(bucket)
-    write_tables(job.snapshot, job.name, tables)
+    write_tables(making.snapshot, segment, tables)
     return Built(part, index, raw_bytes, packed_bytes)
 
 

@@ -6,7 +6,7 @@ connection, so they run in one process, in order; nothing is visible to readers 
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -24,13 +24,13 @@ from schemas.refusals import Refusal
 from schemas.tables import PART, TABLES
 from transforms import affected, buckets, reconcile, reference, snapshot
 from transforms.analytics import write_analytics
-from transforms.build import Built, Job, build
+from transforms.build import Built, Job, Making, build
 from transforms.carry_over import carry_over, rows_that_stay
 from transforms.current import connect, count_current, create_current
 from transforms.findings import findings
 from transforms.held_back import hold_back
 from transforms.posts import check_posts
-from transforms.redate import RedateJob, in_jobs, redate
+from transforms.redate import redate, redate_jobs
 from transforms.report import Report, StoppedError, by_code, delivered_files, reported
 from transforms.sources import Accepted, Sources, choose
 from transforms.version import CODE
@@ -269,10 +269,12 @@ class Night:
     def build(self) -> dict[str, Any]:
         """Builds the documents of every bucket, gives others the new date, and carries over those that stay."""
         snapshot.start_snapshot(self.folder)
-        made: list[Callable[[], Built]] = [
-            *(partial(build, job) for job in self._jobs()),
-            *(partial(redate, job) for job in self._redate_jobs()),
-        ]
+        making = Making(self.folder, self._rates, self.settings.snapshot_date)
+        jobs = [Job(making, number, self.work / "posts", self._schemas) for number in range(self._buckets)]
+        made: list[Callable[[], Built]] = [partial(build, job) for job in jobs]
+        if previous := self._previous():
+            redated = self.connection.sql("SELECT part FROM to_redate").pl()
+            made += [partial(redate, job) for job in redate_jobs(making, previous, redated)]
         with ThreadPoolExecutor(self.settings.workers) as pool:
             try:
                 for done, built in enumerate(pool.map(lambda make: make(), made), start=1):
@@ -288,11 +290,11 @@ class Night:
         posts = {kind: int(index[f"{kind}_antall"].sum()) for kind in ("krav", "innbetalinger", "utbetalinger")}
         published = int(index["snapshotdato"].is_not_null().sum())
         held = kept.join(self.held_back.to_frame(), on="part", how="semi").height
-        redated = self.counted("spread", "redated_parts")
+        dated = self.counted("spread", "redated_parts")
         return {
             "parts": published,
-            "built_parts": self._index.height - redated,
-            "redated_parts": redated,
+            "built_parts": self._index.height - dated,
+            "redated_parts": dated,
             "same_parts": kept.height - held,
             "kept_parts": held,
             "parts_without_documents": index.height - published,
@@ -301,34 +303,6 @@ class Night:
             "json_bytes": sum(built.raw_bytes for built in self._files),
             "stored_bytes": sum(built.packed_bytes for built in self._files),
         }
-
-    def _jobs(self) -> Iterator[Job]:
-        for number in range(self._buckets):
-            yield Job(
-                number,
-                f"{self.name}-{number:04d}",
-                self.work / "posts",
-                self.folder,
-                self._schemas,
-                self._rates,
-                self.settings.snapshot_date,
-            )
-
-    def _redate_jobs(self) -> Iterator[RedateJob]:
-        previous = self._previous()
-        if previous is None:
-            return
-        parts = self.connection.sql("SELECT part FROM to_redate").pl()
-        index = snapshot.read_index(previous).join(parts, on="part", how="semi")
-        for number, rows in enumerate(in_jobs(index)):
-            yield RedateJob(
-                f"{self.name}-redated-{number:04d}",
-                rows,
-                previous,
-                self.folder,
-                self._rates,
-                self.settings.snapshot_date,
-            )
 
     def _known(self) -> pl.Series:
         """Every part in ``part``, quarantined rows included: those without documents are held back, not unknown."""

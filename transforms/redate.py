@@ -7,7 +7,6 @@ words say, the amount is replaced where it has moved, and no other post is read 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -17,61 +16,57 @@ import zstandard
 from schemas.store import END_MASK, frame_reader
 from transforms import balances
 from transforms.buckets import PARTS_PER_BUCKET
-from transforms.build import Built, write_tables
+from transforms.build import Built, Making, write_tables
 from transforms.documents import Store, binary, counts_of, overviews, words_of
 from transforms.json_text import join, join_arrow
 from transforms.money import kroner_as_text
-from transforms.snapshot import PART, SEGMENT_TABLES, HomeDamagedError, whose
+from transforms.snapshot import PART, SEGMENT_TABLES, HomeDamagedError, read_index, whose
 
 
 @dataclass(frozen=True)
 class RedateJob:
-    """Parts of some segments of the previous snapshot: their ``index`` rows there, and what ``build.Job`` has.
+    """Parts of some segments of the ``previous`` snapshot, with their ``index`` rows there; a household is in one."""
 
-    A household's parts are in one job.
-    """
-
-    name: str
-    index: pl.DataFrame
+    making: Making
+    number: int
     previous: Path
-    snapshot: Path
-    rates: pl.DataFrame
-    snapshot_date: date
+    index: pl.DataFrame
 
 
-def in_jobs(index: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """The index rows of the parts to redate, those of a segment together, about a bucket's worth at a time.
+def redate_jobs(making: Making, previous: Path, parts: pl.DataFrame) -> Iterator[RedateJob]:
+    """The jobs that redate the parts (``part``): of every segment of ``previous`` all, about a bucket's worth each.
 
     Small segments so become one, or there would be more of them every night.
     """
+    index = read_index(previous).join(parts, on="part", how="semi")
     segments = index.group_by("segment").len("parts").sort("segment")
     job = (pl.col("parts").cum_sum() - pl.col("parts")) // PARTS_PER_BUCKET
     rows = index.join(segments.select("segment", job=job), on="segment")
-    for _, some in rows.sort("job", "part").group_by("job", maintain_order=True):
-        yield some.drop("job")
+    for number, (_, some) in enumerate(rows.sort("job", "part").group_by("job", maintain_order=True)):
+        yield RedateJob(making, number, previous, some.drop("job"))
 
 
 def redate(job: RedateJob) -> Built:
-    """Writes ``documents/<name>.zst`` and ``tables/<table>/<name>.parquet`` as a build of the parts would.
+    """Writes ``documents/<segment>.zst`` and ``tables/<table>/<segment>.parquet`` as a build of the parts would.
 
     Raises ``HomeDamagedError`` when the previous snapshot's documents and tables are not of the same posts.
     """
-    index = job.index
+    index, making, segment = job.index, job.making, job.making.segment(f"redated-{job.number:04d}")
     part = pl.read_parquet(job.previous / PART).join(index.select("part"), on="part", how="semi").sort("part")
     before = {name: _rows(job, name) for name in SEGMENT_TABLES}
     shown = balances.shown_under(part)
-    tables = before | _with_new_interest(before, part, shown, job)
+    tables = before | _with_new_interest(before, part, shown, making)
     try:
-        with (job.snapshot / "documents" / f"{job.name}.zst").open("wb") as out:
+        with (making.snapshot / "documents" / f"{segment}.zst").open("wb") as out:
             store = Store(out, index["part"])
             _add_documents(store, job, tables, _krav_by_document(before["krav"], tables["krav"], shown))
             packed_bytes = out.tell()
     except zstandard.ZstdError as error:
         raise HomeDamagedError("documents of the previous snapshot cannot be read") from error
-    write_tables(job.snapshot, job.name, tables)
+    write_tables(making.snapshot, segment, tables)
     return Built(
         part.select("part", "parttype", "innehaver"),
-        store.index(job.snapshot_date, job.name),
+        store.index(making.snapshot_date, segment),
         store.raw_bytes,
         packed_bytes,
     )
@@ -88,9 +83,9 @@ def _rows(job: RedateJob, name: str) -> pl.DataFrame:
 
 
 def _with_new_interest(
-    before: dict[str, pl.DataFrame], part: pl.DataFrame, shown: pl.DataFrame, job: RedateJob
+    before: dict[str, pl.DataFrame], part: pl.DataFrame, shown: pl.DataFrame, making: Making
 ) -> dict[str, pl.DataFrame]:
-    dues = balances.with_interest(before["kravforfall"], job.rates, job.snapshot_date)
+    dues = balances.with_interest(before["kravforfall"], making.rates, making.snapshot_date)
     krav = balances.balance_krav(before["krav"].drop(balances.OF_KRAV), dues)
     groups = balances.per_kravgruppe(krav, shown)
     return {
