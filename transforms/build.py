@@ -56,14 +56,13 @@ class Built:
 def build(job: Job) -> Built:
     """Builds the bucket: ``documents/<name>.zst`` and ``tables/<table>/<name>.parquet``."""
     bucket = {name: _read(job, name) for name in POSTS}
+    part = bucket["part"] = bucket["part"].sort("part")
     bucket |= far_ends.placements(bucket)
     tables = balance(bucket, job.rates, job.snapshot_date)
     bucket["forfall_on_utbetaling"] = far_ends.with_remaining(bucket["forfall_on_utbetaling"], tables["krav"])
     path = job.snapshot / "documents" / f"{job.name}.zst"
-    part = bucket["part"].sort("part")
-    shown = balances.shown_under(part)
     with path.open("wb") as out:
-        index, raw_bytes = write_documents(out, part, shown, tables, bucket, job.snapshot_date, job.name)
+        index, raw_bytes = write_documents(out, part, tables, bucket, job.snapshot_date, job.name)
         packed_bytes = out.tell()
     tables["plassering"] = placement_ends(bucket)
     tables["kravforfall"] = tables["kravforfall"].drop("forfalt")  # a matter of the snapshot's date: see snapshot
@@ -106,6 +105,8 @@ def placement_ends(bucket: dict[str, pl.DataFrame]) -> pl.DataFrame:
     """
     frames = [
         bucket[name].select(
+            "doc",
+            "number",
             PLASSERING.key,
             "plasseringstype",
             "part",
@@ -117,7 +118,7 @@ def placement_ends(bucket: dict[str, pl.DataFrame]) -> pl.DataFrame:
         )
         for name in far_ends.PLACEMENT_TABLES
     ]
-    return pl.concat(frames).sort("part", PLASSERING.key, "ende")
+    return pl.concat(frames).sort("doc", "number", "ende").drop("doc", "number")
 
 
 _MOTPOST_ENDS = ("motkrav_on_credit", "forfall_on_innbetaling", "forfall_on_utbetaling")
