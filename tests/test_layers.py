@@ -1,6 +1,8 @@
 """Who may import whom, and where the environment is read: docs/architecture.md, held by machine."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,3 +79,10 @@ def test_the_plain_reference_takes_nothing_from_the_system():
     """Or it would agree with the system's mistakes."""
     for path in files("tests/plain"):
         assert not set(imports(path)) & set(LAYERS), name(path)
+
+
+@pytest.mark.parametrize("package", ["cli", "pipelines"])
+def test_polars_allocator_is_told_before_polars_is_loaded(package):
+    """Or it is told nothing: see ``pipelines.settings.tell_allocator``."""
+    code = f"import os, sys, {package}; assert 'polars' not in sys.modules; assert '_RJEM_MALLOC_CONF' in os.environ"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

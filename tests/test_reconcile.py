@@ -5,6 +5,7 @@ a frame is unpacked, changed, packed again, and the index set right for the new 
 """
 
 import re
+import struct
 from datetime import date, timedelta
 
 import polars as pl
@@ -200,6 +201,26 @@ def test_a_post_that_is_missing(built, kind):
 def test_a_post_that_is_there_twice(built, kind):
     words, text = built.frame(kind, COMPANY)
     built.store(kind, COMPANY, words, text + text)
+    assert built.stops() == {"L3-RECONCILE"}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param(lambda words: words[1:], id="one is missing: two posts would be served as one"),
+        pytest.param(lambda words: [words[1], words[0], *words[2:]], id="out of order"),
+        pytest.param(lambda words: [words[0] + 1, *words[1:]], id="an end within the next post"),
+        pytest.param(lambda words: [*words[:-1], words[-1] - 1], id="the last end before the text's"),
+        pytest.param(lambda words: [*words[:-1], words[-1] + 1], id="the last end past the text's"),
+        pytest.param(lambda words: [words[0] + (1 << END_BITS), *words[1:]], id="another date than the post's"),
+        pytest.param(lambda words: [], id="none"),
+    ],
+)
+def test_words_that_are_not_the_posts(built, changed):
+    """The text is right: only a period of it would be cut wrong."""
+    words, text = built.frame("krav", COMPANY)
+    others = changed(list(struct.unpack("<3q", words)))
+    built.store("krav", COMPANY, struct.pack(f"<{len(others)}q", *others), text)
     assert built.stops() == {"L3-RECONCILE"}
 
 

@@ -64,13 +64,12 @@ def build(job: Job) -> Built:
     """Builds the bucket: ``documents/<segment>.zst`` and ``tables/<table>/<segment>.parquet``."""
     making, segment = job.making, job.making.segment(f"{job.number:04d}")
     bucket = {name: _read(job, name) for name in POSTS}
+    part = bucket["part"] = bucket["part"].sort("part")
     bucket |= far_ends.placements(bucket)
     tables = balance(bucket, making.rates, making.snapshot_date)
     bucket["forfall_on_utbetaling"] = far_ends.with_remaining(bucket["forfall_on_utbetaling"], tables["krav"])
-    part = bucket["part"].sort("part")
-    shown = balances.shown_under(part)
     with (making.snapshot / "documents" / f"{segment}.zst").open("wb") as out:
-        index, raw_bytes = write_documents(out, part, shown, tables, bucket, making.snapshot_date, segment)
+        index, raw_bytes = write_documents(out, part, tables, bucket, making.snapshot_date, segment)
         packed_bytes = out.tell()
     tables["plassering"] = placement_ends(bucket)
     write_tables(making.snapshot, segment, tables)
@@ -110,6 +109,8 @@ def placement_ends(bucket: dict[str, pl.DataFrame]) -> pl.DataFrame:
     """
     frames = [
         bucket[name].select(
+            "doc",
+            "number",
             PLASSERING.key,
             "plasseringstype",
             "part",
@@ -121,7 +122,7 @@ def placement_ends(bucket: dict[str, pl.DataFrame]) -> pl.DataFrame:
         )
         for name in far_ends.PLACEMENT_TABLES
     ]
-    return pl.concat(frames).sort("part", PLASSERING.key, "ende")
+    return pl.concat(frames).sort("doc", "number", "ende").drop("doc", "number")
 
 
 _MOTPOST_ENDS = ("motkrav_on_credit", "forfall_on_innbetaling", "forfall_on_utbetaling")

@@ -1,7 +1,6 @@
 """The documents of one bucket's parts as bytes (CONTRACT section 4; the form is ``schemas.store``)."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import polars as pl
@@ -11,15 +10,8 @@ import zstandard
 
 from schemas.store import END_BITS, INDEX_SCHEMA
 from transforms.dictionaries import dictionary
-from transforms.fragments import (
-    KRAVGRUPPE,
-    OVERSIKT,
-    innbetaling_fragments,
-    krav_fragments,
-    made,
-    utbetaling_fragments,
-)
-from transforms.json_text import join, join_arrow
+from transforms.fragments import KRAVGRUPPE, OVERSIKT, innbetaling_fragments, krav_fragments, utbetaling_fragments
+from transforms.json_text import firsts_of, join, made
 
 THREADS = 2
 OVERSIKT_LEVEL = 3
@@ -27,27 +19,9 @@ HISTORY_LEVEL = 1
 """With a dictionary the least level makes the least (docs/decisions/0008-dictionaries.md)."""
 
 
-@dataclass(frozen=True)
-class Posts:
-    """Posts of one kind as fragments: ``part``, ``dato``, ``id``, ``made``, and ``open`` for the overview."""
-
-    rows: pl.DataFrame
-
-    @classmethod
-    def of(cls, frame: pl.DataFrame, dato: str, identifier: str, made: pl.Series, is_open: pl.Expr) -> "Posts":
-        """The posts of a table sorted by part, date and identifier, with the fragments made of them."""
-        return cls(frame.select("part", dato=pl.col(dato), id=pl.col(identifier), open=is_open).with_columns(made=made))
-
-    def by_document(self, shown: pl.DataFrame) -> pl.DataFrame:
-        """The rows under every ``forespurt_part`` that shows them, in the documents' order."""
-        rows = shown.join(self.rows, on="part", maintain_order="right")
-        return rows.sort("forespurt_part", "dato", "id")
-
-
 def write_documents(
     out: BinaryIO,
     part: pl.DataFrame,
-    shown: pl.DataFrame,
     tables: dict[str, pl.DataFrame],
     bucket: dict[str, pl.DataFrame],
     snapshot_date: Any,
@@ -55,73 +29,99 @@ def write_documents(
 ) -> tuple[pl.DataFrame, int]:
     """Writes all documents of the bucket's parts to ``out``; returns their index rows and raw bytes.
 
-    ``tables``: the bucket's balanced tables; ``krav``, ``innbetaling`` and ``utbetaling`` sorted by part, date
-    and identifier. ``shown``: see ``balances.shown_under``.
+    ``part``: ``part`` (sorted) and ``innehaver``. ``tables``: the bucket's balanced tables; ``krav``, ``innbetaling``
+    and ``utbetaling`` sorted by part, date and identifier.
     """
-    parts = part.select(forespurt_part="part").sort("forespurt_part")
-    kinds = {kind: posts.by_document(shown) for kind, posts in _posts(tables, bucket)}
-    store = Store(out, parts["forespurt_part"])
-    open_krav, unplaced = kinds["krav"].filter("open"), kinds["innbetalinger"].filter("open")
-    listed = {
-        "krav": join(open_krav["made"], counts_of(parts, open_krav)),
-        "innbetalinger": join(unplaced["made"], counts_of(parts, unplaced)),
-    }
-    store.add("oversikt", overviews(parts, tables, listed), None)
-    for kind, rows in kinds.items():
-        counts = counts_of(parts, rows)
-        words = words_of(rows, counts)
-        store.add(kind, binary(join_arrow(rows["made"], counts)), words)
-        kinds[kind] = rows.clear()
+    store = Store(out, part["part"])
+    opened = {}
+    for kind, posts, pieces in _posts(tables, bucket):
+        rows = by_document(posts, part)
+        opened[kind] = pieces_of(rows.filter("open"), pieces)
+        store.add(kind, *histories(rows, pieces, part.height))
+    store.add("oversikt", overviews(part, tables, opened))
     return store.index(snapshot_date, segment), store.raw_bytes
 
 
-def _posts(tables: dict[str, pl.DataFrame], bucket: dict[str, pl.DataFrame]) -> Iterator[tuple[str, Posts]]:
+def _posts(
+    tables: dict[str, pl.DataFrame], bucket: dict[str, pl.DataFrame]
+) -> Iterator[tuple[str, pl.DataFrame, pl.DataFrame]]:
+    """Each kind of post and its pieces. A post: ``part``, ``dato``, ``id`` and ``open``: overviews list it."""
     krav = tables["krav"]
-    texts = krav_fragments(krav, tables["kravforfall"], bucket)
-    yield "krav", Posts.of(krav, "opprettelsesdato", "kravidentifikator", texts, pl.col("aapent"))
-    payments = tables["innbetaling"]
-    texts = innbetaling_fragments(payments, bucket["forfall_on_innbetaling"])
-    is_open = pl.col("uplassert_beloep") != 0
-    yield "innbetalinger", Posts.of(payments, "innbetalingsdato", "innbetalingsidentifikator", texts, is_open)
+    posts = krav.select("part", dato="opprettelsesdato", id="kravidentifikator", open="aapent")
+    yield "krav", posts, krav_fragments(krav, tables["kravforfall"], bucket)
+    payments, is_open = tables["innbetaling"], pl.col("uplassert_beloep") != 0
+    posts = payments.select("part", dato="innbetalingsdato", id="innbetalingsidentifikator", open=is_open)
+    yield "innbetalinger", posts, innbetaling_fragments(payments, bucket["forfall_on_innbetaling"])
     payouts = tables["utbetaling"]
-    texts = utbetaling_fragments(payouts, bucket["forfall_on_utbetaling"])
-    yield (
-        "utbetalinger",
-        Posts.of(payouts, "utbetalingsdato", "utbetalingsidentifikator", texts, pl.lit(False)),
+    posts = payouts.select("part", dato="utbetalingsdato", id="utbetalingsidentifikator", open=pl.lit(False))
+    yield "utbetalinger", posts, utbetaling_fragments(payouts, bucket["forfall_on_utbetaling"])
+
+
+def by_document(posts: pl.DataFrame, part: pl.DataFrame) -> pl.DataFrame:
+    """The posts under every document that shows them, an ENK's its owner's too, in the documents' order.
+
+    ``doc`` is the document's place in ``part``, ``post`` the place among the posts. Those are sorted, so only
+    what ENKs show needs sorting by text.
+    """
+    posts, places = posts.with_row_index("post"), part.with_row_index("doc")
+    own = posts.join(places.select("doc", "part"), on="part", maintain_order="left")
+    owners = posts.join(places.drop_nulls("innehaver").select("doc", part="innehaver"), on="part")
+    mixed = pl.col("doc").is_in(owners["doc"].unique().implode())
+    both = pl.concat([own.filter(mixed), owners]).sort("doc", "dato", "id")
+    return pl.concat([own.filter(~mixed), both]).sort("doc", maintain_order=True)
+
+
+def pieces_of(rows: pl.DataFrame, pieces: pl.DataFrame) -> pl.DataFrame:
+    """The pieces of the rows' ``post``, in order; their parent is the row's ``doc``."""
+    first = pieces["parent"].search_sorted(rows["post"])
+    last = pieces["parent"].search_sorted(rows["post"], side="right")
+    place = pl.int_ranges(first, last, dtype=pl.UInt32, eager=True)
+    taken = pl.DataFrame({"parent": rows["doc"], "place": place}).explode("place", empty_as_null=False)
+    return taken.select("parent", text=pieces["text"].gather(taken["place"]))
+
+
+def histories(rows: pl.DataFrame, pieces: pl.DataFrame, documents: int) -> tuple[pa.LargeBinaryArray, pl.Series]:
+    """Each document's words and posts as one text, and how many posts it has. ``rows``: see ``by_document``."""
+    firsts = firsts_of(rows["doc"], documents)
+    lengths = pieces.group_by("parent", maintain_order=True).agg(pl.col("text").str.len_bytes().cast(pl.Int64).sum())
+    ends = pl.concat([pl.Series("text", [0], dtype=pl.Int64), lengths["text"].gather(rows["post"]).cum_sum()])
+    begin = ends.gather(firsts).gather(rows["doc"])  # of each post's document
+    words = rows["dato"].cast(pl.Int64) * (1 << END_BITS) + ends[1:] - begin
+    everything = pl.concat(
+        [_words(words, firsts), pieces_of(rows, pieces).with_columns(pl.col("text").cast(pl.Binary))]
     )
+    return join(everything.sort("parent", maintain_order=True), documents), firsts.diff()[1:]
 
 
-def counts_of(parts: pl.DataFrame, rows: pl.DataFrame) -> pl.Series:
-    """How many of the rows are under each of the parts; both by ``forespurt_part``."""
-    counts = rows.group_by("forespurt_part").len()
-    return parts.join(counts, on="forespurt_part", how="left", maintain_order="left")["len"].fill_null(0)
-
-
-def words_of(rows: pl.DataFrame, counts: pl.Series) -> pa.LargeBinaryArray:
-    """Per part the words of its posts: date in the upper half, end of the fragment in the lower."""
-    end = pl.col("made").str.len_bytes().cast(pl.Int64).cum_sum().over("forespurt_part")
-    words = rows.select(words=(pl.col("dato").cast(pl.Int64) * (1 << END_BITS)) + end)["words"].rechunk()
-    firsts = pl.concat([pl.Series([0], dtype=pl.Int64), counts.cast(pl.Int64).cum_sum().rename("")]) * 8
-    data = words.to_arrow().buffers()[1] if len(words) else pa.py_buffer(b"")
-    return pa.LargeBinaryArray.from_buffers(
-        pa.large_binary(), len(counts), [None, firsts.to_arrow().buffers()[1], data]
-    )
+def _words(words: pl.Series, firsts: pl.Series) -> pl.DataFrame:
+    """The words of each document as a piece: of a post its date in the upper half, its end in the lower."""
+    documents = len(firsts) - 1
+    data = words.rechunk().to_arrow().buffers()[1] if len(words) else pa.py_buffer(b"")
+    offsets = (firsts * 8).rechunk().to_arrow().buffers()[1]
+    texts = pl.Series(pa.Array.from_buffers(pa.large_binary(), documents, [None, offsets, data]))
+    return pl.DataFrame({"parent": pl.int_range(documents, dtype=pl.UInt32, eager=True), "text": texts})
 
 
 def overviews(
-    parts: pl.DataFrame, tables: dict[str, pl.DataFrame], listed: dict[str, pl.Series]
+    part: pl.DataFrame, tables: dict[str, pl.DataFrame], opened: dict[str, pl.DataFrame]
 ) -> pa.LargeBinaryArray:
-    """The overview of each of the parts. ``listed``: their open ``krav`` and unplaced ``innbetalinger``, joined."""
-    groups = tables["oversikt_per_kravgruppe"]
+    """The overview of each part. ``opened``: pieces of their open ``krav`` and unplaced ``innbetalinger``."""
+    places = part.select(forespurt_part="part").with_row_index("parent")
+    groups = tables["oversikt_per_kravgruppe"].join(places, on="forespurt_part", maintain_order="left")
     documents = made(
-        OVERSIKT, tables["oversikt"], **listed, grupper=join(made(KRAVGRUPPE, groups), counts_of(parts, groups))
+        OVERSIKT,
+        tables["oversikt"],
+        krav=_as_list(opened["krav"]),
+        innbetalinger=_as_list(opened["innbetalinger"]),
+        grupper=made(KRAVGRUPPE, groups),
     )
-    return binary(documents.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()))
+    return join(documents.with_columns(pl.col("text").cast(pl.Binary)), part.height)
 
 
-def binary(strings: pa.LargeStringArray) -> pa.LargeBinaryArray:
-    """The same texts as bytes."""
-    return strings.view(pa.large_binary())
+def _as_list(pieces: pl.DataFrame) -> pl.DataFrame:
+    """The pieces of posts as those of a list: without the comma in front of the first of each parent."""
+    first = pl.col("parent").ne_missing(pl.col("parent").shift(1))
+    return pieces.with_columns(pl.when(first).then(pl.col("text").str.strip_prefix(",")).otherwise("text"))
 
 
 def compressor_of(kind: str) -> zstandard.ZstdCompressor:
@@ -141,20 +141,17 @@ class Store:
         self._columns: dict[str, pl.Series] = {"part": parts}
         self.raw_bytes = 0
 
-    def add(self, kind: str, bodies: pa.LargeBinaryArray, words: pa.LargeBinaryArray | None) -> None:
-        """Compresses the parts' documents of a kind: their posts' words, of a history, and then the text."""
-        if words is None:
-            frames, antall = bodies, pl.Series([1] * len(bodies), dtype=pl.Int64)
-        else:
-            frames = pc.binary_join_element_wise(words, bodies, pa.scalar(b"", pa.large_binary()))
-            antall = pl.Series(pc.binary_length(words)).cast(pl.Int64) // 8
+    def add(self, kind: str, frames: pa.LargeBinaryArray, antall: pl.Series | None = None) -> None:
+        """Compresses the documents of a kind, in part order. ``antall``: of how many posts each is, or 1."""
         lengths = pl.Series(pc.binary_length(frames)).cast(pl.Int64)
         self.raw_bytes += int(lengths.sum())
         start = self._out.tell()
         packed = self._write(frames, lengths, compressor_of(kind))
         self._columns[f"{kind}_offset"] = start + packed.cum_sum() - packed
         self._columns[f"{kind}_length"] = packed
-        self._columns[f"{kind}_antall"] = antall
+        self._columns[f"{kind}_antall"] = (
+            pl.repeat(1, len(lengths), dtype=pl.Int64, eager=True) if antall is None else antall
+        )
 
     def keep(self, kind: str, frames: Iterable[bytes], rows: pl.DataFrame) -> None:
         """Takes the frames of a kind as they are from earlier segments; ``rows``: their index rows, in part order."""

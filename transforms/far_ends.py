@@ -23,15 +23,23 @@ PLACEMENT_TABLES = (
     "forfall_on_innbetaling",
     "forfall_on_utbetaling",
 )
-"""Placements by type and near end: each has ``post`` (the near end), ``part`` (whose that is) and ``motpost``."""
+"""Placements by type and near end: each has ``post`` (the near end), ``part`` (whose that is) and ``motpost``.
+
+They are sorted more than once, so each also has its place by identifier, ``number``, and its part's place, ``doc``:
+sorting by numbers costs a fourth of sorting by text.
+"""
 
 
 def placements(bucket: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """The ``PLACEMENT_TABLES`` of a bucket, made of its posts, ``plassering`` and the ``far_`` tables."""
-    parts = bucket["part"].select("part")
+    """The ``PLACEMENT_TABLES`` of a bucket, made of its posts, ``plassering`` and the ``far_`` tables.
+
+    ``part`` is sorted.
+    """
+    parts = bucket["part"].select("part").with_row_index("doc")
+    rows = bucket["plassering"].sort("plasseringsidentifikator").with_row_index("number")
     dues, payments = _dues(bucket), _payments(bucket)
-    near_forfall = _near(bucket["plassering"], parts, "kravforfallsidentifikator", "forfall_part", "motpost")
-    near_motpost = _near(bucket["plassering"], parts, "motpost", "motpost_part", "kravforfallsidentifikator")
+    near_forfall = _near(rows, parts, "kravforfallsidentifikator", "forfall_part", "motpost")
+    near_motpost = _near(rows, parts, "motpost", "motpost_part", "kravforfallsidentifikator")
 
     def of(rows: pl.DataFrame, kind: str) -> pl.DataFrame:
         return rows.filter(pl.col("plasseringstype") == kind)
@@ -48,7 +56,9 @@ def placements(bucket: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
 
 def _near(rows: pl.DataFrame, parts: pl.DataFrame, post: str, part: str, motpost: str) -> pl.DataFrame:
     """The placements whose end ``post`` lies with a part of the bucket, seen from there."""
-    return rows.join(parts.rename({"part": part}), on=part, how="semi").select(
+    return rows.join(parts.rename({"part": part}), on=part).select(
+        "number",
+        "doc",
         "plasseringsidentifikator",
         "plasseringstype",
         "plassert_beloep",

@@ -1,12 +1,12 @@
-"""The JSON of single posts: every krav, payment and payout of a bucket as one fragment.
+"""The JSON of single posts: every krav, payment and payout of a bucket as one fragment, in pieces.
 
 Shape, order and spelling are those of ``schemas.documents``; a test holds the two together.
-Each function takes rows sorted as the documents sort them and returns a series as long.
+Each function takes rows sorted as the documents sort them and returns pieces whose ``parent`` is the row.
 """
 
 import polars as pl
 
-from transforms.json_text import Field, amount, array, as_json, day, document, flag, fragment, join, obj, text
+from transforms.json_text import Field, Shape, amount, array, day, document, flag, fragment, made, obj, text
 
 KONTO = {
     "bankinformasjon": "bankinformasjon",
@@ -138,44 +138,26 @@ OVERSIKT = document(
 # --- the fragments of a bucket --------------------------------------------------------------------
 
 
-def made(shape: pl.Expr, rows: pl.DataFrame, **lists: pl.Series) -> pl.Series:
-    """A fragment of the shape per row. ``lists``: those of its columns that are JSON already."""
-    columns = [name for name in shape.meta.root_names() if name not in lists]
-    return as_json(rows.select(columns)).with_columns(**lists).select(made=shape)["made"]
-
-
 def under(rows: pl.DataFrame, parents: pl.Series, *order: str, on: str = "post") -> pl.DataFrame:
     """Rows with ``parent``, the place among the parents of the one that ``on`` names, sorted by it and ``order``."""
     places = parents.alias(on).to_frame().with_row_index("parent")
     return rows.join(places, on=on).sort("parent", *order)
 
 
-def _per_parent(fragments: pl.Series, parent: pl.Series, parents: int) -> pl.Series:
-    """Fragments of rows sorted by ``parent`` (0, 1, …) joined for each of so many parents."""
-    counts = (
-        pl.DataFrame({"parent": pl.int_range(parents, dtype=pl.UInt32, eager=True)})
-        .join(parent.to_frame().group_by("parent").len(), on="parent", how="left", maintain_order="left")["len"]
-        .fill_null(0)
-    )
-    return join(fragments, counts)
+def _placed(shape: Shape, placements: pl.DataFrame, parents: pl.Series) -> pl.DataFrame:
+    """The placements on each of the parents, as pieces of the shape."""
+    order = ("plasseringsdato", "number")
+    return made(shape, under(placements.select({"post", *shape.columns, *order}), parents, *order))
 
 
-def _placed(shape: pl.Expr, placements: pl.DataFrame, parents: pl.Series) -> pl.Series:
-    """The placements on each of the parents, as a joined list of fragments of the shape."""
-    order = ("plasseringsdato", "plasseringsidentifikator")
-    shown = placements.select({"post", *shape.meta.root_names(), *order})
-    rows = under(shown, parents, *order)
-    return _per_parent(made(shape, rows), rows["parent"], len(parents))
-
-
-def krav_fragments(krav: pl.DataFrame, dues: pl.DataFrame, bucket: dict[str, pl.DataFrame]) -> pl.Series:
-    """One fragment per krav. ``krav`` is in the documents' order, ``dues`` in any."""
+def krav_fragments(krav: pl.DataFrame, dues: pl.DataFrame, bucket: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """The pieces of each krav. ``krav`` is in the documents' order, ``dues`` in any."""
     key = "kravidentifikator"
     dues = under(dues, krav[key], "forfallsdato", "kravforfallsidentifikator", on=key)
-    return made(KRAV, krav, kravforfall=_per_parent(_forfall_fragments(dues, bucket), dues["parent"], krav.height))
+    return made(KRAV, krav, kravforfall=_forfall_fragments(dues, bucket))
 
 
-def _forfall_fragments(dues: pl.DataFrame, bucket: dict[str, pl.DataFrame]) -> pl.Series:
+def _forfall_fragments(dues: pl.DataFrame, bucket: dict[str, pl.DataFrame]) -> pl.DataFrame:
     placed, paid = pl.col("plassert_beloep"), pl.col("innbetalt_beloep")
     payments = bucket["innbetaling_on_forfall"].with_columns(-paid, -placed)
     motkrav = pl.concat([bucket["motkrav_on_debit"].with_columns(-placed), bucket["motkrav_on_credit"]])
@@ -188,16 +170,15 @@ def _forfall_fragments(dues: pl.DataFrame, bucket: dict[str, pl.DataFrame]) -> p
     )
 
 
-def innbetaling_fragments(innbetaling: pl.DataFrame, placements: pl.DataFrame) -> pl.Series:
-    """One fragment per payment; ``innbetaling`` is in the documents' order."""
+def innbetaling_fragments(innbetaling: pl.DataFrame, placements: pl.DataFrame) -> pl.DataFrame:
+    """The pieces of each payment; ``innbetaling`` is in the documents' order."""
     placed = _placed(PLASSERT_INNBETALING_MOT_KRAV, placements, innbetaling["innbetalingsidentifikator"])
     signed = innbetaling.with_columns(-pl.col("innbetalt_beloep", "uplassert_beloep"))
     return made(INNBETALING, signed, plassert=placed)
 
 
-def utbetaling_fragments(utbetaling: pl.DataFrame, placements: pl.DataFrame) -> pl.Series:
-    """One fragment per payout; ``utbetaling`` is in the documents' order."""
+def utbetaling_fragments(utbetaling: pl.DataFrame, placements: pl.DataFrame) -> pl.DataFrame:
+    """The pieces of each payout; ``utbetaling`` is in the documents' order."""
     krav = placements.unique(["post", "motkrav"])  # one entry per krav, however many placements
     krav = under(krav, utbetaling["utbetalingsidentifikator"], "motkrav")
-    grunnlag = _per_parent(made(GRUNNLAG_FOR_UTBETALING, krav), krav["parent"], utbetaling.height)
-    return made(UTBETALING, utbetaling, grunnlag=grunnlag)
+    return made(UTBETALING, utbetaling, grunnlag=made(GRUNNLAG_FOR_UTBETALING, krav))

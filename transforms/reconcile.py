@@ -14,9 +14,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from schemas.store import END_BITS, frame_reader
+from schemas.store import frame_reader
 from transforms import read_back
-from transforms.read_back import AMOUNT, POST, TEXT, Documents, after
+from transforms.read_back import AMOUNT, TEXT, Documents, after
 from transforms.snapshot import PART
 
 Totals = dict[str, int]
@@ -180,8 +180,8 @@ _FIELDS = {
         "gjenstaaende_krav": after(',"gjenstaaende') & ~after('],"gjenstaaende'),
         "innbetalt_paa_krav": after('Z","innbetalt'),
         "innbetaling_paa_krav": after('}},"plassert'),  # after the payer's account
-        "motkrav_paa_debet": after('Z","plassert') & (pl.col("oere") < 0),
-        "motkrav_paa_kredit": after('Z","plassert') & (pl.col("oere") >= 0),
+        "motkrav_paa_debet": after('Z","plassert') & pl.col("below"),
+        "motkrav_paa_kredit": after('Z","plassert') & ~pl.col("below"),
     },
     "innbetalinger": {
         "innbetaling": after('Z","innbetalt'),
@@ -194,7 +194,12 @@ _FIELDS = {
         "grunnlag_gjenstaaende": after(',"gjenstaaende'),
     },
 }
-"""The amounts of each kind of post: every amount is one of them, and only one."""
+"""The amounts of each kind of post: every amount is one of them, and only one. Each post has one of the first.
+
+``below``: whether the amount is below 0.
+"""
+_TOLD_BY = len('],"gjenstaaendeBeloep":')
+"""So much of the text before an amount tells them apart."""
 
 _DATES = {"krav": "opprettelsesdatoForKrav", "innbetalinger": "innbetalingsdato", "utbetalinger": "utbetaltdato"}
 _LISTED = ("krav", "innbetalinger")
@@ -216,28 +221,46 @@ _INTEREST = rf'^{AMOUNT},"stipulerteRenter":({AMOUNT})[,}}]'
 
 def _read_history(documents: Documents, kind: str) -> tuple[pl.DataFrame, ReadBack]:
     """The keys of the posts, and what those add up to that are the part's own."""
-    posts = read_back.split_posts(documents.rows, pl.col("body"))
+    posts = read_back.cut_posts(documents)
+    if posts is None:
+        return _NO_POSTS, ReadBack({}, 1)
     own = posts.filter(_IS_OWN).select("post")
-    pieces = read_back.split_amounts(own)
-    amounts = {name: pl.col("oere").filter(where) for name, where in _FIELDS[kind].items()}
-    counts = pieces.select(value.count().alias(name) for name, value in amounts.items()).row(0, named=True)
-    sums = pieces.select(value.sum().alias(name) for name, value in amounts.items()).row(0, named=True)
-    totals = {f"antall_{name}": count for name, count in counts.items() if name in _COUNTED}
-    totals |= {f"sum_{name}": int(oere or 0) for name, oere in sums.items()}
+    amounts = read_back.split_amounts(own)
+    found = _by_kind(amounts, kind)
+    totals = {name: value for name, value in found.items() if name in _NAMES}
     if kind == "krav":
-        interest = pieces.filter(_FIELDS[kind]["gjenstaaende_krav"]).select(read_back.oere(_INTEREST).sum())
+        interest = amounts.filter(_FIELDS[kind]["gjenstaaende_krav"]).select(read_back.oere(_INTEREST).sum())
         totals["sum_renter_krav"] = int(interest.item())
-    unknown = pieces.height - own.height - sum(counts.values())
-    return posts.drop("post"), ReadBack(totals, unknown + _wrong_words(documents, posts, kind))
+    counts = [found[f"antall_{name}"] for name in _FIELDS[kind]]
+    unknown = amounts.height - sum(counts)
+    joined = counts[0] != own.height  # a post has one amount of the first kind, so every piece is one post
+    wrong = unknown + joined + _wrong_dates(posts, kind)
+    return posts.select(_NO_POSTS.columns), ReadBack(totals, wrong)
 
 
-def _wrong_words(documents: Documents, posts: pl.DataFrame, kind: str) -> int:
-    """Whether the words that periods are found by are not those of the posts: their dates and their ends."""
-    day = pl.col("post").str.extract(rf'"{_DATES[kind]}":"([0-9-]{{10}})').str.to_date("%Y-%m-%d", strict=False)
-    end = (pl.col("post").str.len_bytes().cast(pl.Int64) + len(POST)).cum_sum().over("part")
-    expected = posts.select(word=day.cast(pl.Int64) * (1 << END_BITS) + end)["word"]
-    begun = documents.rows["body"].str.starts_with(POST).all()
-    return int(not (begun and documents.words.equals(expected)))
+def _by_kind(amounts: pl.DataFrame, kind: str) -> Totals:
+    """``antall_`` and ``sum_`` of each kind of amount of the ``kind`` of post.
+
+    They are added up by the end of the text before them, of which there are few, and only those are told apart.
+    """
+    few = amounts.group_by(before=pl.col("before").str.tail(_TOLD_BY), below=pl.col("oere") < 0).agg(
+        antall=pl.col("oere").count(), sum=pl.col("oere").sum()
+    )
+    totals = few.select(
+        pl.col(column).filter(where).sum().alias(f"{column}_{name}")
+        for name, where in _FIELDS[kind].items()
+        for column in ("antall", "sum")
+    )
+    return totals.row(0, named=True)
+
+
+def _wrong_dates(posts: pl.DataFrame, kind: str) -> int:
+    """Whether some text is not begun as a post, or has another date than the word that periods are found by."""
+    field = f'"{_DATES[kind]}":"'
+    start = pl.col("post").str.find(field, literal=True) + len(field)
+    day = pl.col("post").cast(pl.Binary).bin.slice(start, 10).cast(pl.String).str.to_date("%Y-%m-%d", strict=False)
+    right = (day.cast(pl.Int64) == pl.col("day")).fill_null(False)
+    return int(not posts.select((right & pl.col("begun")).all()).item())
 
 
 def _wrong_copies(posts: pl.DataFrame, owners: pl.DataFrame) -> int:
@@ -279,13 +302,14 @@ def _read_overviews(documents: Documents, snapshot_date: date) -> tuple[dict[str
         "sum_gjenstaaende_oversikt": sums.get("forfalteKrav", 0) + sums.get("ikkeForfalteKrav", 0),
         "sum_uplassert_oversikt": sums.get("uplasserteInnbetalinger", 0),
     }
-    return {kind: frame.drop("post") for kind, frame in posts.items()}, ReadBack(totals, wrong)
+    return {kind: frame.select(_NO_POSTS.columns) for kind, frame in posts.items()}, ReadBack(totals, wrong)
 
 
 def _misplaced(documents: Documents) -> int:
     """How many overviews are not those of the part that the index gives them to."""
     start = pl.concat_str(pl.lit('{"forespurtPart":"'), "part", pl.lit('","aapentKravMedGjenstaaendeBeloep":['))
-    return documents.rows.filter(~pl.col("body").str.starts_with(start)).height
+    bodies = documents.rows.with_columns(body=documents.bodies())
+    return bodies.filter(~pl.col("body").str.starts_with(start)).height
 
 
 def _krav_lines(posts: pl.DataFrame, snapshot_date: date) -> pl.DataFrame:
@@ -295,7 +319,7 @@ def _krav_lines(posts: pl.DataFrame, snapshot_date: date) -> pl.DataFrame:
     """
     posts = posts.with_columns(kravgruppe=pl.col("post").str.extract(rf',"kravgruppe":"{TEXT}"\}}'))
     pieces = read_back.split_amounts(posts)
-    fields, end = _FIELDS["krav"], '2022-04-11T00:00:00.000Z","opprinnelig'
+    fields, end = _FIELDS["krav"], '2022-04-11T00:00:00.000Z","opprinneligBeloep":'
     forfallsdato = pl.when(fields["kravforfall"]).then(pl.col("before").str.tail(len(end)).str.head(10))
     overdue = forfallsdato.forward_fill() < str(snapshot_date)
     name = pl.when(overdue).then(pl.lit("forfalteKrav")).otherwise(pl.lit("ikkeForfalteKrav"))

@@ -16,9 +16,8 @@ import zstandard
 from schemas.store import END_MASK, frame_reader
 from transforms import balances
 from transforms.buckets import PARTS_PER_BUCKET
-from transforms.build import Built, Making, write_tables
-from transforms.documents import Store, binary, counts_of, overviews, words_of
-from transforms.json_text import join, join_arrow
+from transforms.build import SORTING, Built, Making, write_tables
+from transforms.documents import Store, by_document, histories, overviews, pieces_of
 from transforms.money import kroner_as_text
 from transforms.snapshot import PART, SEGMENT_TABLES, HomeDamagedError, read_index, whose
 
@@ -51,25 +50,20 @@ def redate(job: RedateJob) -> Built:
 
     Raises ``HomeDamagedError`` when the previous snapshot's documents and tables are not of the same posts.
     """
-    index, making, segment = job.index, job.making, job.making.segment(f"redated-{job.number:04d}")
-    part = pl.read_parquet(job.previous / PART).join(index.select("part"), on="part", how="semi").sort("part")
+    making, segment = job.making, job.making.segment(f"redated-{job.number:04d}")
+    part = pl.read_parquet(job.previous / PART).join(job.index.select("part"), on="part", how="semi").sort("part")
     before = {name: _rows(job, name) for name in SEGMENT_TABLES}
-    shown = balances.shown_under(part)
-    tables = before | _with_new_interest(before, part, shown, making)
+    tables = before | _with_new_interest(before, part, making)
     try:
         with (making.snapshot / "documents" / f"{segment}.zst").open("wb") as out:
-            store = Store(out, index["part"])
-            _add_documents(store, job, tables, _krav_by_document(before["krav"], tables["krav"], shown))
+            store = Store(out, part["part"])
+            _add_documents(store, job, part, tables, before["krav"])
             packed_bytes = out.tell()
     except zstandard.ZstdError as error:
         raise HomeDamagedError("documents of the previous snapshot cannot be read") from error
     write_tables(making.snapshot, segment, tables)
-    return Built(
-        part.select("part", "parttype", "innehaver"),
-        store.index(making.snapshot_date, segment),
-        store.raw_bytes,
-        packed_bytes,
-    )
+    index = store.index(making.snapshot_date, segment)
+    return Built(part.select("part", "parttype", "innehaver"), index, store.raw_bytes, packed_bytes)
 
 
 def _rows(job: RedateJob, name: str) -> pl.DataFrame:
@@ -82,11 +76,10 @@ def _rows(job: RedateJob, name: str) -> pl.DataFrame:
     return rows.drop("segment").with_columns(pl.selectors.by_dtype(pl.Decimal(38, 0)).cast(pl.Int128))
 
 
-def _with_new_interest(
-    before: dict[str, pl.DataFrame], part: pl.DataFrame, shown: pl.DataFrame, making: Making
-) -> dict[str, pl.DataFrame]:
+def _with_new_interest(before: dict[str, pl.DataFrame], part: pl.DataFrame, making: Making) -> dict[str, pl.DataFrame]:
     dues = balances.with_interest(before["kravforfall"], making.rates, making.snapshot_date)
-    krav = balances.balance_krav(before["krav"].drop(balances.OF_KRAV), dues)
+    krav = balances.balance_krav(before["krav"].drop(balances.OF_KRAV), dues).sort(SORTING["krav"])
+    shown = balances.shown_under(part)
     groups = balances.per_kravgruppe(krav, shown)
     return {
         "krav": krav,
@@ -96,30 +89,25 @@ def _with_new_interest(
     }
 
 
-def _krav_by_document(before: pl.DataFrame, krav: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
-    """The krav in the order of the documents, with their interest as text: ``before`` and ``now``."""
-    was = before.select("kravidentifikator", before="stipulerte_renter")
-    rows = krav.join(was, on="kravidentifikator").select(
-        "part", "before", dato="opprettelsesdato", id="kravidentifikator", open="aapent", now="stipulerte_renter"
-    )
-    rows = shown.join(rows, on="part").sort("forespurt_part", "dato", "id")
-    return rows.with_columns(kroner_as_text(rows["before"]), kroner_as_text(rows["now"]))
-
-
-def _add_documents(store: Store, job: RedateJob, tables: dict[str, pl.DataFrame], krav: pl.DataFrame) -> None:
+def _add_documents(
+    store: Store, job: RedateJob, part: pl.DataFrame, tables: dict[str, pl.DataFrame], krav_before: pl.DataFrame
+) -> None:
     frames = Frames(job.previous / "documents", job.index)
-    parts = job.index.select(forespurt_part="part")
-    counts = counts_of(parts, krav)
-    if not counts.equals(job.index["krav_antall"].cast(counts.dtype), check_names=False):
+    was = krav_before.select(id="kravidentifikator", before="stipulerte_renter")
+    krav = tables["krav"].select(
+        "part", dato="opprettelsesdato", id="kravidentifikator", open="aapent", now="stipulerte_renter"
+    )
+    rows = by_document(krav.join(was, on="id", maintain_order="left"), part)
+    rows = rows.with_columns(post=pl.int_range(pl.len(), dtype=pl.UInt32))  # each document has its own text of a krav
+    pieces = _replaced(_fragments(frames), rows)
+    texts, antall = histories(rows, pieces, part.height)
+    if not antall.equals(job.index["krav_antall"], check_names=False):
         raise HomeDamagedError("the previous snapshot has other krav in its tables than in its documents")
-    krav = krav.with_columns(made=_fragments(frames))
-    krav = krav.with_columns(made=_replaced(krav))
-    is_open = krav.filter("open")
-    listed = {"krav": join(is_open["made"], counts_of(parts, is_open)), "innbetalinger": _unplaced(frames)}
-    store.add("oversikt", overviews(parts, tables, listed), None)
-    store.add("krav", binary(join_arrow(krav["made"], counts)), words_of(krav, counts))
+    opened = {"krav": pieces_of(rows.filter("open"), pieces), "innbetalinger": _unplaced(frames)}
+    store.add("krav", texts, antall)
     for kind in ("innbetalinger", "utbetalinger"):
         store.keep(kind, frames.packed(kind), job.index)
+    store.add("oversikt", overviews(part, tables, opened))
 
 
 class Frames:
@@ -159,29 +147,35 @@ _INTEREST = '"stipulerteRenter":'
 """Stands once in a krav: within a text its quotes would be escaped."""
 
 
-def _replaced(krav: pl.DataFrame) -> pl.Series:
-    """The fragments (``made``) with the interest that is ``now`` where it is not what it was ``before``."""
-    moved = pl.col("before") != pl.col("now")
+def _replaced(fragments: pl.Series, rows: pl.DataFrame) -> pl.DataFrame:
+    """The fragments as pieces of their row, with the interest that is ``now`` in place of what it was ``before``."""
+    if len(fragments) != rows.height:
+        raise HomeDamagedError("the previous snapshot has other krav in its tables than in its documents")
+    krav = rows.select(
+        parent="post", made=fragments, before=kroner_as_text(rows["before"]), now=kroner_as_text(rows["now"])
+    )
+    same, moved = krav.filter(pl.col("before") == pl.col("now")), krav.filter(pl.col("before") != pl.col("now"))
     made = pl.col("made").cast(pl.Binary)
     start = pl.col("made").str.find(_INTEREST, literal=True) + len(_INTEREST)
-    end = start + pl.col("before").str.len_bytes()
-    new = krav.filter(moved).select(
-        was=made.bin.slice(start, pl.col("before").str.len_bytes()).cast(pl.String) == pl.col("before"),
-        made=pl.concat_str(made.bin.slice(0, start).cast(pl.String), "now", made.bin.slice(end).cast(pl.String)),
-    )
-    if not new["was"].all():
-        raise HomeDamagedError("documents have other interest than their tables")
-    place = pl.when(moved).then(krav.height + moved.cum_sum().cast(pl.Int64) - 1).otherwise(pl.int_range(pl.len()))
-    return pl.concat([krav["made"], new["made"]]).gather(krav.select(place.alias("place"))["place"])
+    length = pl.col("before").str.len_bytes()
+    if not moved.select((made.bin.slice(start, length) == pl.col("before").cast(pl.Binary)).all()).item():
+        raise HomeDamagedError("documents of the previous snapshot have other interest than its tables")
+    in_turn = [
+        same.select("parent", text="made"),
+        moved.select("parent", text=made.bin.slice(0, start).cast(pl.String)),
+        moved.select("parent", text="now"),
+        moved.select("parent", text=made.bin.slice(start + length).cast(pl.String)),
+    ]
+    return pl.concat(in_turn).sort("parent", maintain_order=True)
 
 
 _PAYMENTS, _TOTALS = '],"innbetalingMedUplassertBeloep":[', '],"totalOversikt":'
 
 
-def _unplaced(frames: Frames) -> pl.Series:
-    """The lists of unplaced payments as the overviews have them."""
-    overviews = pl.Series(frames.unpacked("oversikt"), dtype=pl.Binary).to_frame("body")
+def _unplaced(frames: Frames) -> pl.DataFrame:
+    """The unplaced payments as the overviews list them, a piece for each part."""
+    overviews = pl.DataFrame({"body": frames.unpacked("oversikt")}, schema={"body": pl.Binary}).with_row_index("parent")
     text = pl.col("body").cast(pl.String)
     start = text.str.find(_PAYMENTS, literal=True).cast(pl.Int64) + len(_PAYMENTS)
     end = text.str.find(_TOTALS, literal=True).cast(pl.Int64)
-    return overviews.select(listed=pl.col("body").bin.slice(start, end - start).cast(pl.String))["listed"]
+    return overviews.select("parent", text=pl.col("body").bin.slice(start, end - start).cast(pl.String))
