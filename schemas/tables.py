@@ -147,3 +147,6 @@ PLASSERING = Table(
 
 TABLES = {table.name: table for table in (PART, KRAV, KRAVFORFALL, INNBETALING, UTBETALING, PLASSERING)}
 """All delivered tables by name, parts first and placements last, the order of the checks."""
+
+WITH_PART = ("krav", "innbetaling", "utbetaling")
+"""The tables whose rows say whose they are."""

@@ -22,9 +22,9 @@ from tests.plain.statement import innbetaling, krav, kravforfall, part, plasseri
 from tests.plain.strategies import KRAVTYPER, RATES, SNAPSHOT_DATE, good_ledgers
 from tests.plain.write import write_delivery
 from tests.test_against_plain import EXTRACTED, reference_files
-from transforms import carry_over
+from transforms import carry_over, neighbourhood
 from transforms.night import Night
-from transforms.snapshot import TABLE_NAMES, read_index
+from transforms.snapshot import HELD_BACK, QUARANTINED, SAME, TABLE_NAMES, read_index
 
 
 def tables(home: Path) -> dict[str, list]:
@@ -33,10 +33,19 @@ def tables(home: Path) -> dict[str, list]:
         return {name: sorted(connection.sql(f"SELECT * FROM {name}").fetchall(), key=repr) for name in TABLE_NAMES}
 
 
+def refused(home: Home) -> tuple:
+    """All that the last night's checks say: counts, findings, who is held back, whose keys the next night looks at."""
+    files = (HELD_BACK, QUARANTINED, SAME)
+    kept = [sorted(pl.read_parquet(home.home / "current" / file).rows()) for file in files]
+    return home.last.report.stages["check"], home.findings().rows(), *kept
+
+
 @settings(max_examples=examples(15))
-@given(ordinary_nights())
-def test_any_sequence_of_nights_gives_what_whole_nights_give(plans):
-    with TemporaryDirectory() as folder:
+@given(ordinary_nights(), st.sampled_from((0, 2)))
+def test_any_sequence_of_nights_gives_what_whole_nights_give(plans, many):
+    """``many``: whether the parts to build always count as many, or always as few."""
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbourhood, "MANY", many)
         ordinary, whole = Home(Path(folder) / "ordinary"), Home(Path(folder) / "whole")
         for home in (ordinary, whole):
             home.inbox.mkdir(parents=True)
@@ -51,6 +60,7 @@ def test_any_sequence_of_nights_gives_what_whole_nights_give(plans):
             assert ordinary.documents() == whole.documents()
             assert ordinary.dates() == whole.dates()
             assert tables(ordinary.home) == tables(whole.home)
+            assert refused(ordinary) == refused(whole)
 
 
 @settings(max_examples=examples(15))
@@ -235,6 +245,36 @@ def test_a_placement_that_came_and_went_while_its_part_was_held_back(home):
     assert '"gjenstaaendeBeloep":-300.00' in home.answer(D)["utbetalinger"]
 
 
+def refused_after(home: Home, *changes: dict) -> set[tuple[str, str]]:
+    """The next night's quarantined rows, with the changes: key and code."""
+    write_delivery(home.inbox, "mva", 2, "endring", rows(*changes))
+    assert not home.publish().report.stages["spread"]["all_because"]
+    return set(home.findings().filter(nivaa=2).select("noekkel", "kode").rows())
+
+
+def test_a_due_date_that_moves_is_missed_where_it_was(home):
+    assert refused_after(home, kravforfall("F-B", "K-A", 50, "2026-01-15")) == {
+        *(("K-B", "L2-CLAIM-NO-DUE-DATE"), ("K-A", "L2-CLAIM-SUM")),
+        *(("F-A", "L2-CLAIM-OF-REFUSED"), ("F-B", "L2-CLAIM-OF-REFUSED")),
+        ("P-AB", "L2-PLACEMENT-DUE-DATE"),
+    }
+
+
+def test_a_new_placement_can_be_too_much_for_those_that_were_there(home):
+    assert refused_after(home, plassering("P-BB", "INNBETALING", "F-B", "I-B", 50)) == {
+        ("P-AB", "L2-PLACEMENT-OVER"),
+        ("P-BB", "L2-PLACEMENT-OVER"),
+    }
+
+
+def test_an_owner_that_is_removed_is_missed_by_the_enk_and_by_every_post(home):
+    assert refused_after(home, part(OWNER, "PERSON") | {"slettet": True}) == {
+        (None, "L2-PART-OWNER"),
+        ("K-O", "L2-PART-UNKNOWN"),
+        ("F-O", "L2-CLAIM-UNKNOWN"),
+    }
+
+
 def test_reference_data_that_changes_during_the_night_is_what_was_read(home, tmp_path, monkeypatch):
     rates = tmp_path / "rates.csv"
     rates.write_text("fra_dato,sats\n2026-01-01,1.00\n")
@@ -264,7 +304,7 @@ def test_what_the_next_night_does_not_need_may_be_gone(home, name):
     assert built(home) == set()
 
 
-@pytest.mark.parametrize("name", ["documents/index.arrow", "tables/part/part.parquet", "held_back.parquet"])
+@pytest.mark.parametrize("name", ["documents/index.arrow", "tables/part/part.parquet", HELD_BACK, QUARANTINED, SAME])
 def test_what_the_next_night_needs_stops_it_when_it_is_gone(home, name):
     (home.home / "current" / name).unlink()
     assert [stop.code for stop in home.run().stops] == ["L3-HOME-DAMAGED"]

@@ -73,7 +73,8 @@ def build_affected(
     segment of the previous snapshot that holds its documents.
 
     ``changes``: the deliveries used tonight that the previous snapshot did not use. ``dates``: the previous snapshot's
-    and tonight's. Needs ``good_*``, ``forfall``, ``plassering_ends``, ``quarantined`` and ``held_back``.
+    and tonight's. Needs ``good_*``, ``forfall`` and ``plassering_ends`` around the changes, ``quarantined`` and
+    ``held_back``.
     """
     for name in TABLES:
         connection.execute(f"CREATE TEMP VIEW previous_{name} AS {rows_sql(previous, name)}")
@@ -107,7 +108,9 @@ def build_affected(
 def _find_changed(
     connection: duckdb.DuckDBPyConnection, previous: Path, deliveries: Path, changes: Sequence[Accepted]
 ) -> None:
-    """``changed_<table> (noekkel)``: the posts that may be others than they were; a krav with its due dates."""
+    """``changed_<table> (noekkel)``: the posts that may be others than they were; a krav with its due dates.
+    ``former_plassering``: where the changed placements were.
+    """
     before = f"read_parquet({sql_text(previous / QUARANTINED)})"
     tonight = "(SELECT DISTINCT tabell, noekkel FROM quarantined WHERE noekkel IS NOT NULL)"
     connection.execute(
@@ -130,7 +133,10 @@ def _find_changed(
         UNION SELECT kravidentifikator FROM previous_kravforfall
         WHERE kravforfallsidentifikator IN (FROM changed_kravforfall);
         INSERT INTO changed_kravforfall
-        SELECT kravforfallsidentifikator FROM forfall WHERE kravidentifikator IN (FROM changed_krav)
+        SELECT kravforfallsidentifikator FROM forfall WHERE kravidentifikator IN (FROM changed_krav);
+        CREATE TEMP TABLE former_plassering AS
+        SELECT part, post, motpost FROM previous_plassering
+        WHERE plasseringsidentifikator IN (FROM changed_plassering)
         """
     )
 
@@ -142,7 +148,7 @@ _OWNERS = (
         for name in ("krav", "innbetaling", "utbetaling")
         for when in ("good", "previous")
     ),
-    "SELECT part FROM previous_plassering WHERE plasseringsidentifikator IN (FROM changed_plassering)",
+    "SELECT part FROM former_plassering",
 )
 """Whose the changed posts are and were. A due date is its krav's; a placement lies with both its ends."""
 
@@ -157,8 +163,7 @@ _PAYOUTS = """
     WITH covered AS (
       SELECT unnest([kravforfallsidentifikator, motpost]) AS forfall FROM plassering_ends
       WHERE plasseringsidentifikator IN (FROM changed_plassering)
-      UNION ALL SELECT unnest([post, motpost]) FROM previous_plassering
-      WHERE plasseringsidentifikator IN (FROM changed_plassering)),
+      UNION ALL SELECT unnest([post, motpost]) FROM former_plassering),
     krav AS (
       SELECT DISTINCT kravidentifikator FROM forfall WHERE kravforfallsidentifikator IN (FROM covered)),
     dues AS (SELECT kravforfallsidentifikator FROM forfall SEMI JOIN krav USING (kravidentifikator))

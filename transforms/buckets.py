@@ -5,13 +5,21 @@ document of its parts can show, but for what placements show of a far end that l
 posts go with the bucket as ``far_forfall`` and ``far_innbetaling``. After that every bucket is independent.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import duckdb
 import polars as pl
+import pyarrow
+import pyarrow.parquet
 
 from schemas.tables import INNBETALING, KRAV, KRAVFORFALL, UTBETALING
-from transforms.sql import sql_text
+from transforms.neighbourhood import LOOKED_UP
+
+WRITERS = 2
+ROWS_AT_A_TIME = 500_000
+"""So many rows of a table are on their way to the buckets at a time: some 150 MB."""
 
 PARTS_PER_BUCKET = 8_000
 """Some 300 MB of documents a bucket at the mix of ``generate``: what two at a time need stays in memory."""
@@ -23,7 +31,7 @@ def bucket_count(parts: int) -> int:
 
 
 def write_buckets(connection: duckdb.DuckDBPyConnection, out: Path, kravtyper: pl.DataFrame) -> int:
-    """Writes ``<out>/<table>/bucket=<n>/*.parquet`` for every part in ``to_build``. Returns n's bound.
+    """Writes ``<out>/<table>/bucket=<n>/0.parquet`` for every part in ``to_build``. Returns n's bound.
 
     Needs ``good_*``, ``forfall``, ``plassering_ends`` and ``to_build (part)``. Columns are those of the delivered
     tables with ``part`` added to due dates, texts filled in from ``kravtyper`` and the payer's account masked;
@@ -33,14 +41,34 @@ def write_buckets(connection: duckdb.DuckDBPyConnection, out: Path, kravtyper: p
     connection.register("kravtyper", kravtyper.to_arrow())
     row = connection.execute("SELECT count(*) FROM to_build").fetchone()
     count = bucket_count(row[0] if row else 0)
-    connection.execute(f"SET partitioned_write_max_open_files = {count + 1}")  # or files are cut short at 100
-    for query in (_parts(count), _KRAV_TEKST, _PLACED, _FAR, _FAR_REMAINING):
+    for query in (_parts(count), _KRAV_TEKST, _PLACED, _FAR, _FAR_DUES, _FAR_REMAINING):
         connection.execute(query)
-    for name, query in _queries().items():
-        connection.execute(
-            f"COPY ({query}) TO {sql_text(out / name)} (FORMAT parquet, PARTITION_BY (bucket), COMPRESSION snappy)"
-        )
+    with ThreadPoolExecutor(WRITERS) as pool:
+        for name, query in _queries().items():
+            _spread(connection.sql(query).to_arrow_reader(ROWS_AT_A_TIME), out / name, pool)
     return count
+
+
+def _spread(rows: pyarrow.RecordBatchReader, out: Path, pool: ThreadPoolExecutor) -> None:
+    """Writes the rows to a file per bucket as they come.
+
+    DuckDB's own ``PARTITION_BY`` writes nothing before it has all rows, so it spills what memory cannot hold.
+    """
+    with ExitStack() as files:
+        writers: dict[int, pyarrow.parquet.ParquetWriter] = {}
+
+        def write(bucket: int, table: pyarrow.Table) -> None:
+            if bucket not in writers:
+                folder = out / f"bucket={bucket}"
+                folder.mkdir(parents=True)
+                writer = pyarrow.parquet.ParquetWriter(folder / "0.parquet", table.schema, write_statistics=False)
+                writers[bucket] = files.enter_context(writer)
+            writers[bucket].write_table(table)
+
+        for batch in rows:
+            split = pl.DataFrame(batch).partition_by("bucket", as_dict=True, include_key=False)
+            tables = (frame.to_arrow(compat_level=pl.CompatLevel.oldest()) for frame in split.values())
+            list(pool.map(write, (bucket for (bucket,) in split), tables))
 
 
 def schemas(connection: duckdb.DuckDBPyConnection) -> dict[str, pl.Schema]:
@@ -51,7 +79,11 @@ def schemas(connection: duckdb.DuckDBPyConnection) -> dict[str, pl.Schema]:
 
 def let_go(connection: duckdb.DuckDBPyConnection) -> None:
     """Drops the tables with a row per post: nothing needs them once the buckets are written, and memory is wanted."""
-    connection.execute("; ".join(f"DROP TABLE {name}" for name in ("placed", "plassering_ends", "forfall")))
+    per_post = ["placed", "plassering_ends", "forfall", "far_dues"]
+    per_post += [f"{kind}_{name}" for kind in ("rows", "near") for name in LOOKED_UP]
+    there = connection.execute("SELECT table_name FROM duckdb_tables() WHERE table_name IN $1", [per_post])
+    for (name,) in there.fetchall():
+        connection.execute(f"DROP TABLE {name}")
 
 
 def _parts(buckets: int) -> str:
@@ -89,6 +121,11 @@ _FAR = """
       AND forfall_bucket IS DISTINCT FROM motpost_bucket"""
 """The due dates that a bucket shows though they lie elsewhere."""
 
+_FAR_DUES = """
+    CREATE TEMP TABLE far_dues AS
+    SELECT kravforfallsidentifikator, kravidentifikator, forfallsdato
+    FROM good_kravforfall SEMI JOIN far USING (kravforfallsidentifikator)"""
+
 _FAR_REMAINING = """
     CREATE TEMP TABLE far_remaining AS
     WITH paid AS (SELECT DISTINCT kravidentifikator FROM forfall
@@ -121,8 +158,8 @@ def _queries() -> dict[str, str]:
         "krav": f"SELECT {', '.join(KRAV.names)}, renteberegnes, bucket FROM krav_tekst JOIN parts USING (part)",
         "kravforfall": f"""
             SELECT {due_date}, part, bucket FROM good_kravforfall AS dues
-            JOIN (SELECT kravforfallsidentifikator, part, bucket FROM forfall JOIN parts USING (part)) AS owned
-              USING (kravforfallsidentifikator)""",
+            JOIN (SELECT kravidentifikator, part, bucket FROM good_krav JOIN parts USING (part)) AS owned
+              USING (kravidentifikator)""",
         "innbetaling": f"SELECT {', '.join(without_payer)}, {_MASKED}, bucket FROM good_innbetaling "
         "JOIN parts USING (part)",
         "utbetaling": f"SELECT {', '.join(UTBETALING.names)}, bucket FROM good_utbetaling JOIN parts USING (part)",
@@ -132,10 +169,11 @@ def _queries() -> dict[str, str]:
             SELECT {placement}, motpost_bucket FROM placed
             WHERE motpost_bucket IS NOT NULL AND forfall_bucket IS DISTINCT FROM motpost_bucket""",
         "far_forfall": """
-            SELECT DISTINCT kravforfallsidentifikator, forfallsdato, kravidentifikator, kravbeskrivelse, kravtype,
+            SELECT kravforfallsidentifikator, forfallsdato, kravidentifikator, kravbeskrivelse, kravtype,
                    periode_start, periode_slutt, krav.opprinnelig_beloep AS krav_opprinnelig, krav_gjenstaaende, bucket
-            FROM far JOIN good_kravforfall AS dues USING (kravforfallsidentifikator)
-            JOIN krav_tekst AS krav USING (kravidentifikator)
+            FROM (SELECT DISTINCT bucket, kravforfallsidentifikator FROM far) AS far
+            JOIN far_dues USING (kravforfallsidentifikator)
+            JOIN (FROM krav_tekst SEMI JOIN far_dues USING (kravidentifikator)) AS krav USING (kravidentifikator)
             LEFT JOIN far_remaining USING (kravidentifikator)""",
         "far_innbetaling": f"""
             SELECT innbetalingsidentifikator, innbetalingsdato, innbetalt_beloep, fra_kidnummer, fra_bankinformasjon,

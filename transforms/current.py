@@ -4,14 +4,14 @@ Per delivered table there is a view ``current_<table>``: the good rows of every 
 ``kilde``, ``leveransenummer``, ``fil`` and ``rad``; and one view ``current_refused`` over the rows that values or
 keys refused when their delivery was accepted. A row stands until a later delivery of its source
 names its key, whether with good content, refused content or a removal; a refused row without a key
-stands until the source's next full. Nothing is copied: the views read the accepted Parquet files.
+stands until the source's next full. ``delivered_<table>`` are all good rows that the deliveries in force hold,
+also those that a later one has replaced. Nothing is copied: the views read the accepted Parquet files.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
-import polars as pl
 
 from schemas.tables import TABLES, Kind, Table
 from transforms.accept import REFUSED_SCHEMA
@@ -43,7 +43,7 @@ def connect(work: Path, memory: str = "1500MB", threads: int = 2) -> duckdb.Duck
 
 
 def create_current(connection: duckdb.DuckDBPyConnection, deliveries: Path, used: dict[str, list[Accepted]]) -> None:
-    """Creates ``current_<table>`` for every table, and ``current_refused``."""
+    """Creates ``current_<table>`` and ``delivered_<table>`` for every table, and ``current_refused``."""
     connection.register("_no_refused", REFUSED_SCHEMA.to_frame().to_arrow())
     for table in TABLES.values():
         _create_named(connection, deliveries, used, table)
@@ -54,6 +54,9 @@ def create_current(connection: duckdb.DuckDBPyConnection, deliveries: Path, used
             if _files(deliveries, delivery, table)
         ]
         connection.execute(f"CREATE TEMP VIEW current_{table.name} AS " + (" UNION ALL ".join(parts) or _none(table)))
+        files = [file for chain in used.values() for one in chain for file in _files(deliveries, one, table)]
+        rows = f"SELECT * FROM {_read(files)} WHERE NOT slettet" if files else _none(table)
+        connection.execute(f"CREATE TEMP VIEW delivered_{table.name} AS {rows}")
     _create_refused(connection, deliveries, used)
 
 
@@ -136,17 +139,3 @@ def _create_refused(connection: duckdb.DuckDBPyConnection, deliveries: Path, use
           AND named.noekkel = refused.noekkel AND named.leveransenummer > refused.leveransenummer
         """
     )
-
-
-def count_current(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Per table: ``rader`` that the sources say, refused ones included and removed ones apart, and ``refused``."""
-    good = " UNION ALL ".join(
-        f"SELECT '{name}' AS tabell, count(*) AS good, 0 AS refused FROM current_{name}" for name in TABLES
-    )
-    return connection.sql(
-        f"""
-        SELECT tabell, sum(good + refused)::BIGINT AS rader, sum(refused)::BIGINT AS refused FROM (
-          {good} UNION ALL SELECT tabell, 0, 1 FROM current_refused
-        ) GROUP BY tabell ORDER BY tabell
-        """
-    ).pl()

@@ -22,14 +22,14 @@ import polars as pl
 
 from schemas.refusals import Refusal
 from schemas.tables import PART, TABLES
-from transforms import affected, buckets, reconcile, reference, snapshot
+from transforms import affected, buckets, neighbourhood, reconcile, reference, snapshot
 from transforms.analytics import write_analytics
 from transforms.build import Built, Job, Making, build
 from transforms.carry_over import carry_over, rows_that_stay
-from transforms.current import connect, count_current, create_current
+from transforms.current import connect, create_current
 from transforms.findings import findings
 from transforms.held_back import hold_back
-from transforms.posts import check_posts
+from transforms.posts import check_posts, connect_due_dates, connect_placements, count_posts, said_twice
 from transforms.redate import redate, redate_jobs
 from transforms.report import Report, StoppedError, by_code, delivered_files, reported
 from transforms.sources import Accepted, Sources, choose
@@ -80,7 +80,7 @@ class Night:
     _checked: bool = False
     _buckets: int = 0
     _schemas: dict[str, pl.Schema] = field(default_factory=dict)
-    _whole: bool = True
+    _all_because: str = ""
     _damaged: list[str] = field(default_factory=list)
     _rates: pl.DataFrame = field(default_factory=pl.DataFrame)
     _kravtyper: pl.DataFrame = field(default_factory=pl.DataFrame)
@@ -191,28 +191,27 @@ class Night:
         """All sources together: good posts, quarantined rows, parts held back (level 2)."""
         self._connection = connect(self.work, self.settings.memory, self.settings.workers)
         create_current(self.connection, self.home / snapshot.DELIVERIES, self.sources.used)
-        check_posts(self.connection)
         previous = self._previous()
+        self._look_around(previous)
+        check_posts(self.connection)
         hold_back(self.connection, previous)
         self._checked = True
         self.held_back = self.connection.sql("SELECT part FROM held_back").pl()["part"]
         self._hold_share()
         self.reports = reported(self.connection, self._kravtyper, self.sources.in_force)
-        said = dict(count_current(self.connection).select("tabell", "rader").iter_rows())
-        posts = {name: self._one(f"SELECT count(*) FROM good_{name}") for name in TABLES}
-        again = [self._one(f"SELECT count(*) FROM same_{name} ANTI JOIN bad_{name} USING (noekkel)") for name in TABLES]
+        counts = {name: count_posts(self.connection, table) for name, table in TABLES.items()}
         quarantined = self._one("SELECT count(*) FROM quarantined")
         self._rows = {
-            "said": sum(said.values()),
-            "accepted": sum(posts.values()) + sum(again),
+            "said": sum(count.said for count in counts.values()),
+            "accepted": sum(count.accepted for count in counts.values()),
             "quarantined": quarantined,
         }
         codes = self.connection.sql(
             "SELECT kode, count(*) AS rader FROM (SELECT unnest(koder) AS kode FROM quarantined) GROUP BY ALL"
         ).fetchall()
         return {
-            "rows": said,
-            "posts": posts,
+            "rows": {name: count.said for name, count in counts.items()},
+            "posts": {name: count.posts for name, count in counts.items()},
             "quarantined": quarantined,
             "quarantined_by_code": dict(sorted(codes)),
             "reported_by_code": by_code(self.reports, 0),
@@ -220,6 +219,21 @@ class Night:
             "leads_nowhere": self._one("SELECT count(*) FROM leads_nowhere"),
             "from_two_sources": sum(self._one(f"SELECT count(*) FROM same_{name}") for name in TABLES),
         }
+
+    def _look_around(self, previous: Path | None) -> None:
+        """Chooses between everything and what is around tonight's changes."""
+        manifest = snapshot.read_manifest(previous) if previous else None
+        used = self.sources.in_force
+        self._all_because = (
+            "asked for"
+            if self.settings.full
+            else affected.why_all(manifest, self._made_with(), used, self._damaged) or ""
+        )
+        if previous is None or manifest is None or self._all_because:
+            neighbourhood.look_at_everything(self.connection)
+        else:
+            changes = affected.changes_since(manifest, used)
+            neighbourhood.look_around_changes(self.connection, previous, self.home / snapshot.DELIVERIES, changes)
 
     def _one(self, query: str) -> int:
         return int(self.connection.execute(query).fetchall()[0][0])
@@ -235,15 +249,10 @@ class Night:
     def spread(self) -> dict[str, Any]:
         """Chooses the parts to build and spreads their posts over buckets of households."""
         previous = self._previous()
-        manifest = snapshot.read_manifest(previous) if previous else None
-        whole = (
-            "asked for"
-            if self.settings.full
-            else affected.why_all(manifest, self._made_with(), self.sources.in_force, self._damaged)
-        )
-        if previous is None or manifest is None or whole:
+        if previous is None or self._all_because:
             affected.build_all(self.connection)
         else:
+            manifest = snapshot.read_manifest(previous)
             affected.build_affected(
                 self.connection,
                 previous,
@@ -252,7 +261,9 @@ class Night:
                 self._rates,
                 (date.fromisoformat(manifest["snapshotdato"]), self.settings.snapshot_date),
             )
-        self._whole = bool(whole)
+            neighbourhood.look_around_parts(self.connection)
+            connect_due_dates(self.connection)
+            connect_placements(self.connection)
         self._buckets = buckets.write_buckets(self.connection, self.work / "posts", self._kravtyper)
         self._expected = reconcile.from_posts(self.connection)
         self._schemas = buckets.schemas(self.connection)
@@ -263,7 +274,7 @@ class Night:
             "parts": counts["parts"],
             "redated_parts": counts["to_redate"],
             "of": counts["good_part"],
-            "all_because": whole or "",
+            "all_because": self._all_because,
         }
 
     def build(self) -> dict[str, Any]:
@@ -321,7 +332,7 @@ class Night:
         ).pl()
         lost = {Path(name).stem for name in self._damaged}
         rows = rows_that_stay(previous, self.held_back.to_frame(), same, self.settings.snapshot_date, lost)
-        rows = carry_over(previous, rows, self.folder, self.name, link=not self._whole)
+        rows = carry_over(previous, rows, self.folder, self.name, link=not self._all_because)
         part = pl.read_parquet(previous / snapshot.PART).select(PART.names)
         return rows, part.join(rows.select("part"), on="part", how="semi")
 
@@ -352,6 +363,7 @@ class Night:
         self.held_back.to_frame().write_parquet(self.folder / snapshot.HELD_BACK)
         quarantined = self.connection.sql("SELECT DISTINCT tabell, noekkel FROM quarantined WHERE noekkel IS NOT NULL")
         quarantined.pl().write_parquet(self.folder / snapshot.QUARANTINED)
+        self.connection.sql(said_twice()).pl().write_parquet(self.folder / snapshot.SAME)
         write_analytics(self.folder)
         for delivery in self.sources.new:
             snapshot.make_durable(self.home / snapshot.DELIVERIES / delivery.folder)

@@ -1,20 +1,20 @@
 """All sources together: which rows are good posts, which are quarantined (CONTRACT 2.2.2-2.2.5).
 
 Each check is a join or a group-by, done once, in the contract's order, over what the earlier ones
-left. ``good_<table>`` is a view that always shows what is left: the current rows less those in
-``bad_<table>``, the keys refused so far with their code. What is refused is small, so the views
+left. ``good_<table>`` is a view that always shows what is left: the rows looked at tonight (``neighbourhood``) less
+those in ``bad_<table>``, the keys refused so far with their code. What is refused is small, so the views
 cost little more than reading the rows.
 """
 
+from dataclasses import dataclass
+
 import duckdb
 
-from schemas.tables import TABLES, Table
-
-WITH_PART = ("krav", "innbetaling", "utbetaling")
+from schemas.tables import TABLES, WITH_PART, Table
 
 
 def check_posts(connection: duckdb.DuckDBPyConnection) -> None:
-    """Runs every check over ``current_*``; afterwards ``good_*`` are the posts, ``bad_*`` the refused keys.
+    """Runs every check over ``rows_*``; afterwards ``good_*`` are the posts, ``bad_*`` the refused keys.
 
     Leaves the tables ``forfall`` (good due dates with their krav's part), ``plassering_ends`` (good placements
     with the posts at both ends) and ``quarantined`` as well.
@@ -36,7 +36,7 @@ def _start(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
         CREATE TEMP TABLE bad_{name} (noekkel VARCHAR, kode VARCHAR);
         CREATE TEMP TABLE same_{name} (noekkel VARCHAR, kilde VARCHAR);
         CREATE TEMP VIEW good_{name} AS
-        SELECT * FROM current_{name} AS row
+        SELECT * FROM rows_{name} AS row
         ANTI JOIN bad_{name} AS bad ON bad.noekkel = row.{key}
         ANTI JOIN same_{name} AS same ON same.noekkel = row.{key} AND same.kilde = row.kilde
         """
@@ -50,7 +50,7 @@ def _check_keys(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     """
     name, key = table.name, table.key
     keys = f"""
-        SELECT {key} AS noekkel, kilde FROM current_{name} UNION ALL
+        SELECT {key} AS noekkel, kilde FROM rows_{name} UNION ALL
         SELECT noekkel, kilde FROM current_refused WHERE tabell = '{name}' AND noekkel IS NOT NULL"""
     connection.execute(
         f"""
@@ -67,7 +67,7 @@ def _check_keys(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
         f"""
         CREATE OR REPLACE TEMP TABLE shared_rows AS
         SELECT {key} AS noekkel, kilde, false AS refused, struct_pack({content}) AS content
-        FROM current_{name} WHERE {key} IN (SELECT noekkel FROM shared)
+        FROM rows_{name} WHERE {key} IN (SELECT noekkel FROM shared)
         UNION ALL
         SELECT noekkel, kilde, true, NULL FROM current_refused
         WHERE tabell = '{name}' AND noekkel IN (SELECT noekkel FROM shared);
@@ -103,56 +103,51 @@ def _check_parts(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _check_claims(connection: duckdb.DuckDBPyConnection) -> None:
     """A due date without its krav; then a krav that its due dates do not make up, with them (2.2.4)."""
+    connect_due_dates(connection)
     connection.execute(
         """
         INSERT INTO bad_kravforfall
-        SELECT kravforfallsidentifikator, 'L2-CLAIM-UNKNOWN' FROM good_kravforfall
-        ANTI JOIN good_krav USING (kravidentifikator);
+        SELECT kravforfallsidentifikator, 'L2-CLAIM-UNKNOWN' FROM forfall WHERE part IS NULL;
 
         INSERT INTO bad_krav
         SELECT kravidentifikator, CASE
-            WHEN forfall.total IS NULL THEN 'L2-CLAIM-NO-DUE-DATE'
-            WHEN forfall.total <> krav.opprinnelig_beloep THEN 'L2-CLAIM-SUM'
+            WHEN dues.total IS NULL THEN 'L2-CLAIM-NO-DUE-DATE'
+            WHEN dues.total <> krav.opprinnelig_beloep THEN 'L2-CLAIM-SUM'
             ELSE 'L2-CLAIM-SIGN' END
         FROM good_krav AS krav LEFT JOIN (
           SELECT kravidentifikator, sum(opprinnelig_beloep) AS total,
                  min(opprinnelig_beloep) AS lowest, max(opprinnelig_beloep) AS highest
-          FROM good_kravforfall GROUP BY kravidentifikator
-        ) AS forfall USING (kravidentifikator)
-        WHERE forfall.total IS NULL OR forfall.total <> krav.opprinnelig_beloep
-           OR (krav.opprinnelig_beloep > 0 AND forfall.lowest < 0)
-           OR (krav.opprinnelig_beloep < 0 AND forfall.highest > 0);
+          FROM forfall GROUP BY kravidentifikator
+        ) AS dues USING (kravidentifikator)
+        WHERE dues.total IS NULL OR dues.total <> krav.opprinnelig_beloep
+           OR (krav.opprinnelig_beloep > 0 AND dues.lowest < 0)
+           OR (krav.opprinnelig_beloep < 0 AND dues.highest > 0);
 
         INSERT INTO bad_kravforfall
-        SELECT kravforfallsidentifikator, 'L2-CLAIM-OF-REFUSED' FROM good_kravforfall
-        SEMI JOIN bad_krav ON bad_krav.noekkel = good_kravforfall.kravidentifikator;
+        SELECT kravforfallsidentifikator, 'L2-CLAIM-OF-REFUSED' FROM forfall
+        WHERE part IS NOT NULL AND kravidentifikator IN (SELECT noekkel FROM bad_krav);
 
-        CREATE TEMP TABLE forfall AS
+        DELETE FROM forfall WHERE kravforfallsidentifikator IN (SELECT noekkel FROM bad_kravforfall)
+        """
+    )
+
+
+def connect_due_dates(connection: duckdb.DuckDBPyConnection) -> None:
+    """``forfall``: the due dates, each with the part of its krav, or null when there is no such krav."""
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE forfall AS
         SELECT kravforfallsidentifikator, kravidentifikator, part, forfall.opprinnelig_beloep
-        FROM good_kravforfall AS forfall JOIN good_krav USING (kravidentifikator)
+        FROM good_kravforfall AS forfall LEFT JOIN good_krav USING (kravidentifikator)
         """
     )
 
 
 def _check_placements(connection: duckdb.DuckDBPyConnection) -> None:
-    """An end that is not there or of the wrong kind; then posts with more placed than they are (2.2.5).
-
-    Leaves ``plassering_ends``: the good placements, each with the part and the amount of the post at both ends.
-    """
+    """An end that is not there or of the wrong kind; then posts with more placed than they are (2.2.5)."""
+    connect_placements(connection)
     connection.execute(
         """
-        CREATE TEMP TABLE plassering_ends AS
-        WITH post AS (
-          SELECT kravforfallsidentifikator AS motpost, 'MOTKRAV' AS plasseringstype, part, opprinnelig_beloep AS beloep
-          FROM forfall WHERE opprinnelig_beloep < 0
-          UNION ALL SELECT innbetalingsidentifikator, 'INNBETALING', part, innbetalt_beloep FROM good_innbetaling
-          UNION ALL SELECT utbetalingsidentifikator, 'UTBETALING', part, utbetalt_beloep FROM good_utbetaling)
-        SELECT plasseringsidentifikator, plasseringstype, kravforfallsidentifikator, motpost, plassert_beloep,
-               plasseringsdato, forfall.part AS forfall_part, forfall.opprinnelig_beloep AS forfall_beloep,
-               post.part AS motpost_part, post.beloep AS motpost_beloep
-        FROM good_plassering LEFT JOIN forfall USING (kravforfallsidentifikator)
-        LEFT JOIN post USING (plasseringstype, motpost);
-
         INSERT INTO bad_plassering
         SELECT plasseringsidentifikator, CASE
             WHEN forfall_beloep IS NULL OR (forfall_beloep < 0) <> (plasseringstype = 'UTBETALING')
@@ -167,6 +162,25 @@ def _check_placements(connection: duckdb.DuckDBPyConnection) -> None:
     _drop_bad_ends(connection)
 
 
+def connect_placements(connection: duckdb.DuckDBPyConnection) -> None:
+    """``plassering_ends``: the placements, each with the part and the amount of the post at both ends, or null."""
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE plassering_ends AS
+        WITH post AS (
+          SELECT kravforfallsidentifikator AS motpost, 'MOTKRAV' AS plasseringstype, part, opprinnelig_beloep AS beloep
+          FROM forfall WHERE opprinnelig_beloep < 0
+          UNION ALL SELECT innbetalingsidentifikator, 'INNBETALING', part, innbetalt_beloep FROM good_innbetaling
+          UNION ALL SELECT utbetalingsidentifikator, 'UTBETALING', part, utbetalt_beloep FROM good_utbetaling)
+        SELECT plasseringsidentifikator, plasseringstype, kravforfallsidentifikator, motpost, plassert_beloep,
+               plasseringsdato, forfall.part AS forfall_part, forfall.opprinnelig_beloep AS forfall_beloep,
+               post.part AS motpost_part, post.beloep AS motpost_beloep
+        FROM good_plassering LEFT JOIN forfall USING (kravforfallsidentifikator)
+        LEFT JOIN post USING (plasseringstype, motpost)
+        """
+    )
+
+
 def _drop_bad_ends(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "DELETE FROM plassering_ends WHERE plasseringsidentifikator IN (SELECT noekkel FROM bad_plassering)"
@@ -174,35 +188,37 @@ def _drop_bad_ends(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _check_over(connection: duckdb.DuckDBPyConnection) -> None:
-    """All placements on a post that has more placed than its amount.
+    """All placements on a post that has more placed than its amount; a table of posts at a time, for memory.
 
     Posts are added up by hash first: amounts are above 0, so posts that share a hash can only be suspected
     too often, and those suspected are added up by themselves.
     """
-    connection.execute(
-        """
-        CREATE TEMP VIEW placed_on AS
-        SELECT 'forfall' AS kind, kravforfallsidentifikator AS post, plassert_beloep, abs(forfall_beloep) AS beloep
-        FROM plassering_ends
-        UNION ALL
-        SELECT CASE plasseringstype WHEN 'MOTKRAV' THEN 'forfall' ELSE plasseringstype END, motpost, plassert_beloep,
-               abs(motpost_beloep)
-        FROM plassering_ends;
+    for placed in _PLACED_ON:
+        connection.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE suspected AS
+            SELECT hash(post) AS h FROM ({placed}) GROUP BY h HAVING sum(plassert_beloep) > min(beloep);
+            CREATE OR REPLACE TEMP TABLE over AS
+            SELECT post FROM ({placed}) WHERE hash(post) IN (FROM suspected)
+            GROUP BY post HAVING sum(plassert_beloep) > min(beloep);
+            INSERT INTO bad_plassering
+            SELECT DISTINCT plasseringsidentifikator, 'L2-PLACEMENT-OVER' FROM ({placed}) WHERE post IN (FROM over)
+            """
+        )
 
-        CREATE TEMP TABLE suspected AS
-        SELECT hash(kind, post) AS h FROM placed_on GROUP BY h HAVING sum(plassert_beloep) > min(beloep);
-        CREATE TEMP TABLE over AS
-        SELECT kind, post FROM placed_on WHERE hash(kind, post) IN (SELECT h FROM suspected)
-        GROUP BY kind, post HAVING sum(plassert_beloep) > min(beloep);
 
-        INSERT INTO bad_plassering
-        SELECT plasseringsidentifikator, 'L2-PLACEMENT-OVER' FROM plassering_ends
-        WHERE kravforfallsidentifikator IN (SELECT post FROM over WHERE kind = 'forfall')
-           OR (plasseringstype = 'MOTKRAV' AND motpost IN (SELECT post FROM over WHERE kind = 'forfall'))
-           OR (plasseringstype = 'INNBETALING' AND motpost IN (SELECT post FROM over WHERE kind = 'INNBETALING'))
-           OR (plasseringstype = 'UTBETALING' AND motpost IN (SELECT post FROM over WHERE kind = 'UTBETALING'))
-        """
-    )
+_ON_FORFALL = """
+    SELECT plasseringsidentifikator, kravforfallsidentifikator AS post, plassert_beloep, abs(forfall_beloep) AS beloep
+    FROM plassering_ends"""
+_ON_MOTPOST = """
+    SELECT plasseringsidentifikator, motpost AS post, plassert_beloep, abs(motpost_beloep) AS beloep
+    FROM plassering_ends WHERE plasseringstype = '{type}'"""
+_PLACED_ON = (
+    f"{_ON_FORFALL} UNION ALL {_ON_MOTPOST.format(type='MOTKRAV')}",
+    _ON_MOTPOST.format(type="INNBETALING"),
+    _ON_MOTPOST.format(type="UTBETALING"),
+)
+"""What is placed on due dates, from either end; on payments; on payouts."""
 
 
 def _collect_quarantined(connection: duckdb.DuckDBPyConnection) -> None:
@@ -217,7 +233,7 @@ def _collect_quarantined(connection: duckdb.DuckDBPyConnection) -> None:
             f"""
             SELECT '{table.name}' AS tabell, row.{table.key} AS noekkel, row.fil, row.rad,
                    bad.koder, {", ".join(references)}, kilde, leveransenummer
-            FROM current_{table.name} AS row JOIN (
+            FROM rows_{table.name} AS row JOIN (
               SELECT noekkel, list(DISTINCT kode ORDER BY kode) AS koder FROM bad_{table.name} GROUP BY noekkel
             ) AS bad ON bad.noekkel = row.{table.key}
             """
@@ -225,3 +241,34 @@ def _collect_quarantined(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         f"CREATE TEMP TABLE quarantined AS SELECT * FROM current_refused UNION ALL {' UNION ALL '.join(parts)}"
     )
+
+
+def said_twice() -> str:
+    """The keys of which two sources say the same, but for parts, as SQL: ``tabell``, ``noekkel``."""
+    return " UNION ".join(f"SELECT '{name}' AS tabell, noekkel FROM same_{name}" for name in TABLES if name != "part")
+
+
+@dataclass(frozen=True)
+class Count:
+    """The rows of a table: what the sources say, removed ones apart; those accepted; posts, each counted once."""
+
+    said: int
+    accepted: int
+    posts: int
+
+
+def count_posts(connection: duckdb.DuckDBPyConnection, table: Table) -> Count:
+    """Counts the rows of a table. Needs ``current_*``, ``bad_*``, ``same_*`` and ``current_refused``."""
+    name = table.name
+    good, accepted = connection.execute(
+        f"""
+        SELECT count(*), count(*) FILTER ({table.key} NOT IN (SELECT noekkel FROM bad_{name})) FROM current_{name}
+        """
+    ).fetchall()[0]
+    again, refused = connection.execute(
+        f"""
+        SELECT (SELECT count(*) FROM same_{name} ANTI JOIN bad_{name} USING (noekkel)),
+               (SELECT count(*) FROM current_refused WHERE tabell = '{name}')
+        """
+    ).fetchall()[0]
+    return Count(good + refused, accepted, accepted - again)

@@ -28,12 +28,12 @@ NOT_IN_DOCUMENTS = {"antall_utbetalt_paa_kredit", "sum_utbetalt_paa_kredit"}
 
 def from_posts(connection: duckdb.DuckDBPyConnection) -> Totals:
     """Counts and sums of the accepted posts of the parts whose documents are new: ``to_build`` and ``to_redate``."""
-    connection.execute("CREATE TEMP VIEW made AS SELECT part FROM to_build UNION ALL SELECT part FROM to_redate")
     own = "SELECT {columns} FROM {table} SEMI JOIN made USING (part)"
+    for query in (_MADE, _PLACED, _GRUNNLAG):
+        connection.execute(query)
 
     def placed(kind: str, end: str, amount: str) -> str:
-        return f"""SELECT count(*), sum({amount}) FROM plassering_ends SEMI JOIN made ON made.part = {end}_part
-            WHERE plasseringstype = '{kind}'"""
+        return f"SELECT sum(antall), sum({amount}) FROM placed_sums WHERE plasseringstype = '{kind}' AND {end}_made"
 
     queries = {
         "parter": "SELECT count(*), NULL FROM made",
@@ -47,19 +47,30 @@ def from_posts(connection: duckdb.DuckDBPyConnection) -> Totals:
         "motkrav_paa_kredit": placed("MOTKRAV", "motpost", "plassert_beloep"),
         "utbetalt_paa_kredit": placed("UTBETALING", "forfall", "plassert_beloep"),
         "innbetalt_paa_krav": placed("INNBETALING", "forfall", "-motpost_beloep"),
-        "grunnlag_opprinnelig": f"{_GRUNNLAG} SELECT count(*), sum(original) FROM grunnlag",
-        "grunnlag_gjenstaaende": f"{_GRUNNLAG} SELECT count(*), sum(original + placed) FROM grunnlag",
+        "grunnlag_opprinnelig": "SELECT count(*), sum(original) FROM grunnlag",
+        "grunnlag_gjenstaaende": "SELECT count(*), sum(original + placed) FROM grunnlag",
     }
     totals: Totals = {}
     for name, query in queries.items():
         count, oere = connection.execute(query).fetchall()[0]
-        totals[f"antall_{name}"] = int(count)
+        totals[f"antall_{name}"] = int(count or 0)
         if name != "parter":
             totals[f"sum_{name}"] = int(oere or 0)
     return totals
 
 
+_MADE = "CREATE TEMP VIEW made AS SELECT part FROM to_build UNION ALL SELECT part FROM to_redate"
+
+_PLACED = """
+    CREATE TEMP TABLE placed_sums AS
+    SELECT plasseringstype, near.part IS NOT NULL AS forfall_made, far.part IS NOT NULL AS motpost_made,
+           count(*) AS antall, sum(plassert_beloep) AS plassert_beloep, sum(motpost_beloep) AS motpost_beloep
+    FROM plassering_ends LEFT JOIN made AS near ON near.part = forfall_part
+    LEFT JOIN made AS far ON far.part = motpost_part GROUP BY ALL"""
+"""The placements by type, and by which of their ends lie with such parts."""
+
 _GRUNNLAG = """
+    CREATE TEMP TABLE grunnlag AS
     WITH paid AS (
       SELECT DISTINCT motpost, kravidentifikator FROM plassering_ends
       SEMI JOIN made ON made.part = motpost_part JOIN forfall USING (kravforfallsidentifikator)
@@ -72,10 +83,9 @@ _GRUNNLAG = """
     placements AS (
       SELECT kravidentifikator, sum(placed) AS placed FROM covered
       JOIN dues USING (kravforfallsidentifikator) GROUP BY kravidentifikator),
-    originals AS (SELECT kravidentifikator, sum(opprinnelig_beloep) AS original FROM dues GROUP BY kravidentifikator),
-    grunnlag AS (
-      SELECT original, coalesce(placed, 0) AS placed FROM paid JOIN originals USING (kravidentifikator)
-      LEFT JOIN placements USING (kravidentifikator))"""
+    originals AS (SELECT kravidentifikator, sum(opprinnelig_beloep) AS original FROM dues GROUP BY kravidentifikator)
+    SELECT original, coalesce(placed, 0) AS placed FROM paid JOIN originals USING (kravidentifikator)
+    LEFT JOIN placements USING (kravidentifikator)"""
 """Per payout and krav that it pays: the krav's original, and all that is placed on and from its due dates."""
 
 

@@ -95,8 +95,7 @@ def by_code(refusals: Iterable[Refusal], *levels: int) -> dict[str, int]:
 def reported(connection: duckdb.DuckDBPyConnection, kravtyper: pl.DataFrame, used: list[Accepted]) -> list[Refusal]:
     """What is reported and never refused: unknown kravtyper, posts of two sources, check digits that fail."""
     connection.register("known", kravtyper.to_arrow())
-    unknown = "SELECT count(*), count(DISTINCT kravtype) FROM good_krav ANTI JOIN known USING (kravtype)"
-    krav, types = connection.execute(unknown).fetchall()[0]
+    krav, types = connection.execute(_UNKNOWN).fetchall()[0]
     reports = []
     if krav:
         text = f"{types} kravtyper on {krav} krav: they bear interest, and need a kravgruppe of their own"
@@ -111,6 +110,13 @@ def reported(connection: duckdb.DuckDBPyConnection, kravtyper: pl.DataFrame, use
         for table, receipt in one.receipt.items()
         for what, count in receipt.get("failing", {}).items()
     ]
+
+
+_UNKNOWN = """
+    SELECT count(*), count(DISTINCT kravtype) FROM current_krav AS krav ANTI JOIN known USING (kravtype)
+    ANTI JOIN bad_krav AS bad ON bad.noekkel = krav.kravidentifikator
+    ANTI JOIN same_krav AS same ON same.noekkel = krav.kravidentifikator AND same.kilde = krav.kilde"""
+"""The good krav of kravtyper that the reference data doesn't have."""
 
 
 def delivered_files(used: list[Accepted]) -> pl.DataFrame:

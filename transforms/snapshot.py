@@ -3,7 +3,7 @@
     <home>/snapshots/<date>-<run>/documents/   index.arrow, <segment>.zst, <kind>-<number>.dict  (schemas.store)
                                   tables/      <table>/<segment>.parquet      amounts in øre
                                                part/part.parquet
-                                  findings.parquet, held_back.parquet, quarantined.parquet
+                                  findings.parquet, held_back.parquet, quarantined.parquet, same.parquet
                                   analytics.duckdb                            views, amounts in kroner
                                   manifest.json                               written last
     <home>/current -> snapshots/<date>-<run>
@@ -49,7 +49,9 @@ HELD_BACK = "held_back.parquet"
 """``part``: the parts held back that night."""
 QUARANTINED = "quarantined.parquet"
 """``tabell``, ``noekkel``: the keys quarantined that night."""
-NEEDED = ("documents/index.arrow", HELD_BACK, QUARANTINED)
+SAME = "same.parquet"
+"""``tabell``, ``noekkel``: the keys of which two sources said the same that night."""
+NEEDED = ("documents/index.arrow", HELD_BACK, QUARANTINED, SAME)
 """Beside the tables, the files without which the next night cannot know what it must keep."""
 
 
