@@ -8,7 +8,8 @@ import click
 from cli.options import home_option
 from schemas.store import KINDS
 from serving.errors import KravoversiktError
-from serving.period import Period, check_part
+from serving.numbers import check_part
+from serving.period import Period
 from serving.store import Snapshot
 from serving.store import export as export_documents
 

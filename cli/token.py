@@ -10,7 +10,7 @@ from cli.serve import FOLDER
 def _number(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
     """The number, when it can be one: with right check digits, and a consumer's an organisation's."""
     from serving.errors import KravoversiktError
-    from serving.period import check_part
+    from serving.numbers import check_part
 
     if value is None:
         return None

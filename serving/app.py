@@ -4,7 +4,6 @@ import gzip
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -19,10 +18,11 @@ from serving.request import (
     Asked,
     Request,
     check_accept,
-    check_size_and_method,
+    check_method,
     content_coding,
-    correlation_id,
     find_route,
+    given_id,
+    new_id,
     open_path,
     parse,
 )
@@ -35,7 +35,7 @@ METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Response(NamedTuple):
-    """One answer. To HEAD the body is empty, and ``content-length`` says what it would have been."""
+    """One answer. To HEAD the body is empty; ``content-length`` says what it would have been."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -65,42 +65,48 @@ class App:
         """The answer; never raises."""
         start = time.perf_counter()
         method = request.method if request.method in METHODS else "other"
-        told = Told(Answered(correlation_id(request), method))
+        given = given_id(request)
+        told = Answered(given or new_id(), method, own_id=given is None)
         try:
             response = self._answer(request, told)
         except KravoversiktError as error:
-            response = _error(error, told.answer)
+            response = _error(error, told)
         except Exception as error:
-            self._logs.unexpected(error, told.answer.korrelasjonsid)
-            response = _error(KravoversiktError("KB-001", "unexpected error"), told.answer)
-        response.headers.append(("korrelasjonsid", told.answer.korrelasjonsid))
-        if method == "HEAD" and response.body:
+            self._logs.unexpected(error, told.korrelasjonsid)
+            response = _error(KravoversiktError("KB-001", "unexpected error"), told)
+        response.headers.append(("korrelasjonsid", told.korrelasjonsid))
+        if response.status != 304:
             response.headers.append(("content-length", str(len(response.body))))
+        if method == "HEAD":
             response = response._replace(body=b"")
-        self._tell(response, told, time.perf_counter() - start)
+        told.status, told.sent, told.seconds = response.status, len(response.body), time.perf_counter() - start
+        self._metrics.answered(told)
+        self._logs.answered(told)
         return response
 
-    def _answer(self, request: Request, told: "Told") -> Response:
+    def _answer(self, request: Request, told: Answered) -> Response:
         """The order of the checks is the order of the errors (``serving.errors``)."""
-        check_size_and_method(request)
+        if request.fault:
+            raise request.fault
+        check_method(request)
         path = open_path(request)
         if path:
-            told.answer.route = path
+            told.route = path
             return self._open(path)
         route, rettighetspakke, part = find_route(request)
-        told.answer.route = route.name
+        told.route = route.name
         asked = parse(route, rettighetspakke, part, request.query)
-        told.about = about = About(part, rettighetspakke, str(asked.period) if asked.period else None)
+        told.about = about = About(part, rettighetspakke, asked.period.text if asked.period else None)
         check_accept(request)
-        told.answer.coding = coding = content_coding(request)
-        told.answer.consumer = self._gate.admit(request, asked).navn
+        told.coding = coding = content_coding(request)
+        told.consumer = self._gate.admit(request, asked).navn
         snapshot = self._published.snapshot
         if snapshot is None:
             raise KravoversiktError("KB-002", "no snapshot is published")
         if not self._logs.audited():
             snapshot.find(part)  # an unknown part is told first
             raise KravoversiktError("KB-002", "what is shown cannot be audited at present")
-        about.snapshot = snapshot.folder.name
+        about.snapshot = snapshot.name
         return document(snapshot, asked, coding, request.headers.get("if-none-match"))
 
     def _open(self, path: str) -> Response:
@@ -122,25 +128,11 @@ class App:
         ready = snapshot is not None and gate and audited
         return 200 if ready else 503, {
             "status": "ready" if ready else "not ready",
-            "snapshot": snapshot.folder.name if snapshot else None,
+            "snapshot": snapshot.name if snapshot else None,
             "refused": self._published.refused,
             "keys": "read" if gate else "missing",
             "audit": "written" if audited else "behind",
         }
-
-    def _tell(self, response: Response, told: "Told", seconds: float) -> None:
-        answer = told.answer
-        answer.status, answer.sent, answer.seconds = response.status, len(response.body), seconds
-        self._metrics.answered(answer)
-        self._logs.answered(answer, told.about)
-
-
-@dataclass(slots=True)
-class Told:
-    """What logs and figures are told of a request, as it comes to be known."""
-
-    answer: Answered
-    about: About | None = None
 
 
 def _error(error: KravoversiktError, answer: Answered) -> Response:
@@ -159,10 +151,10 @@ def document(snapshot: Snapshot, asked: Asked, coding: str, if_none_match: str |
     """
     row = snapshot.find(asked.part)
     if asked.period is None:
-        content = snapshot.packed_oversikt(row)
+        stored = snapshot.packed_oversikt(row)
     else:
-        content = snapshot.window(asked.route.kind, row, asked.part, asked.period)
-    tag = etag(content, coding)
+        stored = snapshot.window(asked.route.kind, row, asked.part, asked.period)
+    tag = etag(stored.digest, coding)
     headers = [
         ("etag", tag),
         ("snapshot-date", _text(snapshot.date_of(row))),
@@ -174,16 +166,18 @@ def document(snapshot: Snapshot, asked: Asked, coding: str, if_none_match: str |
     if if_none_match and matches(if_none_match, tag):
         return Response(304, headers, b"")
     headers.append(("content-type", JSON))
-    if coding == "identity":
-        return Response(200, headers, content if asked.period else snapshot.unpack(content))
-    headers.append(("content-encoding", coding))
+    if coding != "identity":
+        headers.append(("content-encoding", coding))
     if asked.period is None and coding == "zstd":
-        return Response(200, headers, content)
-    return Response(200, headers, _coded(content if asked.period else snapshot.unpack(content), coding))
+        return Response(200, headers, stored.content)
+    content = stored.content if asked.period else snapshot.oversikt(row)
+    return Response(200, headers, _coded(content, coding))
 
 
 def _coded(content: bytes, coding: str) -> bytes:
     """Fast rather than small: it is done for every answer."""
+    if coding == "identity":
+        return content
     return _zstd.compress(content) if coding == "zstd" else gzip.compress(content, 1, mtime=0)
 
 
@@ -192,4 +186,7 @@ _text = lru_cache(maxsize=64)(str)
 
 
 def _json(content: object) -> bytes:
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return _encode(content).encode()
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

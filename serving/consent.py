@@ -42,10 +42,10 @@ class Consents:
 
     def cover(self, part: str, consumer: str) -> bool:
         """Whether one of them is the part's to the consumer, and still valid."""
-        return any(
-            consent.part == part and consent.consumer == consumer and self._clock() < consent.valid_to
-            for consent in self._consents
-        )
+        for consent in self._consents:
+            if consent.part == part and consent.consumer == consumer and self._clock() < consent.valid_to:
+                return True
+        return False
 
 
 def consents_in_details(details: Any, consumer: str, resource: str) -> Consents:
@@ -66,8 +66,8 @@ def _none(*_: Any) -> None:
 def _consent(detail: dict[str, Any], consumer: str, resource: str) -> Consent | None:
     """``urn:altinn:consent``. When it says what it is a consent to, that must be our resource."""
     part, to, valid_to = number_of(detail.get("from")), number_of(detail.get("to")), moment(detail.get("validTo"))
-    rights = detail.get("consentRights")
-    if part is None or to is None or valid_to is None or (rights is not None and resource not in _resources(rights)):
+    ours = "consentRights" not in detail or resource in _resources(detail["consentRights"])
+    if part is None or to is None or valid_to is None or not ours:
         return None
     return Consent(part, to, valid_to)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from serving.errors import KravoversiktError
-from serving.period import check_part
+from serving.numbers import check_part
 from serving.routes import RETTIGHETSPAKKER
 
 

@@ -1,8 +1,8 @@
 """The errors of the published interface (CONTRACT section 6), and the few that HTTP itself asks for.
 
-Where several apply, the first of this order answers: 414, 431, 405, 003, 006, 008, 004, 429, 005, 009, 002, 007.
-The contract gives 003, 006, 004, 005, 009, 002, 007; docs/decisions/0010-http.md tells why the others stand
-where they do.
+Where several apply, the first of this order answers: 400 for what is no HTTP, 414, 431, 400 for the want of a host,
+405, 003, 006, 008, 004, 429, 005, 009, 002, 007. The contract gives 003, 006, 004, 005, 009, 002, 007;
+docs/decisions/0010-http.md tells why the others stand where they do.
 """
 
 from dataclasses import dataclass

@@ -7,17 +7,20 @@ may can ask the audit log about a part; without it nobody can try all numbers.
 import json
 import logging
 import os
-import re
 import select
 import stat
 import sys
 import threading
 import time
 import traceback
+from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache, partial
 from hashlib import blake2b
 from pathlib import Path
+
+from serving.numbers import names_someone
 
 HELD_SECONDS = 0.05
 """How long a line is held at most: a write for every answer would cost more than the rest of it."""
@@ -42,33 +45,36 @@ class Lines:
         """``place``: a path, ``-`` for standard output, or empty for nowhere."""
         self._file = _open(place)
         self._atomic = select.PIPE_BUF if self._file is not None and _is_pipe(self._file) else 1 << 20
-        self._held: list[bytes] = []
-        self._being_written = 0
+        self._held: deque[str] = deque()  # one thread adds and another takes: both at once, without a lock
+        self._being_written: list[bytes] = []
         self._waiting: float | None = None
         self._failing = False
-        self._lock, self._writing = threading.Lock(), threading.Lock()
-        self._dropped = 0
+        self._writing = threading.Lock()
+        self._dropped, self._dropped_told = 0, 0
 
     def write(self, line: str) -> None:
         """Adds a line; ``flush`` writes it."""
         if self._file is None:
             return
-        with self._lock:
-            if self.full():
-                self._dropped += 1
-                return
-            self._held.append(line.encode() + b"\n")
-            self._waiting = self._waiting or time.monotonic()
+        if len(self._held) + len(self._being_written) >= MOST_HELD:
+            self._dropped += 1
+            return
+        self._held.append(line)
+        if self._waiting is None:
+            self._waiting = time.monotonic()
 
     def full(self) -> bool:
         """Whether the next line would be dropped."""
-        return len(self._held) + self._being_written >= MOST_HELD
+        return self.held() >= MOST_HELD
+
+    def held(self) -> int:
+        """How many lines are still to be written."""
+        return len(self._held) + len(self._being_written)
 
     def dropped(self) -> int:
         """How many lines were dropped since this was last asked."""
-        with self._lock:
-            dropped, self._dropped = self._dropped, 0
-        return dropped
+        before, self._dropped_told = self._dropped_told, self._dropped
+        return self._dropped_told - before
 
     def behind(self) -> float:
         """For how many seconds the oldest line has waited."""
@@ -78,13 +84,13 @@ class Lines:
     def flush(self) -> None:
         """Writes what is held; what could not be written is held on. A fault is told once, not every time."""
         with self._writing:
-            with self._lock:
-                held, self._held = self._held, []
-                self._being_written = len(held)
-            left = self._write(held)
-            with self._lock:
-                self._held, self._being_written = left + self._held, 0
-                self._waiting = time.monotonic() if self._held and not left else self._waiting if left else None
+            began = time.monotonic()
+            if self._held and self._waiting is None:
+                self._waiting = began
+            self._being_written += [self._held.popleft().encode() + b"\n" for _ in range(len(self._held))]
+            self._being_written = self._write(self._being_written)
+            if not self._being_written:
+                self._waiting = began if self._held else None
 
     def _write(self, lines: list[bytes]) -> list[bytes]:
         """The lines that could not be written. A pipe takes only so many bytes at a time in one piece."""
@@ -92,18 +98,21 @@ class Lines:
         while self._file is not None and start < len(lines):
             end = self._fitting(lines, start)
             try:
-                written = os.write(self._file, b"".join(lines[start:end]))
+                piece = b"".join(lines[start:end])
+                written = os.write(self._file, piece)
             except OSError as error:
                 if not self._failing:
                     log.error("a log cannot be written, its lines are held: %s", error.strerror)
                 self._failing = True
                 return lines[start:]
-            start = _after(lines, start, written)
+            start = end if written == len(piece) else _after(lines, start, written)
         self._failing = False
         return []
 
     def _fitting(self, lines: list[bytes], start: int) -> int:
         """The end of the lines from ``start`` that go in one piece: at least one."""
+        if sum(map(len, lines[start:])) <= self._atomic:
+            return len(lines)
         size, end = len(lines[start]), start + 1
         while end < len(lines) and size + len(lines[end]) <= self._atomic:
             size, end = size + len(lines[end]), end + 1
@@ -132,6 +141,16 @@ def _is_pipe(file: int) -> bool:
 
 
 @dataclass(slots=True)
+class About:
+    """What the audit log tells besides, of an answer about a part."""
+
+    part: str
+    rettighetspakke: str
+    period: str | None
+    snapshot: str | None = None
+
+
+@dataclass(slots=True)
 class Answered:
     """What is told of one answer. Every value is one of ours, or was checked: none can break out of a line."""
 
@@ -144,18 +163,12 @@ class Answered:
     coding: str | None = None
     sent: int = 0
     seconds: float = 0.0
+    own_id: bool = False
+    """Whether the id is of our own making, and so holds no one's number."""
     stranger: str | None = None
     """The organisation number of a caller without an agreement: it is only ever hashed."""
-
-
-@dataclass(slots=True)
-class About:
-    """What the audit log tells besides, of an answer about a part."""
-
-    part: str
-    rettighetspakke: str
-    period: str | None
-    snapshot: str | None = None
+    about: About | None = None
+    """When the answer was about a part."""
 
 
 class Logs:
@@ -165,22 +178,24 @@ class Logs:
         """``key``: of the hashes, at least 32 bytes, the same for as long as the audit log is to be asked."""
         self.access = Lines(access)
         self.audit = Lines(audit)
-        self._key = key
+        self._hash = partial(part_hash, key)
 
-    def answered(self, answer: Answered, about: About | None) -> None:
+    def answered(self, answer: Answered) -> None:
         """One answer: to the access log, and to the audit log when it was about a part.
 
         Put together by hand: this is done for every answer, and a JSON library takes ten times as long.
         """
+        name = answer.korrelasjonsid if answer.own_id else self._id(answer.korrelasjonsid)
         facts = (
-            f'"time":"{datetime.now(UTC).isoformat(timespec="milliseconds")}",'
-            f'"korrelasjonsid":"{self._id(answer.korrelasjonsid)}","method":"{answer.method}","route":"{answer.route}",'
-            f'"status":{answer.status},"kode":{_text(answer.kode)},"consumer":{_text(answer.consumer)}'
+            f'"time":"{_now()}","korrelasjonsid":"{name}","method":"{answer.method}",'
+            f'"route":"{answer.route}","status":{answer.status},"kode":{_text(answer.kode)},'
+            f'"consumer":{_text(answer.consumer)}'
         )
+        about = answer.about
         if about:
-            stranger = part_hash(self._key, answer.stranger) if answer.stranger else None
+            stranger = self._hash(answer.stranger) if answer.stranger else None
             self.audit.write(
-                f'{{"log":"audit",{facts},"stranger":{_text(stranger)},"part":"{part_hash(self._key, about.part)}",'
+                f'{{"log":"audit",{facts},"stranger":{_text(stranger)},"part":"{self._hash(about.part)}",'
                 f'"rettighetspakke":"{about.rettighetspakke}","period":{_text(about.period)},'
                 f'"snapshot":{_text(about.snapshot)}}}'
             )
@@ -193,13 +208,12 @@ class Logs:
         """An error that is ours: its type and where it was raised, for its message could hold anything."""
         frames = traceback.extract_tb(error.__traceback__)
         where = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames[-5:]]
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
         facts = {"korrelasjonsid": self._id(korrelasjonsid), "error": type(error).__name__, "where": where}
-        self.access.write(json.dumps({"log": "error", "time": now, **facts}, separators=(",", ":")))
+        self.access.write(json.dumps({"log": "error", "time": _now(), **facts}, separators=(",", ":")))
 
     def _id(self, korrelasjonsid: str) -> str:
-        """The caller's id, hashed when it could hold a part's number: it is echoed to the caller as it is."""
-        return part_hash(self._key, korrelasjonsid) if _NUMBER.search(korrelasjonsid) else korrelasjonsid
+        """The caller's id, hashed when someone's number can be read in it: it is echoed to the caller as it is."""
+        return self._hash(korrelasjonsid) if names_someone(korrelasjonsid) else korrelasjonsid
 
     def audited(self) -> bool:
         """Whether what is shown now will be audited: the lines before it could be written, and there is room."""
@@ -211,7 +225,14 @@ class Logs:
         self.access.flush()
 
 
-_NUMBER = re.compile(r"[0-9]{9}")
+def _now() -> str:
+    """The time in UTC, to the millisecond."""
+    return _moment(time.time_ns() // 1_000_000)
+
+
+@lru_cache(maxsize=1)
+def _moment(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 def _text(value: str | None) -> str:

@@ -1,15 +1,13 @@
-"""The parameters of a request: a part's number and a period (CONTRACT sections 4 and 6)."""
+"""The period of a request (CONTRACT section 4)."""
 
 import re
 from dataclasses import dataclass
 from datetime import date
-from operator import mul
+from functools import cached_property
 
 from serving.errors import KravoversiktError
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_ORGANISATION = (3, 2, 7, 6, 5, 4, 3, 2, 1)
-_NATIONAL = ((3, 7, 6, 1, 8, 9, 4, 5, 2, 1), (5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1))
 
 
 @dataclass(frozen=True)
@@ -19,7 +17,9 @@ class Period:
     fra_og_med: date
     til_og_med: date
 
-    def __str__(self) -> str:
+    @cached_property
+    def text(self) -> str:
+        """As logs write it (ISO 8601)."""
         return f"{self.fra_og_med}/{self.til_og_med}"
 
     @classmethod
@@ -52,19 +52,3 @@ def one_year_after(day: date) -> date:
         return day.replace(year=day.year + 1)
     except ValueError:
         return day.replace(year=day.year + 1, day=28)
-
-
-def check_part(part: str) -> str:
-    """The part's number if it can be one, by length and check digits (mod 11). Raises KB-006."""
-    digits = list(map(int, part)) if len(part) in (9, 11) and part.isascii() and part.isdigit() else []
-    if len(digits) == 9:
-        valid = _mod11(digits, _ORGANISATION)
-    else:
-        valid = len(digits) == 11 and all(_mod11(digits, weights) for weights in _NATIONAL)
-    if not valid:
-        raise KravoversiktError("KB-006", "part is not a valid organisation number or national number")
-    return part
-
-
-def _mod11(digits: list[int], weights: tuple[int, ...]) -> bool:
-    return sum(map(mul, digits, weights)) % 11 == 0

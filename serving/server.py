@@ -1,29 +1,33 @@
-"""The server: granian's workers, each with an ``App``, and a thread that keeps it up to date."""
+"""The server: its workers, each with an ``App`` that answers, and threads that keep it up to date."""
 
+import asyncio
 import logging
+import logging.config
+import os
+import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, TaskImpl
-from granian.http import HTTP1Settings
-from granian.rsgi import HTTPProtocol, Scope
-from granian.server import Server
+import uvloop
 
 from serving.access import Altinn, Caller, Gate, Open, Secured, read_caller
 from serving.app import App, Page
 from serving.consent import Consents, consent_of_altinn
 from serving.consumers import MOST, Consumer, ConsumersError, read_consumers
 from serving.docs_page import content_security_policy, docs_page
+from serving.http import Connection, Connections
 from serving.keys import KeySet, keys_by_discovery, keys_of_file
 from serving.limits import Limits
 from serving.logs import HELD_SECONDS, Logs
 from serving.metrics import Metrics
 from serving.openapi import openapi
-from serving.request import Request
+from serving.processes import Processes
 from serving.settings import Issuer, Settings, SettingsError, hash_key
 from serving.switch import Published
 from serving.tokens import Tokens
@@ -33,34 +37,69 @@ log = logging.getLogger("kravoversikt")
 FIRST_KEYS_SECONDS = 1.0
 """How long a new worker waits for keys at most, so that it doesn't begin with refusals when the issuer is quick."""
 
+LAST_LINES_SECONDS = 3.0
+"""How long the last lines of the logs may take to be written at the end, when nobody reads them."""
+
+BACKLOG = 4096
+"""Connections that wait to be accepted, by each worker."""
+
 
 def serve(settings: Settings, metrics_folder: Path) -> None:
     """Serves until SIGTERM or SIGINT; then finishes what is under way.
 
-    SIGHUP starts new workers, which read the file of consumers again, and stops the old ones when they have finished.
+    SIGHUP starts new workers, which have the file of consumers as it is now, and ends the old ones when they have
+    finished.
     """
-    server = Server(
-        "kravoversikt",
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.RSGI,
-        workers=settings.workers,
-        runtime_mode=RuntimeModes.mt,
-        loop=Loops.auto,
-        task_impl=TaskImpl.asyncio,
-        http=HTTPModes.http1,
-        websockets=False,
-        backlog=4096,
-        backpressure=settings.connections,
-        http1_settings=HTTP1Settings(header_read_timeout=1000 * settings.header_seconds, max_buffer_size=64 * 1024),
-        respawn_failed_workers=True,
-        workers_kill_timeout=settings.shutdown_seconds,
-        log_dictconfig=_LOGGING,
-    )
-    agreed = Agreements(settings.consumers_file)
-    server.on_reload(agreed.read_again)
-    load = partial(_load, settings, agreed, Limits(MOST + 1), hash_key(settings), metrics_folder)
-    server.serve(target_loader=load, wrap_loader=False)  # type: ignore[arg-type]  # it takes RSGI's objects too
+    logging.config.dictConfig(_LOGGING)
+    agreed, limits, key = Agreements(settings.consumers_file), Limits(MOST + 1), hash_key(settings)
+    sockets = [_listener(settings) for _ in range(settings.workers)]
+
+    def work(place: int, ready: Callable[[], None]) -> None:
+        for other in sockets[:place] + sockets[place + 1 :]:
+            other.close()
+        worker = Worker(settings, agreed.consumers, limits, key, metrics_folder)
+        uvloop.run(_answer(worker, sockets[place], settings, ready))
+
+    def ending() -> None:
+        for one in sockets:
+            one.close()
+
+    end_seconds = settings.shutdown_seconds + LAST_LINES_SECONDS + 1
+    Processes(work, settings.workers, agreed.read_again, end_seconds).run(ending)
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """A worker's socket. All have the same address, and the kernel deals out connections among them.
+
+    The first process keeps them open, so what has connected to a worker that dies waits for the next one.
+    """
+    made = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    made.bind((settings.host, settings.port))
+    return made
+
+
+async def _answer(worker: "Worker", listener: socket.socket, settings: Settings, ready: Callable[[], None]) -> None:
+    """What a worker does: answers until SIGTERM, or until the first process is gone; then ends what is under way."""
+    loop, ending, first = asyncio.get_running_loop(), asyncio.Event(), os.getppid()
+    loop.add_signal_handler(signal.SIGTERM, ending.set)
+    worker.start()
+    connections = Connections(worker.app, settings.connections, settings.header_seconds)
+    server = await loop.create_server(partial(Connection, connections), sock=listener, backlog=BACKLOG)
+    ready()
+    while not ending.is_set() and os.getppid() == first:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ending.wait(), 1)
+        connections.look()
+    server.close()
+    connections.end()
+    until = time.monotonic() + settings.shutdown_seconds
+    while connections.open and time.monotonic() < until:
+        await asyncio.sleep(0.05)
+        connections.look()
+    connections.abort()
+    worker.stop()
 
 
 Consumers = Mapping[str, Consumer]
@@ -82,17 +121,12 @@ class Agreements:
             log.error("the consumers stay as they were: %s", error)
 
 
-def _load(settings: Settings, agreed: Agreements, limits: Limits, key: bytes, metrics_folder: Path) -> "Application":
-    """The application of one worker, called in its process."""
-    return Application(Worker(settings, agreed.consumers, limits, key, metrics_folder))
-
-
 _LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain", "stream": "ext://sys.stderr"}},
-    "loggers": {
-        name: {"handlers": ["stderr"], "level": "INFO", "propagate": False} for name in ("_granian", "kravoversikt")
-    },
+    "loggers": {"kravoversikt": {"handlers": ["stderr"], "level": "INFO", "propagate": False}},
 }
 """The server's own messages go to standard error; standard output is for the JSON lines."""
 
@@ -157,10 +191,19 @@ class Worker:
             keys.tried.wait(max(0, until - time.monotonic()))
 
     def stop(self) -> None:
-        """Writes and counts what is held."""
+        """Writes and counts what is held. A log that nobody reads is not waited for: it is told what is lost."""
         self._ended.set()
         self.metrics.flush()
-        self.logs.flush()
+        logs = {"audit": self.logs.audit, "access": self.logs.access}
+        writing = [threading.Thread(target=one.flush, daemon=True) for one in logs.values()]
+        for thread in writing:
+            thread.start()
+        until = time.monotonic() + LAST_LINES_SECONDS
+        for thread in writing:
+            thread.join(max(0, until - time.monotonic()))
+        for name, one in logs.items():
+            if left := one.held():
+                log.error("%d lines of the %s log could not be written and are lost", left, name)
 
     def _thread(self, name: str, work: Callable[[], None], seconds: float) -> None:
         threading.Thread(target=self._again, args=(work, seconds), name=name, daemon=True).start()
@@ -197,27 +240,3 @@ def pages() -> dict[str, Page]:
         "/openapi.json": Page(openapi(), (("content-type", "application/json"), *plain)),
         "/docs": Page(docs_page(), (*html, *plain)),
     }
-
-
-class Application:
-    """The application as granian calls it, by its own protocol (RSGI): docs/decisions/0010-http.md tells why."""
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-        self._handle = worker.app.handle
-
-    def __rsgi_init__(self, loop: object) -> None:
-        """The start of the worker."""
-        self._worker.start()
-
-    def __rsgi_del__(self, loop: object) -> None:
-        """Its end, when what was under way is answered."""
-        self._worker.stop()
-
-    async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
-        """One request. The path comes decoded; a header whose value isn't ASCII doesn't come."""
-        headers: dict[str, str] = {}
-        for name, value in scope.headers.items():
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        request = Request(scope.method, scope.path, scope.query_string, headers)
-        protocol.response_bytes(*self._handle(request))

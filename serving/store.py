@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,7 +17,9 @@ import zstandard
 from schemas.documents import LISTS
 from schemas.store import END_BITS, END_MASK, EPOCH_ORDINAL, KINDS, frame_reader
 from serving.errors import KravoversiktError
+from serving.etag import digest
 from serving.period import Period
+from serving.recent import Recent
 
 CURRENT = "current"
 
@@ -33,6 +35,17 @@ _UNREADABLE = (
 )
 
 
+RECENT_BYTES = 32_000_000
+"""Of documents that were asked for last, kept ready in memory by each worker."""
+
+
+class Document(NamedTuple):
+    """A document ready to be sent, and what its tag tells of it."""
+
+    content: bytes
+    digest: str
+
+
 class Snapshot:
     """One snapshot's documents. Opening maps the index; a segment is mapped when first needed, or by ``open_all``.
 
@@ -42,6 +55,7 @@ class Snapshot:
     def __init__(self, folder: Path) -> None:
         """Raises KB-002 when the snapshot is not there or cannot be read."""
         self.folder = folder
+        self.name = folder.name
         try:
             self.manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
             extracted = self.manifest.get("extracted_at")
@@ -60,6 +74,7 @@ class Snapshot:
             raise KravoversiktError("KB-002", "no published snapshot can be read") from error
         self._segments: dict[str, mmap.mmap] = {}
         self._sound = bytearray(len(self))
+        self._recent: Recent[Document] = Recent(RECENT_BYTES)
 
     def _read_index(self, table: pa.Table) -> None:
         """Columns of plain numbers, read without an Arrow object per look-up; the file's own memory where it can be."""
@@ -120,7 +135,7 @@ class Snapshot:
             return self._frame(kind, row)
         if period is None:
             raise KravoversiktError("KB-006", "fraOgMed and tilOgMed are missing")
-        return self.window(kind, row, part, period)
+        return self.window(kind, row, part, period).content
 
     def find(self, part: str) -> int:
         """The row of a part that has documents. Raises KB-009 or KB-002."""
@@ -133,13 +148,18 @@ class Snapshot:
             raise KravoversiktError("KB-002", "the part is held back, and has no earlier documents")
         return row
 
-    def packed_oversikt(self, row: int) -> bytes:
+    def packed_oversikt(self, row: int) -> Document:
         """The overview as it is stored, one zstd frame; found sound by its checksum the first time. Raises KB-002."""
-        frame = self._packed("oversikt", row)
-        if not self._sound[row]:
-            self.unpack(frame)
-            self._sound[row] = 1
-        return frame
+        key = "packed", row
+        found = self._recent.get(key)
+        if found is None:
+            frame = self._packed("oversikt", row)
+            if not self._sound[row]:
+                self.unpack(frame)
+                self._sound[row] = 1
+            found = Document(frame, digest(frame))
+            self._recent.keep(key, found, len(frame))
+        return found
 
     def unpack(self, frame: bytes) -> bytes:
         """What a stored frame holds. Raises KB-002 when it is damaged."""
@@ -148,14 +168,35 @@ class Snapshot:
         except (ValueError, zstandard.ZstdError) as error:
             raise KravoversiktError("KB-002", "the published snapshot cannot be read") from error
 
-    def window(self, kind: str, row: int, part: str, period: Period) -> bytes:
+    def oversikt(self, row: int) -> bytes:
+        """The overview as text. Raises KB-002 when it is damaged."""
+        found = self._recent.get(row)
+        if found is None:
+            packed, digest_of_packed = self.packed_oversikt(row)
+            found = Document(self.unpack(packed), digest_of_packed)
+            self._recent.keep(row, found, len(found.content))
+        return found.content
+
+    def window(self, kind: str, row: int, part: str, period: Period) -> Document:
         """The document of a period. Raises KB-007 when nothing is in it, KB-002 when it is damaged."""
+        key = kind, row, period
+        found = self._recent.get(key)
+        if found is None:
+            found = self._make_window(kind, row, part, period)
+            self._recent.keep(key, found, len(found.content))
+        if not found.content:
+            raise KravoversiktError("KB-007", "there is nothing in the period for this part")
+        return found
+
+    def _make_window(self, kind: str, row: int, part: str, period: Period) -> Document:
+        """Its content is empty when nothing is in the period."""
         body = self._window(kind, row, self._frame(kind, row), period)
         if not body:
-            raise KravoversiktError("KB-007", "there is nothing in the period for this part")
+            return Document(b"", "")
         fra, til = period.fra_og_med, period.til_og_med
         periode = f'{{"start":"{fra}T00:00:00.000Z","slutt":"{til}T00:00:00.000Z"}}'
-        return self._envelope(kind, part, f',"periode":{periode}', body)
+        content = self._envelope(kind, part, f',"periode":{periode}', body)
+        return Document(content, digest(content))
 
     def history(self, kind: str, part: str) -> bytes:
         """The whole history of the kind, without ``periode``; the overview itself for ``oversikt``."""

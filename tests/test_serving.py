@@ -12,7 +12,8 @@ import pytest
 
 from schemas.store import INDEX_SCHEMA
 from serving.errors import STATUS, KravoversiktError
-from serving.period import Period, check_part, one_year_after
+from serving.numbers import check_part
+from serving.period import Period, one_year_after
 from serving.store import Snapshot, export
 from tests.nights import Nights, S
 from tests.plain.numbers import national_number, organisation_number, with_wrong_check_digit

@@ -12,6 +12,7 @@ import pytest
 from serving import logs as logs_module
 from serving.logs import About, Answered, Lines, Logs, part_hash
 from tests.api.running import ROOT
+from tests.plain.numbers import national_number
 
 KEY = b"k" * 32
 PART = "310478717"
@@ -24,8 +25,9 @@ def lines(path):
 def test_one_line_each(tmp_path):
     logs = Logs(str(tmp_path / "access"), str(tmp_path / "audit"), KEY)
     answer = Answered("id-1", "GET", "krav", 200, None, "bank", "zstd", 123, 0.0015)
-    logs.answered(answer, About(PART, "finans", "2026-01-01/2026-12-31", "2026-11-23-0001"))
-    logs.answered(Answered("id-2", "GET", "unknown", 404, "KB-003"), None)
+    answer.about = About(PART, "finans", "2026-01-01/2026-12-31", "2026-11-23-0001")
+    logs.answered(answer)
+    logs.answered(Answered("id-2", "GET", "unknown", 404, "KB-003"))
     logs.flush()
     first, second = lines(tmp_path / "access")
     (audit,) = lines(tmp_path / "audit")
@@ -70,7 +72,7 @@ def test_a_part_goes_by_its_keyed_hash():
 def test_two_workers_in_one_file(tmp_path):
     both = [Logs(str(tmp_path / "access"), "", KEY) for _ in range(2)]
     for number in range(100):
-        both[number % 2].answered(Answered(f"id-{number}", "GET"), None)
+        both[number % 2].answered(Answered(f"id-{number}", "GET"))
         both[number % 3 % 2].flush()
     for logs in both:
         logs.flush()
@@ -113,7 +115,7 @@ def test_what_cannot_be_written_is_held_and_told_once(caplog):
         full.flush()
     assert len(caplog.records) == 1
     assert full.behind() > 0
-    assert [line.decode() for line in full._held] == ["line 0\n", "line 1\n", "line 2\n"]
+    assert [line.decode() for line in full._being_written] == ["line 0\n", "line 1\n", "line 2\n"]
 
 
 def test_no_more_is_held_than_there_is_room_for(monkeypatch):
@@ -122,7 +124,7 @@ def test_no_more_is_held_than_there_is_room_for(monkeypatch):
     for number in range(5):
         full.write(f"line {number}")
         full.flush()
-    assert len(full._held) == 2
+    assert full.held() == 2
     assert full.full()
     assert (full.dropped(), full.dropped()) == (3, 0)
 
@@ -149,7 +151,7 @@ def test_nothing_is_shown_when_its_audit_line_would_be_dropped(monkeypatch):
     monkeypatch.setattr(logs_module, "MOST_HELD", 1)
     logs = Logs("", "/dev/full", KEY)
     assert logs.audited()
-    logs.answered(Answered("id-1", "GET"), About(PART, "finans", None))
+    logs.answered(Answered("id-1", "GET", about=About(PART, "finans", None)))
     assert not logs.audited()
 
 
@@ -172,7 +174,7 @@ lines.flush()
 
 def test_a_caller_without_an_agreement_is_audited_by_its_keyed_hash(tmp_path):
     logs = Logs(str(tmp_path / "access"), str(tmp_path / "audit"), KEY)
-    logs.answered(Answered("id-1", "GET", stranger=PART), About(PART[::-1], "finans", None))
+    logs.answered(Answered("id-1", "GET", stranger=PART, about=About(PART[::-1], "finans", None)))
     logs.flush()
     assert lines(tmp_path / "audit")[0]["stranger"] == part_hash(KEY, PART)
     assert PART not in (tmp_path / "access").read_text() + (tmp_path / "audit").read_text()
@@ -180,7 +182,7 @@ def test_a_caller_without_an_agreement_is_audited_by_its_keyed_hash(tmp_path):
 
 def test_what_cannot_be_audited_is_told_and_the_access_log_is_written_all_the_same(tmp_path, monkeypatch):
     logs = Logs(str(tmp_path / "access"), "/dev/full", KEY)
-    logs.answered(Answered("id-1", "GET"), About(PART, "finans", None))
+    logs.answered(Answered("id-1", "GET", about=About(PART, "finans", None)))
     logs.flush()
     assert logs.audited()
     monkeypatch.setattr(logs_module, "BEHIND_SECONDS", 0.0)
@@ -211,10 +213,36 @@ for _ in range(40):
     assert set(content.split(b"\n")) == {b"a" * 777, b"b" * 777, b""}
 
 
-@pytest.mark.parametrize("given", ["31047871712", "id-310478717-1"])
-def test_an_id_that_could_hold_a_number_is_hashed_in_the_logs(tmp_path, given):
+ELEVEN = national_number(1)
+UUID = "6e1f0a8c-52d7-4b1e-9f33-{}"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(ELEVEN, "id-310478717-1", "x310478717", "3.1.0-4:7_8717", "00310478717"),
+        *(UUID.format("310478717abc"), UUID.format(f"{ELEVEN}a"), f"{ELEVEN[:8]}-{ELEVEN[8:]}f-4a1e-9f33-6e1f0a8c52d7"),
+        *("12345678903", "86011117947", "x86-01-11-17947"),  # accounts
+    ],
+)
+def test_an_id_in_which_a_number_can_be_read_is_hashed_in_the_logs(tmp_path, given):
     logs = Logs(str(tmp_path / "access"), "", KEY)
-    logs.answered(Answered(given, "GET"), None)
+    logs.answered(Answered(given, "GET"))
     logs.flush()
     (line,) = lines(tmp_path / "access")
     assert line["korrelasjonsid"] == part_hash(KEY, given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(UUID.format("310478718abc"), UUID.format("c31047871a7f"), "a3104787-17ab-4a1e-9f33-6e1f0a8c52d7"),
+        *("batch-2026-11-23.17", "1"),
+    ],
+)
+def test_an_id_in_which_none_can_be_read_stands_as_it_is(tmp_path, given):
+    """Digits that are no one's number: their check digits are wrong, or a letter or a UUID's hyphen is among them."""
+    logs = Logs(str(tmp_path / "access"), "", KEY)
+    logs.answered(Answered(given, "GET"))
+    logs.flush()
+    assert lines(tmp_path / "access")[0]["korrelasjonsid"] == given

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from serving.errors import KravoversiktError
-from serving.etag import etag, matches
-from serving.request import Request, check_accept, content_coding, correlation_id
+from serving.etag import digest, etag, matches
+from serving.request import Request, check_accept, content_coding, given_id, new_id
 
 
 def having(**headers):
@@ -18,12 +18,19 @@ NEW = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-
 
 @pytest.mark.parametrize("given", ["a", "0f8fad5b-d9cb-469f-a165-70867728950e", "A.b_c:1-2", "x" * 64])
 def test_the_callers_id_is_kept(given):
-    assert correlation_id(having(korrelasjonsid=given)) == given
+    assert given_id(having(korrelasjonsid=given)) == given
 
 
 @pytest.mark.parametrize("given", [None, "", "x" * 65, "a b", 'a"b', "a\r\nb", "a\n", "æ", "one, two", "a\\b", "<b>"])
 def test_an_id_that_cannot_be_repeated_is_replaced(given):
-    assert NEW.fullmatch(correlation_id(having(korrelasjonsid=given) if given is not None else having()))
+    assert given_id(having(korrelasjonsid=given) if given is not None else having()) is None
+
+
+def test_an_id_of_our_own_is_a_uuid_in_which_no_number_can_be_read():
+    for _ in range(2000):
+        new = new_id()
+        assert NEW.fullmatch(new)
+        assert not re.search("[0-9]{9}", new.replace("-", ""))
 
 
 @pytest.mark.parametrize(
@@ -102,9 +109,10 @@ def test_content_coding(accepted, coding):
 
 
 def test_a_tag_is_of_content_and_coding():
-    assert etag(b"a", "zstd") == etag(b"a", "zstd")
-    assert len({etag(b"a", "zstd"), etag(b"a", "gzip"), etag(b"a", "identity"), etag(b"b", "identity")}) == 4
-    assert re.fullmatch('"[0-9a-f]{24}-zstd"', etag(b"a", "zstd"))
+    one, other = digest(b"a"), digest(b"b")
+    assert digest(b"a") == one
+    assert len({etag(one, "zstd"), etag(one, "gzip"), etag(one, "identity"), etag(other, "identity")}) == 4
+    assert re.fullmatch('"[0-9a-f]{24}-zstd"', etag(one, "zstd"))
 
 
 @pytest.mark.parametrize("had", ['"a"', 'W/"a"', '"x", "a"', ' "a" ', '"x",W/"a","y"', "*", " * ", ', ,"a",'])

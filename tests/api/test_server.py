@@ -14,6 +14,7 @@ import time
 from contextlib import contextmanager
 from datetime import timedelta
 
+import httpx
 import pytest
 
 from serving.limits import Limits
@@ -332,6 +333,61 @@ def test_what_is_under_way_is_finished(two, tmp_path):
         assert process.wait(20) == 0
         with pytest.raises(OSError, match="refused"):
             socket.create_connection(("127.0.0.1", port), timeout=2)
+
+
+def test_standard_output_that_nobody_reads_keeps_no_server_from_ending(two, tmp_path):
+    """More than the pipe holds is logged, the server ends all the same long before it would be killed, and tells."""
+    make_keys(tmp_path)
+    port, log = free_port(), tmp_path / "log"
+    words = ["serve", "--home", two, "--test-keys", tmp_path, "--port", port]
+    command = [sys.executable, "-c", "from cli.main import main; main()", *map(str, words)]
+    with (
+        log.open("w") as out,
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=out) as process,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}") as client,
+    ):
+        wait_until_ready(process, port, log)
+        for _ in range(400):
+            client.get(OVERSIKT)
+        process.terminate()
+        assert process.wait(20) == 0
+    assert re.search("[0-9]+ lines of the access log could not be written and are lost", log.read_text())
+
+
+def test_a_reload_takes_the_file_of_consumers_and_fails_no_one(two, tmp_path):
+    """What is asked before, while and after is answered; the right that was taken away is gone."""
+    with serving(two, tmp_path, "--workers", "2") as (process, port):
+        token, consumers = access_token(tmp_path, part=A), tmp_path / "consumers.toml"
+        before, seen = set(_children(process.pid)), []
+        consumers.write_text(consumers.read_text().replace('"finans", ', ""))
+        process.send_signal(signal.SIGHUP)
+        until = time.monotonic() + 20
+        while time.monotonic() < until and before & set(_children(process.pid)):
+            seen.append(get(port, OVERSIKT, token)[0])
+        assert set(seen) <= {200, 403}
+        assert seen[0] == 200
+        assert [get(port, OVERSIKT, token)[0] for _ in range(10)] == [403] * 10
+        assert len(_children(process.pid)) == 2
+
+
+def test_workers_end_when_the_first_process_is_gone(two, tmp_path):
+    make_keys(tmp_path)
+    port, log = free_port(), tmp_path / "log"
+    words = ["serve", "--home", two, "--test-keys", tmp_path, "--port", port]
+    command = [sys.executable, "-c", "from cli.main import main; main()", *map(str, words)]
+    with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as process:
+        wait_until_ready(process, port, log)
+        children = _children(process.pid)
+        process.kill()
+    _wait_until(lambda: not any(_runs(child) for child in children))
+
+
+def _runs(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123  # not a file on disk
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_a_worker_that_dies_is_replaced(two, tmp_path):

@@ -1,0 +1,242 @@
+"""HTTP/1.1 on one connection: httptools reads the requests, the application answers, the answers go out in order.
+
+Nothing in an answer waits, so a request needs no task or thread of its own: docs/decisions/0010-http.md.
+"""
+
+import asyncio
+import re
+import time
+from collections import deque
+from collections.abc import Mapping
+from email.utils import formatdate
+from http import HTTPStatus
+
+import httptools
+
+from serving.app import App, Response
+from serving.errors import HEADERS_TOO_LARGE, URL_TOO_LONG, KravoversiktError, beyond_the_codes
+from serving.request import Request, method_not_allowed
+from serving.routes import MAX_HEADERS, MAX_URL
+
+MAX_HEAD = 64 * 1024
+"""Bytes of a request line and headers that are read at most while their end isn't in sight."""
+
+LINGER_SECONDS = 1.0
+"""What still comes after the last answer is thrown away for so long: closed at once, the answer could be lost on its
+way (RFC 9112, 9.6)."""
+
+_STATUS = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\n" for one in HTTPStatus}
+_METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
+
+
+class Connections:
+    """The open connections of a worker: how many there may be, and for how long each may be silent."""
+
+    def __init__(self, app: App, most: int, header_seconds: float) -> None:
+        """``header_seconds``: for the headers of a request, and between an answer and the next request."""
+        self.app = app
+        self.open: set[Connection] = set()
+        self.ending = False
+        self._most = most
+        self._header_seconds = header_seconds
+        self.look()
+
+    def full(self) -> bool:
+        """Whether there is no room for another."""
+        return len(self.open) >= self._most
+
+    def look(self) -> None:
+        """What must be done about once a second: closes the silent ones, and reads the clock for ``Date``."""
+        self.date = formatdate(usegmt=True)
+        before = time.monotonic() - self._header_seconds
+        for one in list(self.open):
+            if one.silent_since < before and one.waits():
+                one.transport.close()
+
+    def end(self) -> None:
+        """Closes those between two requests; the others are closed after their answer."""
+        self.ending = True
+        for one in list(self.open):
+            if one.between and one.waits():
+                one.transport.close()
+
+    def abort(self) -> None:
+        """Cuts off what is left."""
+        for one in list(self.open):
+            one.transport.abort()
+
+
+class Connection(asyncio.Protocol):
+    """One connection. A request with a body is its last, so what follows one is never taken for a request."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._parser = httptools.HttpRequestParser(self)
+        self._due: deque[tuple[Request, bool]] = deque()  # requests to be answered; whether that is the last answer
+        self._may_write, self._reading, self._held = True, True, False
+        self._unfinished = 0
+        self.on_message_begin()
+        self.between = True
+        """Whether nothing of a next request has come."""
+
+    def waits(self) -> bool:
+        """Whether it is the client's turn."""
+        return self._may_write and not self._due
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Takes it, when there is room."""
+        self.transport = transport  # type: ignore[assignment]
+        if self._connections.full():
+            self.transport.abort()
+        else:
+            self._connections.open.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forgets it, and what was due."""
+        self._connections.open.discard(self)
+        self._reading = False
+        self._due.clear()
+
+    def data_received(self, data: bytes) -> None:
+        """Reads, and answers the first request that is whole; others that came with it wait for their turn."""
+        if not self._reading:
+            return
+        self._unfinished += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # no other protocol is spoken here: the request is answered as it is
+        except httptools.HttpParserInvalidMethodError:
+            self._refuse(method_not_allowed() if _METHOD.match(data) else _broken())
+        except httptools.HttpParserError:
+            self._refuse(_broken())
+        if self._unfinished > MAX_HEAD:
+            self._refuse(self._too_large() or _headers_too_large())
+        self._answer()
+
+    def eof_received(self) -> bool:
+        """The client sends no more; it is still told what is due."""
+        self._reading = False
+        return bool(self._due)
+
+    def pause_writing(self) -> None:
+        """The client reads slowly."""
+        self._may_write = False
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._may_write = True
+        self._answer()
+
+    # What httptools calls
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._url = b""
+        self._headers: dict[str, str] = {}
+        self._headers_size = 0
+        self.between = False
+        self.silent_since = time.monotonic()
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the URL."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header. One given twice is joined with a comma; those beyond what is read are not kept."""
+        self._headers_size += len(name) + len(value)
+        if self._headers_size <= MAX_HEADERS:
+            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+            self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
+
+    def on_headers_complete(self) -> None:
+        """A request is whole: what may follow as its body is not read."""
+        self._unfinished = 0
+        self.between = True
+        http, headers, parser = self._parser.get_http_version(), self._headers, self._parser
+        path, _, query = _origin_form(self._url).decode("latin-1").partition("?")
+        request = Request(
+            parser.get_method().decode(), path, query, headers, self._too_large() or _fault(http, headers)
+        )
+        body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+        goes_on = http == "1.1" and not body and parser.should_keep_alive() and not parser.should_upgrade()
+        self._ask(request, last=not goes_on)
+
+    def _too_large(self) -> KravoversiktError | None:
+        if len(self._url) > MAX_URL:
+            return beyond_the_codes(URL_TOO_LONG, f"the URL is longer than {MAX_URL} characters")
+        return _headers_too_large() if self._headers_size > MAX_HEADERS else None
+
+    def _refuse(self, fault: KravoversiktError) -> None:
+        self._ask(Request("", "", "", self._headers, fault), last=True)
+
+    def _ask(self, request: Request, last: bool) -> None:
+        if self._reading:
+            self._due.append((request, last))
+            self._reading = not last
+
+    # From a request to its answer
+
+    def _answer(self) -> None:
+        """Answers what is due first, if the client reads. While more is due nothing is read, and others have a turn."""
+        if self._due and self._may_write:
+            request, last = self._due.popleft()
+            response = self._connections.app.handle(request)
+            last = last or (not self._due and (self._connections.ending or not self._reading))
+            self._write(response, last)
+            self.silent_since = time.monotonic()
+        if self._due:
+            self._hold(True)
+            if self._may_write:
+                asyncio.get_running_loop().call_soon(self._answer)
+        elif self._held:
+            self._hold(False)
+
+    def _hold(self, held: bool) -> None:
+        """Reads no more, or again."""
+        self._held = held
+        if not self.transport.is_closing():
+            (self.transport.pause_reading if held else self.transport.resume_reading)()
+
+    def _write(self, response: Response, last: bool) -> None:
+        head = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
+        end = "connection: close\r\n\r\n" if last else "\r\n"
+        text = f"{_STATUS[response.status]}{head}date: {self._connections.date}\r\n{end}"
+        self.transport.write(text.encode("latin-1") + response.body)
+        if last:
+            self._reading = False
+            self.transport.write_eof()
+            asyncio.get_running_loop().call_later(LINGER_SECONDS, self.transport.close)
+
+
+def _origin_form(url: bytes) -> bytes:
+    """The path and query of a URL that names its host too (RFC 9112, 3.2.2); any other as it is."""
+    if url.startswith(b"/"):
+        return url
+    try:
+        parts = httptools.parse_url(url)
+    except httptools.HttpParserInvalidURLError:
+        return url
+    return (parts.path or b"/") + (b"?" + parts.query if parts.query else b"")
+
+
+def _fault(http: str, headers: Mapping[str, str]) -> KravoversiktError | None:
+    """What is wrong with a request as HTTP that the parser lets pass."""
+    host = headers.get("host")
+    if "," in host if host is not None else http == "1.1":
+        return KravoversiktError("KB-006", "the header Host must be there, once")
+    if "transfer-encoding" in headers:
+        return KravoversiktError("KB-006", "a request has no body here, and so no Transfer-Encoding")
+    return None
+
+
+def _headers_too_large() -> KravoversiktError:
+    return beyond_the_codes(HEADERS_TOO_LARGE, f"the headers are longer than {MAX_HEADERS} characters")
+
+
+def _broken() -> KravoversiktError:
+    return KravoversiktError("KB-006", "this is no request that HTTP/1.1 knows")
