@@ -15,11 +15,13 @@ import zstandard
 
 from schemas.store import END_MASK, frame_reader
 from transforms import balances
-from transforms.buckets import PARTS_PER_BUCKET
 from transforms.build import SORTING, Built, Making, write_tables
 from transforms.documents import Store, by_document, histories, overviews, pieces_of
 from transforms.money import kroner_as_text
 from transforms.snapshot import PART, SEGMENT_TABLES, HomeDamagedError, read_index, whose
+
+PARTS_PER_JOB = 2_000
+"""The krav of a part stand in memory four times over, and who owes something overdue has more of them than most."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,13 @@ class RedateJob:
 
 
 def redate_jobs(making: Making, previous: Path, parts: pl.DataFrame) -> Iterator[RedateJob]:
-    """The jobs that redate the parts (``part``): of every segment of ``previous`` all, about a bucket's worth each.
+    """The jobs that redate the parts (``part``): of every segment of ``previous`` all, some ``PARTS_PER_JOB`` each.
 
     Small segments so become one, or there would be more of them every night.
     """
     index = read_index(previous).join(parts, on="part", how="semi")
     segments = index.group_by("segment").len("parts").sort("segment")
-    job = (pl.col("parts").cum_sum() - pl.col("parts")) // PARTS_PER_BUCKET
+    job = (pl.col("parts").cum_sum() - pl.col("parts")) // PARTS_PER_JOB
     rows = index.join(segments.select("segment", job=job), on="segment")
     for number, (_, some) in enumerate(rows.sort("job", "part").group_by("job", maintain_order=True)):
         yield RedateJob(making, number, previous, some.drop("job"))
@@ -124,22 +126,24 @@ class Frames:
         for segment, offset, length in places.iter_rows():
             yield self._segments[segment][offset : offset + length]
 
-    def unpacked(self, kind: str) -> list[bytes]:
+    def unpacked(self, kind: str) -> Iterator[bytes]:
         """What is in them. Raises ``zstandard.ZstdError`` over one that is damaged."""
-        return [self._content(frame) for frame in self.packed(kind)]
+        return map(self._content, self.packed(kind))
 
 
 def _fragments(frames: Frames) -> pl.Series:
     """The krav of the parts' histories, one after another, cut where the words say."""
-    contents = frames.unpacked("krav")
     counts = frames.index["krav_antall"].filter(frames.index["krav_length"] > 0)
-    bodies = [content[8 * count :] for content, count in zip(contents, counts, strict=True)]
-    words = b"".join(content[: 8 * count] for content, count in zip(contents, counts, strict=True))
+    cut = [
+        (content[: 8 * count], memoryview(content)[8 * count :])
+        for content, count in zip(frames.unpacked("krav"), counts, strict=True)
+    ]
+    words, bodies = b"".join(words for words, _ in cut), b"".join(body for _, body in cut)
     ends = pl.Series(pa.Array.from_buffers(pa.int64(), len(words) // 8, [None, pa.py_buffer(words)])) & END_MASK
-    lengths = pl.Series(map(len, bodies), dtype=pl.Int64)
+    lengths = pl.Series([len(body) for _, body in cut], dtype=pl.Int64)
     firsts = (lengths.cum_sum() - lengths).repeat_by(counts).explode()
     offsets = pl.concat([pl.Series([0], dtype=pl.Int64), (firsts + ends).rename("")]).rechunk()
-    buffers = [None, offsets.to_arrow().buffers()[1], pa.py_buffer(b"".join(bodies))]
+    buffers = [None, offsets.to_arrow().buffers()[1], pa.py_buffer(bodies)]
     return pl.Series(pa.Array.from_buffers(pa.large_binary(), len(ends), buffers)).cast(pl.String)
 
 
@@ -174,7 +178,9 @@ _PAYMENTS, _TOTALS = '],"innbetalingMedUplassertBeloep":[', '],"totalOversikt":'
 
 def _unplaced(frames: Frames) -> pl.DataFrame:
     """The unplaced payments as the overviews list them, a piece for each part."""
-    overviews = pl.DataFrame({"body": frames.unpacked("oversikt")}, schema={"body": pl.Binary}).with_row_index("parent")
+    overviews = pl.DataFrame({"body": list(frames.unpacked("oversikt"))}, schema={"body": pl.Binary}).with_row_index(
+        "parent"
+    )
     text = pl.col("body").cast(pl.String)
     start = text.str.find(_PAYMENTS, literal=True).cast(pl.Int64) + len(_PAYMENTS)
     end = text.str.find(_TOTALS, literal=True).cast(pl.Int64)
