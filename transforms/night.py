@@ -10,12 +10,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from fractions import Fraction
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
@@ -33,9 +31,9 @@ from transforms.posts import check_posts, connect_due_dates, connect_placements,
 from transforms.redate import redate, redate_jobs
 from transforms.report import Report, StoppedError, by_code, delivered_files, reported
 from transforms.sources import Accepted, Sources, choose
+from transforms.stops import damaged_home, stop, too_many_held_back, unusable_sources
 from transforms.version import CODE
 
-OSLO = ZoneInfo("Europe/Oslo")
 SCHEMA_VERSION = "2"
 
 
@@ -131,25 +129,21 @@ class Night:
         """Takes in what is new in the inbox and chooses what is in force (level 1)."""
         shutil.rmtree(self.work, ignore_errors=True)
         if not self.settings.inbox.is_dir():
-            self.stops = [self._stop("L3-INBOX-MISSING", "mount it, or correct the path")]
+            self.stops = [stop("L3-INBOX-MISSING", "mount it, or correct the path")]
             raise StoppedError(self.stops)
         try:
             snapshot.clean(self.home, self.settings.keep)
             previous = self._previous()
         except snapshot.HomeDamagedError as error:
-            self.stops = [self._stop("L3-HOME-DAMAGED", str(error))]
+            self.stops = [stop("L3-HOME-DAMAGED", str(error))]
             raise StoppedError(self.stops) from error
         manifest = snapshot.read_manifest(previous) if previous else {"accepted": [], "used": []}
         if previous and manifest["skjemaversjon"] != SCHEMA_VERSION:
             text = f"its snapshots are of version {manifest['skjemaversjon']}, this program's of {SCHEMA_VERSION}"
-            self.stops = [self._stop("L3-HOME-VERSION", text)]
+            self.stops = [stop("L3-HOME-VERSION", text)]
             raise StoppedError(self.stops)
         damaged = snapshot.damaged_files(previous, manifest) if previous else []
-        self.stops = [
-            self._stop("L3-HOME-DAMAGED", f"{name} is gone, or not as long as it was")
-            for name in damaged
-            if name in snapshot.NEEDED or name.startswith("tables/")
-        ]
+        self.stops = damaged_home(damaged)
         if self.stops:
             raise StoppedError(self.stops)
         self._damaged = [name for name in damaged if name.startswith("documents/")]
@@ -157,13 +151,7 @@ class Night:
         self._kravtyper = reference.read_kravtyper(self.settings.kravtyper)
         accepted = [Accepted(**delivery) for delivery in manifest["accepted"]]
         self.sources = choose(self.settings.inbox, self.home / snapshot.DELIVERIES, accepted, self.progress)
-        gone = {delivery["kilde"] for delivery in manifest["used"]} - set(self.sources.used)
-        self.stops = [*self._too_old(), *(self._stop("L3-SOURCE-GONE", "", kilde) for kilde in sorted(gone))]
-        self.stops += [
-            self._stop("L3-ACCEPTED-LOST", f"delivery {lost.leveransenummer}", lost.kilde) for lost in self.sources.lost
-        ]
-        if not self.sources.used:
-            self.stops.append(self._stop("L3-NO-SOURCE", "put a full delivery of each source in the inbox"))
+        self.stops = unusable_sources(self.sources, manifest, self.settings.snapshot_date, self.settings.max_age_days)
         return {
             "accepted": len(self.sources.new),
             "used": len(self.sources.in_force),
@@ -173,19 +161,6 @@ class Night:
             "waiting": self.sources.waiting,
             "rows": {name: sum(d.rows(name) for d in self.sources.new) for name in TABLES},
         }
-
-    def _too_old(self) -> list[Refusal]:
-        stops, limit = [], self.settings.max_age_days
-        for kilde, chain in sorted(self.sources.used.items()):
-            days = (self.settings.snapshot_date - chain[-1].extracted_at.astimezone(OSLO).date()).days
-            if days > limit:
-                text = f"delivery {chain[-1].leveransenummer} is {days} days old, the limit is {limit}"
-                stops.append(self._stop("L3-SOURCE-OLD", text, kilde))
-        return stops
-
-    @staticmethod
-    def _stop(code: str, message: str, kilde: str | None = None) -> Refusal:
-        return Refusal(3, code, message, kilde)
 
     def check(self) -> dict[str, Any]:
         """All sources together: good posts, quarantined rows, parts held back (level 2)."""
@@ -197,7 +172,9 @@ class Night:
         hold_back(self.connection, previous)
         self._checked = True
         self.held_back = self.connection.sql("SELECT part FROM held_back").pl()["part"]
-        self._hold_share()
+        held = len(self.held_back) + self._one("SELECT count(*) FROM leads_nowhere")
+        accepted = self._one("SELECT count(*) FROM good_part")
+        self.stops += too_many_held_back(held, accepted, self.settings.max_held_back)
         self.reports = reported(self.connection, self._kravtyper, self.sources.in_force)
         counts = {name: count_posts(self.connection, table) for name, table in TABLES.items()}
         quarantined = self._one("SELECT count(*) FROM quarantined")
@@ -237,14 +214,6 @@ class Night:
 
     def _one(self, query: str) -> int:
         return int(self.connection.execute(query).fetchall()[0][0])
-
-    def _hold_share(self) -> None:
-        held = len(self.held_back) + self._one("SELECT count(*) FROM leads_nowhere")
-        accepted = self._one("SELECT count(*) FROM good_part")
-        limit = self.settings.max_held_back
-        if limit != float("inf") and held > Fraction(str(limit)) * accepted:
-            text = f"{held} of {accepted}, the limit is {self.settings.max_held_back:.2%}"
-            self.stops.append(self._stop("L3-HELD-BACK", text))
 
     def spread(self) -> dict[str, Any]:
         """Chooses the parts to build and spreads their posts over buckets of households."""
@@ -292,7 +261,7 @@ class Night:
                     self._files.append(built)
                     self.progress(f"documents {done} of {len(made)} segments")
             except snapshot.HomeDamagedError as error:
-                self.stops.append(self._stop("L3-HOME-DAMAGED", f"{error}: run with --full"))
+                self.stops.append(stop("L3-HOME-DAMAGED", f"{error}: run with --full"))
                 raise StoppedError(self.stops) from error
         self._index = pl.concat(built.index for built in self._files)
         kept, part = self._carry_over()
@@ -345,7 +314,7 @@ class Night:
         )
         expected = self._expected | reconcile.expected_remaining(self._expected)
         differences = list(reconcile.differences(expected, read, self._rows))
-        self.stops += [self._stop("L3-RECONCILE", text) for text in differences]
+        self.stops += [stop("L3-RECONCILE", text) for text in differences]
         self._reconciliation = {
             "posts": expected,
             "documents": read.totals,
@@ -408,7 +377,7 @@ class Night:
             schemas = [pl.read_parquet_schema(file) for file in files]
             if any(schema != schemas[0] for schema in schemas):
                 wrong.append(name)
-        self.stops += [self._stop("L3-SCHEMA", name) for name in wrong]
+        self.stops += [stop("L3-SCHEMA", name) for name in wrong]
         return wrong
 
     def findings(self) -> pl.DataFrame:
