@@ -39,14 +39,14 @@ def serve(home: Path, config: Path | None, test_keys: Path | None, no_auth: bool
             given |= throwaway.settings_for(test_keys.resolve())
         settings = read_settings(config, **given)
         check_port(settings)
+        with tempfile.TemporaryDirectory(prefix="kravoversikt-metrics-") as folder:
+            # prometheus_client reads it when it is imported: here, and so in the workers that are forked from here.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+            from serving.server import serve as run
+
+            run(settings, Path(folder))
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
-    with tempfile.TemporaryDirectory(prefix="kravoversikt-metrics-") as folder:
-        # prometheus_client reads it when it is imported: here, and so in the workers that are forked from here.
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        from serving.server import serve as run
-
-        run(settings, Path(folder))
 
 
 def _warn(text: str) -> None:

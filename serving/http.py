@@ -21,12 +21,19 @@ from serving.routes import MAX_HEADERS, MAX_URL
 MAX_HEAD = 64 * 1024
 """Bytes of a request line and headers that are read at most while their end isn't in sight."""
 
+MOST_DUE = 100
+"""Requests of one connection that wait for their answers at most; one more is answered too, as the last."""
+
 LINGER_SECONDS = 1.0
 """What still comes after the last answer is thrown away for so long: closed at once, the answer could be lost on its
 way (RFC 9112, 9.6)."""
 
+IDLE_AT_END_SECONDS = 1.0
+"""At the end, one that is silent for so long between two requests is closed. Those in use are told so by their next
+answer: closed at once, a request on its way would be lost."""
+
 _STATUS = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\n" for one in HTTPStatus}
-_METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
+_METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+( |\Z)")  # or the piece of one that has come
 
 
 class Connections:
@@ -48,17 +55,15 @@ class Connections:
     def look(self) -> None:
         """What must be done about once a second: closes the silent ones, and reads the clock for ``Date``."""
         self.date = formatdate(usegmt=True)
-        before = time.monotonic() - self._header_seconds
+        now = time.monotonic()
         for one in list(self.open):
-            if one.silent_since < before and one.waits():
+            seconds = IDLE_AT_END_SECONDS if self.ending and one.between else self._header_seconds
+            if one.silent_since < now - seconds and one.waits():
                 one.transport.close()
 
     def end(self) -> None:
-        """Closes those between two requests; the others are closed after their answer."""
+        """Each is closed after its next answer; ``look`` closes those that ask for nothing more."""
         self.ending = True
-        for one in list(self.open):
-            if one.between and one.waits():
-                one.transport.close()
 
     def abort(self) -> None:
         """Cuts off what is left."""
@@ -67,7 +72,8 @@ class Connections:
 
 
 class Connection(asyncio.Protocol):
-    """One connection. A request with a body is its last, so what follows one is never taken for a request."""
+    """One connection. A request that has a body, or is refused before it is known to have none, is its last: so what
+    follows is never taken for a request."""
 
     transport: asyncio.Transport
 
@@ -159,11 +165,11 @@ class Connection(asyncio.Protocol):
         self.between = True
         http, headers, parser = self._parser.get_http_version(), self._headers, self._parser
         path, _, query = _origin_form(self._url).decode("latin-1").partition("?")
-        request = Request(
-            parser.get_method().decode(), path, query, headers, self._too_large() or _fault(http, headers)
-        )
+        fault = self._too_large() or _fault(http, headers)
+        request = Request(parser.get_method().decode(), path, query, headers, fault)
         body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
-        goes_on = http == "1.1" and not body and parser.should_keep_alive() and not parser.should_upgrade()
+        read = fault is None and not body and len(self._due) < MOST_DUE
+        goes_on = read and http == "1.1" and parser.should_keep_alive() and not parser.should_upgrade()
         self._ask(request, last=not goes_on)
 
     def _too_large(self) -> KravoversiktError | None:
@@ -226,6 +232,8 @@ def _origin_form(url: bytes) -> bytes:
 
 def _fault(http: str, headers: Mapping[str, str]) -> KravoversiktError | None:
     """What is wrong with a request as HTTP that the parser lets pass."""
+    if http not in ("1.0", "1.1"):
+        return _broken()
     host = headers.get("host")
     if "," in host if host is not None else http == "1.1":
         return KravoversiktError("KB-006", "the header Host must be there, once")

@@ -1,12 +1,15 @@
 """Figures for Prometheus, summed over all workers. No label says who anyone is; consumers go by configured names."""
 
+import fcntl
+import os
 from bisect import bisect_left
 from collections import defaultdict
 from datetime import UTC, date, datetime, time
+from itertools import count as every_number
 from pathlib import Path
 from threading import Lock
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from serving.logs import Answered
@@ -34,16 +37,28 @@ class _Noted:
         self.seconds = 0.0
         self.sent = 0
 
+    def add(self, other: "_Noted") -> None:
+        self.counts = [one + more for one, more in zip(self.counts, other.counts, strict=True)]
+        self.seconds += other.seconds
+        self.sent += other.sent
+
+
+_Key = tuple[str, int, str | None, str | None]
+"""Route, status, kode, consumer."""
+
 
 class Metrics:
     """The figures of one worker; ``folder`` is where all workers keep theirs, or None when there is but one.
 
-    With a folder the environment variable ``PROMETHEUS_MULTIPROC_DIR`` must have named it before this module was
-    imported (``cli.serve`` does so).
+    The environment variable ``PROMETHEUS_MULTIPROC_DIR`` must name the folder (``cli.serve`` sees to it). A worker goes
+    on counting in the files of one that is gone, so there are never more of them than workers at a time.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
+        if folder:
+            place = _take_place(folder)
+            values.ValueClass = values.MultiProcessValue(lambda: place)
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
             "kravoversikt_requests",
@@ -76,7 +91,7 @@ class Metrics:
         self._dropped = Counter(
             "kravoversikt_log_lines_dropped", "Lines dropped for want of room, by log", ("log",), registry=registry
         )
-        self._noted: dict[tuple[str, int, str | None, str | None], _Noted] = defaultdict(_Noted)
+        self._noted: dict[_Key, _Noted] = defaultdict(_Noted)
         self._lock = Lock()
 
     def _gauge(self, name: str, text: str, mode: str) -> Gauge:
@@ -91,16 +106,30 @@ class Metrics:
             noted.sent += answer.sent
 
     def flush(self) -> None:
-        """Counts what was noted."""
+        """Counts what was noted; what could not be counted is noted again."""
         with self._lock:
             taken, self._noted = self._noted, defaultdict(_Noted)
-        for (route, status, kode, consumer), noted in taken.items():
-            count = sum(noted.counts)
-            self._requests.labels(route, str(status), kode or "").inc(count)
-            if consumer:
-                self._consumers.labels(consumer, str(status)).inc(count)
-            self._seconds.labels(route).add(noted.counts, noted.seconds)
-            self._bytes.labels(route).inc(noted.sent)
+        try:
+            for key in list(taken):
+                self._count(key, taken[key])
+                del taken[key]
+        finally:
+            with self._lock:
+                for key, noted in taken.items():
+                    self._noted[key].add(noted)
+
+    def _count(self, key: _Key, noted: _Noted) -> None:
+        """All of it or, when a file of figures can't be opened or grown, nothing."""
+        route, status, kode, consumer = key
+        requests = self._requests.labels(route, str(status), kode or "")
+        consumers = self._consumers.labels(consumer, str(status)) if consumer else None
+        seconds, sent = self._seconds.labels(route), self._bytes.labels(route)
+        answers = sum(noted.counts)
+        requests.inc(answers)
+        if consumers:
+            consumers.inc(answers)
+        seconds.add(noted.counts, noted.seconds)
+        sent.inc(noted.sent)
 
     def tokens(self, hits: int, misses: int) -> None:
         """Counts look-ups in the token cache."""
@@ -136,6 +165,28 @@ class Metrics:
 
 def forget_the_dead(folder: Path) -> None:
     """Removes what workers that are no more said of themselves as they were; what they counted stays counted."""
-    for pid in {path.stem.rpartition("_")[2] for path in folder.glob("gauge_live*.db")}:
-        if pid.isdigit() and not Path("/proc", pid).exists():
-            mark_process_dead(int(pid), str(folder))
+    for place in {path.stem.rpartition("_")[2] for path in folder.glob("gauge_live*.db")}:
+        lock = _lock(folder, int(place))
+        if lock is not None:
+            mark_process_dead(int(place), str(folder))
+            os.close(lock)
+
+
+def _take_place(folder: Path) -> int:
+    """The lowest place that no living worker has. It is this process's until it ends: then the kernel unlocks it."""
+    for place in every_number():
+        if _lock(folder, place) is not None:
+            mark_process_dead(place, str(folder))
+            return place
+    raise AssertionError
+
+
+def _lock(folder: Path, place: int) -> int | None:
+    """An open file that holds the place, or None when a living worker has it."""
+    file = os.open(folder / f"{place}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return None
+    return file

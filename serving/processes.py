@@ -5,17 +5,20 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
-from multiprocessing.synchronize import Event
+from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 LOOK_SECONDS = 0.5
 """Between two looks at the workers; so one that always dies is started twice a second at most."""
 
 READY_SECONDS = 30.0
-"""How long a reload waits for a new worker before the old one is ended."""
+"""How long a reload waits for all new workers to answer."""
 
-_ENDING = {signal.SIGTERM, signal.SIGINT}
+_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _fork = multiprocessing.get_context("fork")
 
 log = logging.getLogger("kravoversikt")
@@ -26,7 +29,8 @@ Work = Callable[[int, Callable[[], None]], None]
 
 class _Worker(NamedTuple):
     process: ForkProcess
-    ready: Event
+    ready: Connection
+    """A pipe: unlike an ``Event``, telling it never waits for a first process that is gone."""
 
 
 class Processes:
@@ -40,52 +44,93 @@ class Processes:
         self._end_seconds = end_seconds
         self._workers: list[_Worker] = []
         self._leaving: list[_Worker] = []
+        self._to_end, self._to_reload = False, False
+        self._told: SimpleQueue[int] = SimpleQueue()  # the one that a signal's handler may write to
 
     def run(self, ending: Callable[[], None]) -> None:
         """Until SIGTERM or SIGINT; then ``ending`` is called and the workers end. SIGHUP reloads."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDING, signal.SIGHUP})
-        self._workers = [self._start(place) for place in range(self._count)]
-        while (told := self._next_signal()) not in _ENDING:
-            if told == signal.SIGHUP:
-                self._renew()
-            self._replace_the_dead()
-        ending()
-        self._end([*self._workers, *self._leaving])
+        for one in _SIGNALS:  # blocked here they would go to a library's thread, which blocks none, and end the process
+            signal.signal(one, self._hear)
+        try:
+            self._start_all(self._workers)
+            while not self._to_end:
+                with suppress(Empty):
+                    self._told.get(timeout=LOOK_SECONDS)
+                if self._to_reload:
+                    self._to_reload = False
+                    self._renew()
+                self._replace_the_dead()
+        finally:
+            ending()
+            self._end([*self._workers, *self._leaving])
 
-    def _next_signal(self) -> int | None:
-        told = signal.sigtimedwait({*_ENDING, signal.SIGHUP}, LOOK_SECONDS)
-        return told.si_signo if told else None
+    def _hear(self, told: int, _: object) -> None:
+        if told == signal.SIGHUP:
+            self._to_reload = True
+        else:
+            self._to_end = True
+        self._told.put(told)
+
+    def _start_all(self, workers: list[_Worker]) -> None:
+        """Adds them one by one, so that those that could be started are known."""
+        for place in range(self._count):
+            workers.append(self._start(place))
 
     def _start(self, place: int) -> _Worker:
-        ready = _fork.Event()
-        process = _fork.Process(target=self._in_worker, args=(place, ready), name=f"worker {place}")
-        process.start()
+        """Raises ``OSError`` when the machine has no room for another process."""
+        ready, tell = _fork.Pipe(duplex=False)
+        process = _fork.Process(target=self._in_worker, args=(place, tell), name=f"worker {place}")
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until the worker has its own way with them
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            tell.close()
         return _Worker(process, ready)
 
-    def _in_worker(self, place: int, ready: Event) -> None:
+    def _in_worker(self, place: int, tell: Connection) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the first process tells the others
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_ENDING, signal.SIGHUP})
-        self._work(place, ready.set)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        self._work(place, partial(tell.send_bytes, b"ready"))
 
     def _renew(self) -> None:
-        """The old ones answer until the new ones do."""
+        """The old ones answer until all the new ones do; when one of these does not, the old ones stay."""
         self._reload()
-        old, self._workers = self._workers, [self._start(place) for place in range(self._count)]
-        until = time.monotonic() + READY_SECONDS
-        for new in self._workers:
-            while not new.ready.wait(0.1) and new.process.is_alive() and time.monotonic() < until:
-                pass
-        for one in old:
+        new: list[_Worker] = []
+        ready = False
+        try:
+            self._start_all(new)
+            until = time.monotonic() + READY_SECONDS
+            ready = all(self._gets_ready(one, until) for one in new)
+        except OSError as error:
+            log.error("a new worker could not be started: %s", error.strerror)
+        if not ready and not self._to_end:
+            log.error("the reload failed, for the new workers do not answer; the old ones stay as they were")
+        leaving, self._workers = (self._workers, new) if ready else (new, self._workers)
+        for one in leaving:
             one.process.terminate()
-        self._leaving += old
+        self._leaving += leaving
+
+    def _gets_ready(self, worker: _Worker, until: float) -> bool:
+        """Whether it does in time, and before the server is to end."""
+        while not worker.ready.poll(0.1):
+            if time.monotonic() > until or self._to_end:
+                return False
+        with suppress(EOFError):  # it is no more
+            return bool(worker.ready.recv_bytes())
+        return False
 
     def _replace_the_dead(self) -> None:
         self._leaving = [one for one in self._leaving if one.process.is_alive()]
         for place, one in enumerate(self._workers):
-            if not one.process.is_alive():
+            if not one.process.is_alive() and not self._to_end:
                 log.error("worker %d ended (%s); another takes its place", place, one.process.exitcode)
-                self._workers[place] = self._start(place)
+                try:
+                    self._workers[place] = self._start(place)
+                except OSError as error:
+                    log.error("worker %d could not be started, which is tried again: %s", place, error.strerror)
 
     def _end(self, workers: list[_Worker]) -> None:
         for one in workers:

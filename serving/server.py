@@ -28,7 +28,7 @@ from serving.logs import HELD_SECONDS, Logs
 from serving.metrics import Metrics
 from serving.openapi import openapi
 from serving.processes import Processes
-from serving.settings import Issuer, Settings, SettingsError, hash_key
+from serving.settings import Issuer, Settings, SettingsError, hash_key, with_room
 from serving.switch import Published
 from serving.tokens import Tokens
 
@@ -48,17 +48,18 @@ def serve(settings: Settings, metrics_folder: Path) -> None:
     """Serves until SIGTERM or SIGINT; then finishes what is under way.
 
     SIGHUP starts new workers, which have the file of consumers as it is now, and ends the old ones when they have
-    finished.
+    finished. Raises ``SettingsError``.
     """
     logging.config.dictConfig(_LOGGING)
     agreed, limits, key = Agreements(settings.consumers_file), Limits(MOST + 1), hash_key(settings)
+    settings, first = with_room(settings), os.getpid()
     sockets = [_listener(settings) for _ in range(settings.workers)]
 
     def work(place: int, ready: Callable[[], None]) -> None:
         for other in sockets[:place] + sockets[place + 1 :]:
             other.close()
         worker = Worker(settings, agreed.consumers, limits, key, metrics_folder)
-        uvloop.run(_answer(worker, sockets[place], settings, ready))
+        uvloop.run(_answer(worker, sockets[place], settings, first, ready))
 
     def ending() -> None:
         for one in sockets:
@@ -71,18 +72,22 @@ def serve(settings: Settings, metrics_folder: Path) -> None:
 def _listener(settings: Settings) -> socket.socket:
     """A worker's socket. All have the same address, and the kernel deals out connections among them.
 
-    The first process keeps them open, so what has connected to a worker that dies waits for the next one.
+    The first process keeps them open, so what has connected to a worker that dies waits for the next one. Of a client
+    that takes nothing of its answer for ``header_seconds`` the kernel cuts the connection off.
     """
     made = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, settings.header_seconds * 1000)
     made.bind((settings.host, settings.port))
     return made
 
 
-async def _answer(worker: "Worker", listener: socket.socket, settings: Settings, ready: Callable[[], None]) -> None:
+async def _answer(
+    worker: "Worker", listener: socket.socket, settings: Settings, first: int, ready: Callable[[], None]
+) -> None:
     """What a worker does: answers until SIGTERM, or until the first process is gone; then ends what is under way."""
-    loop, ending, first = asyncio.get_running_loop(), asyncio.Event(), os.getppid()
+    loop, ending = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, ending.set)
     worker.start()
     connections = Connections(worker.app, settings.connections, settings.header_seconds)

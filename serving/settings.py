@@ -1,6 +1,8 @@
 """The settings of the server: one TOML file, and what the command line says."""
 
 import ipaddress
+import logging
+import resource
 import secrets
 import socket
 import tomllib
@@ -17,6 +19,13 @@ TEST_ISSUER = "urn:kravoversikt:test-only"
 """Who signs the throwaway tokens of ``serving.throwaway``."""
 
 WELL_KNOWN = ".well-known/oauth-authorization-server"
+
+LEAST_CONNECTIONS = 128
+
+OTHER_FILES = 200
+"""Files that a worker has open beside its connections, at most: two snapshots' segments, logs, figures."""
+
+log = logging.getLogger("kravoversikt")
 
 
 class SettingsError(Exception):
@@ -88,7 +97,7 @@ class Settings(_Section):
     poll_seconds: Annotated[float, Field(gt=0, le=3600)] = 1.0
     header_seconds: Annotated[int, Field(ge=1, le=60)] = 10
     shutdown_seconds: Annotated[int, Field(ge=1, le=1800)] = 30
-    connections: Annotated[int, Field(ge=128, le=1_000_000)] = 10_000
+    connections: Annotated[int, Field(ge=LEAST_CONNECTIONS, le=1_000_000)] = 10_000
     no_auth: bool = False
     """Only ever given on the command line, like ``home``."""
 
@@ -221,6 +230,34 @@ def check_port(settings: Settings) -> None:
         except OSError as error:
             said = f"{settings.host} port {settings.port}: {error.strerror}; give another --host or --port"
             raise SettingsError(said) from error
+
+
+def with_room(settings: Settings) -> Settings:
+    """The settings with as many connections as this process may have files open, once it has raised its limit.
+
+    Fewer than are asked for are an error: ``SettingsError``. When nobody has asked, there are fewer, with a warning.
+    """
+    needed = settings.connections + OTHER_FILES
+    allowed = _open_files(needed)
+    fits = allowed - OTHER_FILES
+    if allowed >= needed:
+        return settings
+    said = f"connections = {settings.connections} needs {needed} open files, and {allowed} are allowed"
+    if "connections" in settings.model_fields_set or fits < LEAST_CONNECTIONS:
+        raise SettingsError(f"{said}; raise the limit (ulimit -Hn, LimitNOFILE) or give fewer connections")
+    log.warning("%s: a worker takes %d at a time", said, fits)
+    return settings.model_copy(update={"connections": fits})
+
+
+def _open_files(needed: int) -> int:
+    """How many files a process may have open: as many as are needed, if it is allowed to raise its limit so far."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return needed
+    raised = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if raised > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+    return max(soft, raised)
 
 
 def is_loopback(host: str) -> bool:

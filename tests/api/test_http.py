@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from serving import http as http_module
-from serving.http import Connection, Connections
+from serving.http import MOST_DUE, Connection, Connections
 from serving.logs import Logs
 from serving.metrics import Metrics
 from serving.routes import MAX_HEADERS, MAX_URL
@@ -153,6 +153,8 @@ def test_the_last_answer_says_so(connection, loop, raw):
         b"\x16\x03\x01\x02\x00",
         b"GET\r\n\r\n",
         b"GET / HTTP/3.0\r\n\r\n",
+        b"GET / HTTP/2.0\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/0.9\r\nHost: a\r\n\r\n",
         b"GET /\xc3\xa6 HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n folded\r\n\r\n",
@@ -179,6 +181,13 @@ def test_another_method(connection, method):
     assert refused(connection, 405, "KB-003").headers["allow"] == "GET, HEAD"
 
 
+@pytest.mark.parametrize("pieces", [(b"FOO / HTTP/1.1\r\n",), (b"FO", b"O / HTTP/1.1\r\n"), (b"G", b"OOP /")])
+def test_an_unknown_method_wherever_it_is_split(connection, pieces):
+    for piece in pieces:
+        connection.data_received(piece)
+    refused(connection, 405, "KB-003")
+
+
 def test_a_url_that_is_too_long(connection):
     connection.data_received(request("/" + "x" * (MAX_URL - 1), close=False))
     assert told(connection) == [404]
@@ -186,12 +195,23 @@ def test_a_url_that_is_too_long(connection):
     assert told(connection) == [404, 414]
 
 
-def test_headers_that_are_too_long(connection):
-    for size, status in ((MAX_HEADERS - 100, 200), (MAX_HEADERS, 431)):
-        connection.data_received(request(LIVE, f"X: {'x' * size}", close=False))
-        assert told(connection)[-1] == status
-    connection.data_received(request(LIVE, *["X: 1"] * MAX_HEADERS, close=False))
-    assert told(connection) == [200, 431, 431]
+@pytest.mark.parametrize("lines", [[f"X: {'x' * MAX_HEADERS}"], ["X: 1"] * MAX_HEADERS], ids=["long", "many"])
+def test_headers_that_are_too_long(connection, lines):
+    connection.data_received(request(LIVE, f"X: {'x' * (MAX_HEADERS - 100)}", close=False))
+    assert told(connection) == [200]
+    connection.data_received(request(LIVE, *lines, close=False))
+    assert told(connection) == [200, 431]
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "status"), [("/" + "x" * MAX_URL, "X: 1", 414), (LIVE, f"X: {'x' * MAX_HEADERS}", 431)]
+)
+def test_a_request_that_is_not_read_whole_is_the_last(connection, path, line, status):
+    """Its body could stand behind what is read of its headers: it must not be taken for the next request."""
+    hidden = request("/hidden", close=False)
+    connection.data_received(request(path, line, f"Content-Length: {len(hidden)}", close=False))
+    connection.data_received(hidden)
+    refused(connection, status)
 
 
 @pytest.mark.parametrize(
@@ -252,6 +272,13 @@ def test_a_client_that_reads_nothing_is_answered_no_more(connection, loop):
     assert told(connection) == [200] * 3
 
 
+def test_so_many_requests_wait_for_their_answers_and_no_more(connection, loop):
+    connection.data_received(request(LIVE, close=False) * 2 * MOST_DUE)
+    loop.run()
+    assert told(connection) == [200] * (MOST_DUE + 1)
+    assert connection.transport.ended
+
+
 def test_a_client_that_sends_no_more_is_told_what_is_due(connection, loop):
     connection.data_received(request(LIVE, close=False) * 3)
     assert connection.eof_received()
@@ -303,8 +330,20 @@ def test_at_the_end_each_request_that_has_begun_is_answered(connections, loop):
     raw = request(LIVE, close=False)
     half.data_received(raw[:20])
     connections.end()
+    connections.look()
+    for one, rest in ((idle, raw), (half, raw[20:])):
+        assert not one.transport.closed
+        one.data_received(rest)
+        (answer,) = answers(one.transport.written)
+        assert (answer.status, answer.headers["connection"]) == (200, "close")
+        assert one.transport.ended
+
+
+def test_at_the_end_those_that_ask_for_nothing_are_closed_soon(connections, loop, monkeypatch):
+    idle, half = connect(connections), connect(connections)
+    half.data_received(b"GET / HTTP/1.1\r\n")
+    connections.end()
+    now = http_module.time.monotonic()
+    monkeypatch.setattr(http_module, "time", SimpleNamespace(monotonic=lambda: now + 1.1))
+    connections.look()
     assert (idle.transport.closed, half.transport.closed) == (True, False)
-    half.data_received(raw[20:])
-    (answer,) = answers(half.transport.written)
-    assert (answer.status, answer.headers["connection"]) == (200, "close")
-    assert half.transport.ended

@@ -18,13 +18,12 @@ import httpx
 import pytest
 
 from serving.limits import Limits
-from serving.metrics import forget_the_dead
 from serving.request import Request
 from serving.server import Agreements, Worker
 from serving.settings import Maskinporten, Settings
 from serving.store import Snapshot
 from serving.throwaway import ISSUER, access_token, make_keys, settings_for
-from tests.api.running import ROOT, A, free_port, publish, wait_until_ready
+from tests.api.running import ROOT, A, children, free_port, publish, wait_until, wait_until_ready
 from tests.nights import Nights, S
 from tests.plain.statement import innbetaling, rows
 from tests.plain.write import write_delivery
@@ -135,7 +134,7 @@ def test_without_a_snapshot_until_there_is_one_and_then_a_broken_one(two, tmp_pa
             assert get(port, OVERSIKT)[0] == 200
             (home / "half").mkdir()
             point(home, home / "half")
-            _wait_until(lambda: b'"refused":"half"' in get(port, "/health/ready")[2])
+            wait_until(lambda: b'"refused":"half"' in get(port, "/health/ready")[2])
             assert [get(port, path)[0] for path in ("/health/ready", OVERSIKT)] == [200, 200]
             assert b"kravoversikt_snapshot_refused 1.0" in get(port, "/metrics")[2]
         finally:
@@ -209,13 +208,13 @@ def test_an_access_log_that_nobody_reads_keeps_neither_answers_nor_the_audit_log
         for number in (1000, 2000):
             for _ in range(1000):  # more than a pipe holds
                 assert worker.app.handle(Request("GET", OVERSIKT, "", {"host": "localhost"})).status == 200
-            _wait_until(lambda number=number: len(audit.read_text().splitlines()) == number)
+            wait_until(lambda number=number: len(audit.read_text().splitlines()) == number)
         assert worker.logs.access.behind() > 0
         assert worker.logs.audited()
     finally:
         worker._ended.set()
         os.close(reading)  # which ends the write that waits
-        _wait_until(lambda: not worker.logs.access._writing.locked())
+        wait_until(lambda: not worker.logs.access._writing.locked())
         os.close(writing)
 
 
@@ -233,19 +232,7 @@ def test_metrics_tell_of_logs_that_cannot_be_written(two, monkeypatch):
 
 
 def _wait_for(port):
-    _wait_until(lambda: get(port, "/health/live")[0] == 200)
-
-
-def _wait_until(true, seconds=20):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            if true():
-                return
-        except OSError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError("it has not come true")
+    wait_until(lambda: get(port, "/health/live")[0] == 200)
 
 
 def test_all_over_the_wire(two, tmp_path):
@@ -358,16 +345,19 @@ def test_a_reload_takes_the_file_of_consumers_and_fails_no_one(two, tmp_path):
     """What is asked before, while and after is answered; the right that was taken away is gone."""
     with serving(two, tmp_path, "--workers", "2") as (process, port):
         token, consumers = access_token(tmp_path, part=A), tmp_path / "consumers.toml"
-        before, seen = set(_children(process.pid)), []
+        before, seen = set(children(process.pid)), []
+        kept = [http.client.HTTPConnection("127.0.0.1", port, timeout=10) for _ in range(8)]
         consumers.write_text(consumers.read_text().replace('"finans", ', ""))
         process.send_signal(signal.SIGHUP)
         until = time.monotonic() + 20
-        while time.monotonic() < until and before & set(_children(process.pid)):
-            seen.append(get(port, OVERSIKT, token)[0])
+        while time.monotonic() < until and before & set(children(process.pid)):
+            seen += [get(port, OVERSIKT, token, connection)[0] for connection in (None, *kept)]
         assert set(seen) <= {200, 403}
         assert seen[0] == 200
         assert [get(port, OVERSIKT, token)[0] for _ in range(10)] == [403] * 10
-        assert len(_children(process.pid)) == 2
+        assert len(children(process.pid)) == 2
+        for connection in kept:
+            connection.close()
 
 
 def test_workers_end_when_the_first_process_is_gone(two, tmp_path):
@@ -377,9 +367,71 @@ def test_workers_end_when_the_first_process_is_gone(two, tmp_path):
     command = [sys.executable, "-c", "from cli.main import main; main()", *map(str, words)]
     with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as process:
         wait_until_ready(process, port, log)
-        children = _children(process.pid)
+        workers = children(process.pid)
         process.kill()
-    _wait_until(lambda: not any(_runs(child) for child in children))
+    wait_until(lambda: not any(_runs(worker) for worker in workers))
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.06])
+def test_new_workers_end_when_the_first_process_is_gone_before_they_are_ready(two, tmp_path, seconds):
+    """No one is left who listens."""
+    make_keys(tmp_path)
+    port, log = free_port(), tmp_path / "log"
+    words = ["serve", "--home", two, "--test-keys", tmp_path, "--port", port]
+    command = [sys.executable, "-c", "from cli.main import main; main()", *map(str, words)]
+    with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as process:
+        wait_until_ready(process, port, log)
+        process.send_signal(signal.SIGHUP)
+        time.sleep(seconds)
+        process.kill()
+    wait_until(lambda: not _listens(port))
+
+
+def _listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_reloads_that_come_together(two, tmp_path):
+    with serving(two, tmp_path, "--workers", "2") as (process, port):
+        before = set(children(process.pid))
+        for _ in range(2):
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.05)
+        wait_until(lambda: not before & set(children(process.pid)))
+        assert get(port, "/health/live")[0] == 200
+
+
+def test_a_client_that_takes_nothing_is_cut_off(two, tmp_path):
+    with serving(two, tmp_path, settings="header_seconds = 1\n") as (_, port), socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(10)
+        client.connect(("127.0.0.1", port))
+        client.sendall(b"GET /docs HTTP/1.1\r\nHost: a\r\n\r\n" * 90)
+        time.sleep(4)
+        with pytest.raises(ConnectionResetError):
+            while client.recv(65536):
+                pass
+
+
+def test_too_few_open_files_for_the_connections(two, tmp_path):
+    """More are told of than there may be: the server doesn't start."""
+    (tmp_path / "serving.toml").write_text("connections = 1000\n")
+    words = ["serve", "--home", two, "--config", tmp_path / "serving.toml", "--no-auth", "--port", free_port()]
+    command = [
+        "sh",
+        "-c",
+        'ulimit -n 512 && exec "$@"',
+        "sh",
+        sys.executable,
+        "-c",
+        "from cli.main import main; main()",
+    ]
+    run = subprocess.run(
+        [*command, *map(str, words)], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert run.returncode == 2
+    assert "connections = 1000 needs 1200 open files, and 512 are allowed" in run.stderr
 
 
 def _runs(pid):
@@ -392,28 +444,11 @@ def _runs(pid):
 
 def test_a_worker_that_dies_is_replaced(two, tmp_path):
     with serving(two, tmp_path) as (process, port):
-        children = _children(process.pid)
-        os.kill(max(children), signal.SIGKILL)
+        before = children(process.pid)
+        os.kill(max(before), signal.SIGKILL)
         time.sleep(0.5)
         _wait_for(port)
-        assert set(_children(process.pid)) != set(children)
-
-
-def _children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children") as file:  # noqa: PTH123  # not a file on disk
-        return [int(child) for child in file.read().split()]
-
-
-def test_workers_that_are_gone_tell_of_no_snapshot(tmp_path):
-    """Their snapshot is not the one in use any more; what they counted still counts."""
-    own = os.getpid()
-    names = ["gauge_livemin_{}.db", "gauge_livemax_{}.db", "counter_{}.db", "histogram_{}.db"]
-    for pid in (own, 2**22 + 1):
-        for name in names:
-            (tmp_path / name.format(pid)).touch()
-    forget_the_dead(tmp_path)
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == {name.format(own) for name in names} | {name.format(2**22 + 1) for name in names[2:]}
+        assert set(children(process.pid)) != set(before)
 
 
 def test_agreements_that_are_wrong_take_nothing_back(tmp_path):

@@ -1,6 +1,7 @@
 """What the server refuses to start with, and says why; the throwaway keys."""
 
 import re
+import resource
 import socket
 import stat
 import textwrap
@@ -14,7 +15,7 @@ from serving import throwaway
 from serving.access import Open, Secured
 from serving.limits import Limits
 from serving.server import Worker
-from serving.settings import Settings, SettingsError, hash_key, is_loopback, read_settings
+from serving.settings import Settings, SettingsError, hash_key, is_loopback, read_settings, with_room
 from tests.api.running import ROOT
 
 
@@ -134,6 +135,32 @@ def test_a_port_that_is_taken(tmp_path):
         done = kravoversikt("serve", "--home", tmp_path, "--no-auth", "--port", other.getsockname()[1])
     assert done.exit_code == 2
     assert "give another --host or --port" in done.output
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "given", "connections", "raised"),
+    [
+        (1024, 1_048_576, {}, 10_000, 10_200),
+        (1024, -1, {}, 10_000, 10_200),
+        (20_000, 20_000, {}, 10_000, None),
+        (-1, -1, {}, 10_000, None),
+        (1024, 4096, {}, 3896, 4096),  # nobody has asked for so many
+        (1024, 4096, {"connections": 3896}, 3896, 4096),
+        (1024, 4096, {"connections": 3897}, None, 4096),
+        (256, 256, {}, None, None),
+    ],
+)
+def test_as_many_connections_as_files_may_be_open(tmp_path, monkeypatch, soft, hard, given, connections, raised):
+    set_to = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: set_to.append(limits))
+    settings = Settings(home=tmp_path, **given)
+    if connections is None:
+        with pytest.raises(SettingsError, match=r"connections = \d+ needs \d+ open files, and \d+ are allowed"):
+            with_room(settings)
+    else:
+        assert with_room(settings) == settings.model_copy(update={"connections": connections})
+    assert set_to == ([(raised, hard)] if raised else [])
 
 
 def test_localhost_is_an_address(tmp_path):

@@ -1,0 +1,49 @@
+"""Two workers that only wait, for the tests of the processes: ``python -m tests.api.workers FOLDER``.
+
+One that is ready leaves a file named by its process in the folder. A file ``new`` there says what becomes of new ones:
+they "die", "wait" for ever, or there is "no room" for the second.
+"""
+
+import errno
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from serving import processes
+
+
+def main(folder: Path) -> None:
+    logging.basicConfig()
+    processes.READY_SECONDS = 1.0
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()  # as a library's: it blocks no signal
+    new, fork, forked = folder / "new", os.fork, []
+
+    def become() -> str:
+        return new.read_text() if new.exists() else ""
+
+    def fork_while_there_is_room() -> int:
+        forked.append(1)
+        if become() == "no room" and len(forked) == 2:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return fork()
+
+    def work(place: int, ready) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        if become() == "die":
+            sys.exit(3)
+        time.sleep(0.1)
+        if become() == "":
+            (folder / str(os.getpid())).touch()
+            ready()
+        time.sleep(60)
+
+    os.fork = fork_while_there_is_room
+    processes.Processes(work, 2, forked.clear, end_seconds=5).run(lambda: None)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
