@@ -20,7 +20,7 @@ def test_the_operators_run_is_killed_and_run_again(scene):
     assert scene.kill_after(0, operator=True, line="build") == "build"
 
 
-@pytest.mark.parametrize("file_bytes", [2_000, 20_000, 60_000])
+@pytest.mark.parametrize("file_bytes", [2_000, 15_000, 30_000])
 def test_full_disk_and_run_again(scene, file_bytes):
     assert scene.fill_disk(file_bytes) != "ended"
 
