@@ -22,7 +22,7 @@ from tests.plain.statement import innbetaling, krav, kravforfall, part, plasseri
 from tests.plain.strategies import KRAVTYPER, RATES, SNAPSHOT_DATE, good_ledgers
 from tests.plain.write import write_delivery
 from tests.test_against_plain import EXTRACTED, reference_files
-from transforms import carry_over, neighbourhood
+from transforms import carry_over, dictionaries, neighbourhood
 from transforms.night import Night
 from transforms.snapshot import HELD_BACK, QUARANTINED, SAME, TABLE_NAMES, read_index
 
@@ -147,6 +147,15 @@ def test_a_payout_shows_what_remains_of_a_krav_that_another_placement_covers(hom
     assert '"gjenstaaendeBeloep":-250.00' in home.answer(D)["utbetalinger"]
 
 
+def test_a_payout_shows_what_remains_when_a_placement_on_its_krav_becomes_one_too_many(home):
+    """Too much on B's due date refuses all that is placed there, C's credit too, of which D was paid some."""
+    built(home, plassering("P-BC", "MOTKRAV", "F-B", "F-C", 50))
+    assert '"gjenstaaendeBeloep":-250.00' in home.answer(D)["utbetalinger"]
+    write_delivery(home.inbox, "mva", 3, "endring", rows(plassering("P-BB", "INNBETALING", "F-B", "I-B", 20)))
+    home.publish()
+    assert '"gjenstaaendeBeloep":-300.00' in home.answer(D)["utbetalinger"]
+
+
 def test_a_removed_placement_was_at_both_its_ends(home):
     gone = plassering("P-AB", "INNBETALING", "F-A", "I-B", 60)
     assert built(home, removed=(gone,)) == {A, B}
@@ -174,6 +183,23 @@ def test_interest_that_reaches_another_krone_is_put_in_the_place_of_the_former(h
     assert interest.findall(before["krav"]) != interest.findall(after["krav"])
     assert interest.sub("", before["krav"]) == interest.sub("", after["krav"])
     assert after["innbetalinger"] == before["innbetalinger"]
+
+
+def test_what_is_kept_needs_the_dictionaries_that_it_was_made_with(home, tmp_path, monkeypatch):
+    """Every part's date moves, none is carried over, and the program has other dictionaries by now."""
+    everyone = [(f"K{n}", f"F{n}", whose) for n, whose in enumerate((A, B, C, D, OWNER))]
+    dues = [row for k, f, whose in everyone for row in (krav(k, whose, 9), kravforfall(f, k, 9, S + timedelta(days=5)))]
+    built(home, *dues)
+    others = tmp_path / "dictionaries"
+    others.mkdir()
+    for kind in dictionaries.HISTORIES:
+        content = dictionaries.dictionary(kind).as_bytes()
+        number = int.from_bytes(content[4:8], "little") + 100
+        (others / f"{kind}-{number}.dict").write_bytes(content[:4] + number.to_bytes(4, "little") + content[8:])
+    monkeypatch.setattr(dictionaries, "FOLDER", others)
+    day, before = S + timedelta(days=6), home.answer(B)
+    assert (built(home, day=day), redated(home, day)) == (set(), {A, B, C, D, OWNER, ENK})
+    assert home.answer(B)["innbetalinger"] == before["innbetalinger"]
 
 
 def test_the_date_can_go_back(home):

@@ -168,8 +168,13 @@ _PAYOUTS = """
       SELECT DISTINCT kravidentifikator FROM forfall WHERE kravforfallsidentifikator IN (FROM covered)),
     dues AS (SELECT kravforfallsidentifikator FROM forfall SEMI JOIN krav USING (kravidentifikator))
     SELECT motpost_part FROM plassering_ends
-    WHERE plasseringstype = 'UTBETALING' AND kravforfallsidentifikator IN (FROM dues)"""
-"""Whom a krav is paid out to whose remaining has changed: a payout shows it."""
+    WHERE plasseringstype = 'UTBETALING' AND kravforfallsidentifikator IN (FROM dues)
+    UNION ALL SELECT part FROM previous_plassering
+    WHERE plasseringstype = 'UTBETALING' AND ende = 'motpost' AND motpost IN (FROM dues)"""
+"""Whom a krav is paid out to whose remaining has changed: a payout shows it.
+
+A placement that turns bad because too much is placed may lie so far from the change that the payouts on its krav are
+not near (``neighbourhood``); they are as they were in the previous snapshot, or changed themselves."""
 
 _PAYOUTS_OF_HELD_BACK = """
     SELECT motpost_part FROM plassering_ends

@@ -44,9 +44,9 @@ def carry_over(previous: Path, index: pl.DataFrame, snapshot: Path, name: str, *
 
     Returns the rows with their new places. ``name``: what new segments are called, with a number behind it.
     """
+    keep_dictionaries(snapshot / "documents", previous / "documents")  # redated parts keep frames too
     if index.is_empty():
         return index
-    keep_dictionaries(snapshot / "documents", previous / "documents")
     segments = _segments(previous, index)
     linked = segments.filter(pl.col("most_in_use")) if link else segments.clear()
     small = linked.filter(pl.col("parts") < PARTS_PER_BUCKET // 2)
