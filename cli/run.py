@@ -22,7 +22,7 @@ from cli.summary import summary
 @click.option("--max-age-days", type=click.IntRange(0), help="Oldest last extract of a source, in days [3].")
 @click.option("--keep", type=click.IntRange(1), help="Snapshots to keep [7].")
 @click.option("--workers", type=click.IntRange(1), help="Buckets to build at a time [2].")
-@click.option("--full", is_flag=True, help="Build every part anew, not only those whose documents can differ.")
+@click.option("--full", is_flag=True, help="Check every row and build every part anew, not only what can differ.")
 def run(inbox: Path, home: Path, day: datetime, **options: Any) -> None:
     """Run a night. Exits 0 when a snapshot was published, 1 when not."""
     from pipelines.run import run_night

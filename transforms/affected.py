@@ -1,12 +1,11 @@
-"""Which parts must be built anew tonight; the others have the documents that they would get.
+"""Which parts must be built anew tonight, and which get its date; the others have the documents that they would get.
 
 A part's documents are made of its household's posts, of what its placements show of their far ends, of the
 reference data, and of the date through interest and what is overdue. So those parts are affected to which a
-changed post belongs or belonged, those at the other end of a placement on it, those paid out of a krav whose
-remaining has changed, and those whose interest or overdue claims the date moves. A post has changed when a
-delivery used since the last snapshot names its key, or when it is quarantined tonight and was not then, or the
-other way about. ``docs/decisions/0012`` has the argument why this is all; a test holds nights built this way to
-whole ones.
+changed post belongs or belonged, those at the other end of a placement on it, and those paid out of a krav whose
+remaining has changed. Those whom only the date moves are redated (``redate``). A post has changed when a delivery
+used since the last snapshot names its key, or when it is quarantined tonight and was not then, or the other way
+about. ``docs/decisions/0012`` has the argument why this is all; a test holds nights built this way to whole ones.
 """
 
 from collections.abc import Collection, Sequence
@@ -51,13 +50,14 @@ def changes_since(manifest: dict[str, Any], used: Sequence[Accepted]) -> list[Ac
 
 
 def build_all(connection: duckdb.DuckDBPyConnection) -> None:
-    """Creates ``to_build (part)``: every part that is not held back; and ``to_redate (part, segment)``: none."""
-    connection.execute(
-        """
-        CREATE TEMP TABLE to_build AS SELECT part FROM good_part ANTI JOIN held_back USING (part);
-        CREATE TEMP TABLE to_redate (part VARCHAR, segment VARCHAR)
-        """
-    )
+    """Creates ``to_build``, every part that is not held back; ``to_redate``, none; ``made``, both. All: ``part``."""
+    connection.execute("CREATE TEMP TABLE to_build AS SELECT part FROM good_part ANTI JOIN held_back USING (part)")
+    connection.execute("CREATE TEMP TABLE to_redate (part VARCHAR)")
+    connection.execute(_MADE)
+
+
+_MADE = "CREATE TEMP VIEW made AS FROM to_build UNION ALL FROM to_redate"
+"""The parts whose documents are made tonight, one way or the other."""
 
 
 def build_affected(
@@ -68,9 +68,9 @@ def build_affected(
     rates: pl.DataFrame,
     dates: tuple[date, date],
 ) -> None:
-    """Creates ``to_build (part)``: the affected parts of those not held back, whole households of them; and
-    ``to_redate (part, segment)``: those of the others whom the date moves, again whole households, each with the
-    segment of the previous snapshot that holds its documents.
+    """Creates ``to_build``, the affected parts of those not held back, whole households of them; ``to_redate``, those
+    of the others whom the date moves, again whole households, if their documents lie in one segment of the previous
+    snapshot; and ``made``, both (``part`` each).
 
     ``changes``: the deliveries used tonight that the previous snapshot did not use. ``dates``: the previous snapshot's
     and tonight's. Needs ``good_*``, ``forfall`` and ``plassering_ends`` around the changes, ``quarantined`` and
@@ -94,15 +94,16 @@ def build_affected(
         CREATE TEMP TABLE to_build AS
         SELECT part FROM members WHERE household IN (
           SELECT coalesce(innehaver, part) FROM good_part SEMI JOIN affected USING (part));
-        CREATE TEMP TABLE to_redate AS
+        CREATE TEMP TABLE dated AS
         SELECT part, segment, household FROM members JOIN documents USING (part) ANTI JOIN to_build USING (part)
         WHERE household IN (SELECT coalesce(innehaver, part) FROM good_part SEMI JOIN moved USING (part));
         CREATE TEMP TABLE scattered AS
-        SELECT household FROM to_redate GROUP BY household HAVING min(segment) <> max(segment);
-        INSERT INTO to_build SELECT part FROM to_redate SEMI JOIN scattered USING (household);
-        DELETE FROM to_redate WHERE household IN (FROM scattered)
+        SELECT household FROM dated GROUP BY household HAVING min(segment) <> max(segment);
+        INSERT INTO to_build SELECT part FROM dated SEMI JOIN scattered USING (household);
+        CREATE TEMP TABLE to_redate AS SELECT part FROM dated ANTI JOIN scattered USING (household);
         """
     )
+    connection.execute(_MADE)
 
 
 def _find_changed(

@@ -5,7 +5,6 @@ bytes, each folder is whole by itself, and the disk lets go of it with the last 
 in use of other segments is copied together into new ones, so what is not in use never outweighs what is.
 """
 
-import mmap
 import os
 import shutil
 from collections.abc import Collection, Iterator
@@ -17,6 +16,8 @@ import polars as pl
 from schemas.store import KINDS
 from transforms.buckets import PARTS_PER_BUCKET
 from transforms.dictionaries import keep_dictionaries
+from transforms.documents import Store
+from transforms.frames import Frames
 from transforms.snapshot import SEGMENT_TABLES, read_index, whose
 
 SMALL_SEGMENTS = 32
@@ -87,24 +88,14 @@ def _chunks(index: pl.DataFrame, segments: pl.DataFrame) -> Iterator[pl.DataFram
 
 def _copy(previous: Path, rows: pl.DataFrame, snapshot: Path, segment: str) -> pl.DataFrame:
     """Copies the frames and table rows of the index rows into a segment of their own."""
-    offsets, start = {}, 0
+    frames = Frames(previous / "documents", rows)
     with (snapshot / "documents" / f"{segment}.zst").open("wb") as out:
+        store = Store(out, rows["part"])
         for kind in KINDS:
-            lengths = rows[f"{kind}_length"]
-            offsets[f"{kind}_offset"] = lengths.cum_sum() - lengths + start
-            start += int(lengths.sum())
-            for (old,), frames in rows.group_by("segment", maintain_order=True):
-                with (
-                    (previous / "documents" / f"{old}.zst").open("rb") as file,
-                    mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
-                ):
-                    out.writelines(
-                        data[offset : offset + length]
-                        for offset, length in frames.select(f"{kind}_offset", f"{kind}_length").iter_rows()
-                    )
+            store.keep(kind, frames.packed(kind), rows)
     for table in SEGMENT_TABLES:
         _copy_rows(previous, rows, snapshot, table, segment)
-    return rows.with_columns(segment=pl.lit(segment), **offsets)
+    return store.index(rows["snapshotdato"], segment)
 
 
 def _copy_rows(previous: Path, rows: pl.DataFrame, snapshot: Path, table: str, segment: str) -> None:

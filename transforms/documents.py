@@ -1,6 +1,7 @@
 """The documents of one bucket's parts as bytes (CONTRACT section 4; the form is ``schemas.store``)."""
 
 from collections.abc import Iterable, Iterator
+from datetime import date
 from typing import Any, BinaryIO
 
 import polars as pl
@@ -24,7 +25,7 @@ def write_documents(
     part: pl.DataFrame,
     tables: dict[str, pl.DataFrame],
     bucket: dict[str, pl.DataFrame],
-    snapshot_date: Any,
+    snapshot_date: date,
     segment: str,
 ) -> tuple[pl.DataFrame, int]:
     """Writes all documents of the bucket's parts to ``out``; returns their index rows and raw bytes.
@@ -154,7 +155,7 @@ class Store:
         )
 
     def keep(self, kind: str, frames: Iterable[bytes], rows: pl.DataFrame) -> None:
-        """Takes the frames of a kind as they are from earlier segments; ``rows``: their index rows, in part order."""
+        """Takes the frames of a kind as they are from earlier segments; ``rows``: their index rows, in their order."""
         packed = rows[f"{kind}_length"]
         self._columns[f"{kind}_offset"] = self._out.tell() + packed.cum_sum() - packed
         self._columns[f"{kind}_length"] = packed
@@ -183,9 +184,7 @@ class Store:
         everything = pl.DataFrame({"full": full}).with_row_index()
         return everything.join(out, on="index", how="left", maintain_order="left")["packed"].fill_null(0)
 
-    def index(self, snapshot_date: Any, segment: str) -> pl.DataFrame:
-        """The parts' index rows (``schemas.store``), once every kind has been added or kept."""
-        frame = pl.DataFrame(self._columns).with_columns(
-            snapshotdato=pl.lit(snapshot_date, pl.Date), segment=pl.lit(segment)
-        )
+    def index(self, snapshot_date: date | pl.Series, segment: str) -> pl.DataFrame:
+        """The parts' index rows (``schemas.store``), once every kind is there. ``snapshot_date``: all's or each's."""
+        frame = pl.DataFrame(self._columns).with_columns(snapshotdato=snapshot_date, segment=pl.lit(segment))
         return frame.select(INDEX_SCHEMA.names)

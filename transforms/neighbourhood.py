@@ -64,19 +64,18 @@ def look_around_changes(
 
 
 def look_around_parts(connection: duckdb.DuckDBPyConnection) -> None:
-    """Creates ``rows_<table>`` anew, after ``look_around_changes``: those that documents of ``to_build`` and
-    ``to_redate`` show, with all placements on them, and on krav that pay out to them. When those parts are many,
+    """Creates ``rows_<table>`` anew, after ``look_around_changes``: those that documents of the parts ``made``
+    tonight show, with all placements on them, and on krav that pay out to them. When those parts are many,
     everything.
     """
     for name in LOOKED_UP:
         connection.execute(f"DROP TABLE rows_{name}")
-    made = "SELECT part FROM to_build UNION ALL SELECT part FROM to_redate"
-    shares = f"SELECT (SELECT count(*) FROM ({made})), (SELECT count(*) FROM current_part)"
+    shares = "SELECT (SELECT count(*) FROM made), (SELECT count(*) FROM current_part)"
     some, parts = connection.execute(shares).fetchall()[0]
     if some < MANY * parts:
         for name in LOOKED_UP:
             connection.execute(f"CREATE OR REPLACE TEMP TABLE near_{name} (h UBIGINT)")
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE near_parts AS {made}")
+        connection.execute("CREATE OR REPLACE TEMP TABLE near_parts AS FROM made")
         _follow(connection)
         _show(connection)
     else:

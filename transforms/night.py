@@ -253,8 +253,8 @@ class Night:
         jobs = [Job(making, number, self.work / "posts", self._schemas) for number in range(self._buckets)]
         made: list[Callable[[], Built]] = [partial(build, job) for job in jobs]
         if previous := self._previous():
-            redated = self.connection.sql("SELECT part FROM to_redate").pl()
-            made += [partial(redate, job) for job in redate_jobs(making, previous, redated)]
+            to_redate = self.connection.sql("FROM to_redate").pl()
+            made += [partial(redate, job) for job in redate_jobs(making, previous, to_redate)]
         with ThreadPoolExecutor(self.settings.workers) as pool:
             try:
                 for done, built in enumerate(pool.map(lambda make: make(), made), start=1):
@@ -270,11 +270,11 @@ class Night:
         posts = {kind: int(index[f"{kind}_antall"].sum()) for kind in ("krav", "innbetalinger", "utbetalinger")}
         published = int(index["snapshotdato"].is_not_null().sum())
         held = kept.join(self.held_back.to_frame(), on="part", how="semi").height
-        dated = self.counted("spread", "redated_parts")
+        redated = self.counted("spread", "redated_parts")
         return {
             "parts": published,
-            "built_parts": self._index.height - dated,
-            "redated_parts": dated,
+            "built_parts": self._index.height - redated,
+            "redated_parts": redated,
             "same_parts": kept.height - held,
             "kept_parts": held,
             "parts_without_documents": index.height - published,
@@ -296,9 +296,7 @@ class Night:
         previous = self._previous()
         if previous is None:
             return snapshot.empty_index(), pl.DataFrame(schema=dict.fromkeys(PART.names, pl.String))
-        same = self.connection.sql(
-            "SELECT part FROM good_part ANTI JOIN parts USING (part) ANTI JOIN to_redate USING (part)"
-        ).pl()
+        same = self.connection.sql("SELECT part FROM good_part ANTI JOIN made USING (part)").pl()
         lost = {Path(name).stem for name in self._damaged}
         rows = rows_that_stay(previous, self.held_back.to_frame(), same, self.settings.snapshot_date, lost)
         rows = carry_over(previous, rows, self.folder, self.name, link=not self._all_because)

@@ -2,7 +2,8 @@
 
 ``from_posts`` adds up the accepted rows in DuckDB; ``from_documents`` reads the stored documents back,
 byte for byte as they will be served, and adds up what they list (``read_back``). The two share no code,
-and neither uses a figure that the other has made. Over the newly built parts, each post counted once.
+and neither uses a figure that the other has made. Over the parts built or redated
+tonight, each post counted once.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,9 +28,9 @@ NOT_IN_DOCUMENTS = {"antall_utbetalt_paa_kredit", "sum_utbetalt_paa_kredit"}
 
 
 def from_posts(connection: duckdb.DuckDBPyConnection) -> Totals:
-    """Counts and sums of the accepted posts of the parts whose documents are new: ``to_build`` and ``to_redate``."""
+    """Counts and sums of the accepted posts of the parts whose documents are ``made`` tonight."""
     own = "SELECT {columns} FROM {table} SEMI JOIN made USING (part)"
-    for query in (_MADE, _PLACED, _GRUNNLAG):
+    for query in (_PLACED, _GRUNNLAG):
         connection.execute(query)
 
     def placed(kind: str, end: str, amount: str) -> str:
@@ -58,8 +59,6 @@ def from_posts(connection: duckdb.DuckDBPyConnection) -> Totals:
             totals[f"sum_{name}"] = int(oere or 0)
     return totals
 
-
-_MADE = "CREATE TEMP VIEW made AS SELECT part FROM to_build UNION ALL SELECT part FROM to_redate"
 
 _PLACED = """
     CREATE TEMP TABLE placed_sums AS

@@ -13,10 +13,11 @@ import polars as pl
 import pyarrow as pa
 import zstandard
 
-from schemas.store import END_MASK, frame_reader
+from schemas.store import END_MASK
 from transforms import balances
 from transforms.build import SORTING, Built, Making, write_tables
 from transforms.documents import Store, by_document, histories, overviews, pieces_of
+from transforms.frames import Frames
 from transforms.money import kroner_as_text
 from transforms.snapshot import PART, SEGMENT_TABLES, HomeDamagedError, read_index, whose
 
@@ -112,25 +113,6 @@ def _add_documents(
     store.add("oversikt", overviews(part, tables, opened))
 
 
-class Frames:
-    """The frames of the previous snapshot's documents of the index rows, in their order."""
-
-    def __init__(self, documents: Path, index: pl.DataFrame) -> None:
-        self.index = index
-        self._segments = {segment: (documents / f"{segment}.zst").read_bytes() for segment in index["segment"].unique()}
-        self._content = frame_reader(path.read_bytes() for path in documents.glob("*.dict"))
-
-    def packed(self, kind: str) -> Iterator[bytes]:
-        """As they lie; nothing for a part that has no posts of the kind."""
-        places = self.index.select("segment", f"{kind}_offset", f"{kind}_length").filter(pl.last() > 0)
-        for segment, offset, length in places.iter_rows():
-            yield self._segments[segment][offset : offset + length]
-
-    def unpacked(self, kind: str) -> Iterator[bytes]:
-        """What is in them. Raises ``zstandard.ZstdError`` over one that is damaged."""
-        return map(self._content, self.packed(kind))
-
-
 def _fragments(frames: Frames) -> pl.Series:
     """The krav of the parts' histories, one after another, cut where the words say."""
     counts = frames.index["krav_antall"].filter(frames.index["krav_length"] > 0)
@@ -173,6 +155,7 @@ def _replaced(fragments: pl.Series, rows: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(in_turn).sort("parent", maintain_order=True)
 
 
+# Not those of ``read_back``, which shares no code with what it reads back.
 _PAYMENTS, _TOTALS = '],"innbetalingMedUplassertBeloep":[', '],"totalOversikt":'
 
 

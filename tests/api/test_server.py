@@ -48,8 +48,8 @@ def home(two, tmp_path):
 
 
 @contextmanager
-def serving(home, folder, *options, settings=""):
-    """The command itself; ends it when the test hasn't."""
+def serving(home, folder, *options, settings="", ends=0):
+    """The command itself; ends it when the test hasn't, and looks at how it ``ends``."""
     make_keys(folder)
     port, log = free_port(), folder / "server.log"
     (folder / "serving.toml").write_text(f"poll_seconds = 0.05\n{settings}")
@@ -63,7 +63,7 @@ def serving(home, folder, *options, settings=""):
         finally:
             if process.poll() is None:
                 process.terminate()
-            assert process.wait(40) == 0, log.read_text()
+            assert process.wait(40) == ends, log.read_text()
 
 
 def get(port, path, token=None, connection=None, method="GET", **headers):
@@ -361,12 +361,7 @@ def test_a_reload_takes_the_file_of_consumers_and_fails_no_one(two, tmp_path):
 
 
 def test_workers_end_when_the_first_process_is_gone(two, tmp_path):
-    make_keys(tmp_path)
-    port, log = free_port(), tmp_path / "log"
-    words = ["serve", "--home", two, "--test-keys", tmp_path, "--port", port]
-    command = [sys.executable, "-c", "from cli.main import main; main()", *map(str, words)]
-    with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as process:
-        wait_until_ready(process, port, log)
+    with serving(two, tmp_path, ends=-signal.SIGKILL) as (process, _):
         workers = children(process.pid)
         process.kill()
     wait_until(lambda: not any(_runs(worker) for worker in workers))
@@ -375,12 +370,7 @@ def test_workers_end_when_the_first_process_is_gone(two, tmp_path):
 @pytest.mark.parametrize("seconds", [0.02, 0.06])
 def test_new_workers_end_when_the_first_process_is_gone_before_they_are_ready(two, tmp_path, seconds):
     """No one is left who listens."""
-    make_keys(tmp_path)
-    port, log = free_port(), tmp_path / "log"
-    words = ["serve", "--home", two, "--test-keys", tmp_path, "--port", port]
-    command = [sys.executable, "-c", "from cli.main import main; main()", *map(str, words)]
-    with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as process:
-        wait_until_ready(process, port, log)
+    with serving(two, tmp_path, ends=-signal.SIGKILL) as (process, port):
         process.send_signal(signal.SIGHUP)
         time.sleep(seconds)
         process.kill()

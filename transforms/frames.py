@@ -1,0 +1,34 @@
+"""The frames of a snapshot's documents, as they lie or unpacked (the form is ``schemas.store``)."""
+
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from schemas.store import frame_reader
+
+
+class Frames:
+    """The frames of the documents of index rows, in the rows' order."""
+
+    def __init__(self, documents: Path, index: pl.DataFrame) -> None:
+        """``documents``: the snapshot's folder. Its segments are mapped, so what isn't asked for isn't read."""
+        self.index = index
+        self._segments = {segment: _mapped(documents / f"{segment}.zst") for segment in index["segment"].unique()}
+        self._content = frame_reader(path.read_bytes() for path in documents.glob("*.dict"))
+
+    def packed(self, kind: str) -> Iterator[bytes]:
+        """As they lie; nothing for a part that has no posts of the kind."""
+        places = self.index.select("segment", f"{kind}_offset", f"{kind}_length").filter(pl.last() > 0)
+        for segment, offset, length in places.iter_rows():
+            yield self._segments[segment][offset : offset + length]
+
+    def unpacked(self, kind: str) -> Iterator[bytes]:
+        """What is in them. Raises ``zstandard.ZstdError`` over one that is damaged."""
+        return map(self._content, self.packed(kind))
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
