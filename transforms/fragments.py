@@ -1,12 +1,12 @@
-"""The JSON of single posts: every krav, payment and payout of a bucket as one fragment, in pieces.
+"""The JSON of single posts: every krav, payment and payout of a bucket as one fragment.
 
 Shape, order and spelling are those of ``schemas.documents``; a test holds the two together.
-Each function takes rows sorted as the documents sort them and returns pieces whose ``parent`` is the row.
+Each function takes rows sorted as the documents sort them and returns their texts in that order.
 """
 
 import polars as pl
 
-from transforms.json_text import Field, Shape, amount, array, day, document, flag, fragment, made, obj, text
+from transforms.json_text import Fields, Shape, Texts, amount, array, day, document, flag, fragment, made, obj, text
 
 KONTO = {
     "bankinformasjon": "bankinformasjon",
@@ -19,16 +19,16 @@ PAYERS_KONTO = {column: field for column, field in KONTO.items() if column != "i
 """A payer's account is shown without its IBAN (CONTRACT section 3)."""
 
 
-def _konto(name: str, prefix: str = "", fields: dict[str, str] = KONTO) -> Field:
+def _konto(name: str, prefix: str = "", fields: dict[str, str] = KONTO) -> Fields:
     return obj(name, *(text(field, prefix + column, optional=True) for column, field in fields.items()))
 
 
-def _payment_details(name: str, prefix: str = "", fields: dict[str, str] = KONTO) -> Field:
+def _payment_details(name: str, prefix: str = "", fields: dict[str, str] = KONTO) -> Fields:
     """``{"kidnummer":…,"konto":{…}}`` of the columns with the prefix."""
     return obj(name, text("kidnummer", f"{prefix}kidnummer", optional=True), _konto("konto", prefix, fields))
 
 
-def _kravperiode() -> Field:
+def _kravperiode() -> Fields:
     return obj(
         "kravperiode", day("start", "periode_start", optional=True), day("slutt", "periode_slutt", optional=True)
     )
@@ -144,20 +144,20 @@ def under(rows: pl.DataFrame, parents: pl.Series, *order: str, on: str = "post")
     return rows.join(places, on=on).sort("parent", *order)
 
 
-def _placed(shape: Shape, placements: pl.DataFrame, parents: pl.Series) -> pl.DataFrame:
-    """The placements on each of the parents, as pieces of the shape."""
+def _placed(shape: Shape, placements: pl.DataFrame, parents: pl.Series) -> Texts:
+    """The placements on each of the parents."""
     order = ("plasseringsdato", "number")
     return made(shape, under(placements.select({"post", *shape.columns, *order}), parents, *order))
 
 
-def krav_fragments(krav: pl.DataFrame, dues: pl.DataFrame, bucket: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """The pieces of each krav. ``krav`` is in the documents' order, ``dues`` in any."""
+def krav_fragments(krav: pl.DataFrame, dues: pl.DataFrame, bucket: dict[str, pl.DataFrame]) -> Texts:
+    """The text of each krav. ``krav`` is in the documents' order, ``dues`` in any."""
     key = "kravidentifikator"
     dues = under(dues, krav[key], "forfallsdato", "kravforfallsidentifikator", on=key)
     return made(KRAV, krav, kravforfall=_forfall_fragments(dues, bucket))
 
 
-def _forfall_fragments(dues: pl.DataFrame, bucket: dict[str, pl.DataFrame]) -> pl.DataFrame:
+def _forfall_fragments(dues: pl.DataFrame, bucket: dict[str, pl.DataFrame]) -> Texts:
     placed, paid = pl.col("plassert_beloep"), pl.col("innbetalt_beloep")
     payments = bucket["innbetaling_on_forfall"].with_columns(-paid, -placed)
     motkrav = pl.concat([bucket["motkrav_on_debit"].with_columns(-placed), bucket["motkrav_on_credit"]])
@@ -170,15 +170,15 @@ def _forfall_fragments(dues: pl.DataFrame, bucket: dict[str, pl.DataFrame]) -> p
     )
 
 
-def innbetaling_fragments(innbetaling: pl.DataFrame, placements: pl.DataFrame) -> pl.DataFrame:
-    """The pieces of each payment; ``innbetaling`` is in the documents' order."""
+def innbetaling_fragments(innbetaling: pl.DataFrame, placements: pl.DataFrame) -> Texts:
+    """The text of each payment; ``innbetaling`` is in the documents' order."""
     placed = _placed(PLASSERT_INNBETALING_MOT_KRAV, placements, innbetaling["innbetalingsidentifikator"])
     signed = innbetaling.with_columns(-pl.col("innbetalt_beloep", "uplassert_beloep"))
     return made(INNBETALING, signed, plassert=placed)
 
 
-def utbetaling_fragments(utbetaling: pl.DataFrame, placements: pl.DataFrame) -> pl.DataFrame:
-    """The pieces of each payout; ``utbetaling`` is in the documents' order."""
+def utbetaling_fragments(utbetaling: pl.DataFrame, placements: pl.DataFrame) -> Texts:
+    """The text of each payout; ``utbetaling`` is in the documents' order."""
     krav = placements.unique(["post", "motkrav"])  # one entry per krav, however many placements
     krav = under(krav, utbetaling["utbetalingsidentifikator"], "motkrav")
     return made(UTBETALING, utbetaling, grunnlag=made(GRUNNLAG_FOR_UTBETALING, krav))

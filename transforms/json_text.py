@@ -1,235 +1,478 @@
-"""JSON text made a column at a time (CONTRACT section 4: UTF-8, compact, ``/`` and non-ASCII as they are).
+"""JSON text made of columns (CONTRACT section 4: UTF-8, compact, ``/`` and non-ASCII as they are).
 
-``as_json`` first makes of every column the text that its values have in JSON. A ``Shape`` then says how an object
-is put together of such columns: one ``concat_str`` from one list to the next, in which what is always the same
-between two columns is one literal (docs/decisions/0009-text-in-one-expression.md).
-
-``made`` gives texts as pieces: rows of ``parent`` and ``text``, sorted so that each parent's text is its pieces end
-to end. An object with lists is its pieces and theirs in turn, so what is nested is put in place by its row and
-not copied into what it is nested in (docs/decisions/0014-text-in-pieces.md).
+A ``Shape`` says how an object is put together of the columns of a table and of lists. ``made`` writes one object a
+row, all end to end in one buffer, with one compiled loop: a literal, a value, a literal … A list's elements lie end
+to end already, so however long it is, it is copied as one (docs/decisions/0015-compiled-text.md).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from schemas.store import END_BITS
+from transforms.compiled import compiled, copy_bytes, copy_from, eight_bytes
 from transforms.money import kroner_as_text
 
-_ESCAPES = {
-    '"': '\\"',
-    "\\": "\\\\",
-    "\n": "\\n",
-    "\r": "\\r",
-    "\t": "\\t",
-    "\b": "\\b",
-    "\f": "\\f",
-    **{chr(c): f"\\u{c:04x}" for c in range(0x20) if chr(c) not in "\n\r\t\b\f"},
-}
-
-# --- values ---------------------------------------------------------------------------------------
+Bytes = npt.NDArray[np.uint8]
+Places = npt.NDArray[np.int64]
 
 
-def as_json(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with texts escaped, dates as ``YYYY-MM-DD``, øre (Int64, Int128) as kroner and flags as words.
+@dataclass(frozen=True)
+class Texts:
+    """Texts end to end. ``ends``: where the first begins, then where each ends in ``data``.
 
-    Other columns stay as they are; nulls stay null.
+    ``parent``: the row that each is listed under, sorted; None for those that are listed under nothing.
     """
-    kinds = {name: dtype.base_type() for name, dtype in frame.schema.items()}
-    return frame.with_columns(_VALUES[kind](frame[name]).alias(name) for name, kind in kinds.items() if kind in _VALUES)
+
+    data: Bytes
+    ends: Places
+    parent: pl.Series | None = None
+
+    def __post_init__(self) -> None:
+        """Makes the arrays read-only, for Numba would compile a loop anew for those that are not."""
+        self.data.flags.writeable = self.ends.flags.writeable = False
+
+    def __len__(self) -> int:
+        """How many texts there are."""
+        return len(self.ends) - 1
 
 
-def _escaped(texts: pl.Series) -> pl.Series:
-    """The texts fit to stand between quotes. Most columns hold nothing to escape: their bytes tell at a third
-    of the cost of looking at each text.
-    """
-    data = texts.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()[2]
-    if data is None:
-        return texts
-    found = pl.Series(pa.Array.from_buffers(pa.uint8(), data.size, [None, data]))
-    if not ((found < 0x20) | (found == ord('"')) | (found == ord("\\"))).any():
-        return texts
-    return texts.str.replace_many(list(_ESCAPES), list(_ESCAPES.values()))
+# --- shapes ---------------------------------------------------------------------------------------
+
+_MARK, _OBJECT, _TEXT, _RAW, _DAY, _AMOUNT, _FLAG, _LIST = range(8)
+"""What a field's literal is, and the kind of value after it. All but a mark have a comma to the field before them."""
 
 
-_FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2099, 12, 31)
-_DAYS = pl.date_range(_FIRST_DAY, _LAST_DAY, eager=True).cast(pl.String)
-"""The usual days as text: looking one up costs a tenth of writing it."""
-
-
-def _day(dates: pl.Series) -> pl.Series:
-    least, greatest = dates.min(), dates.max()
-    if least is None or least < _FIRST_DAY or greatest > _LAST_DAY:  # type: ignore[operator]
-        return dates.cast(pl.String)
-    return _DAYS.gather(dates.to_physical())
-
-
-def _flag(flags: pl.Series) -> pl.Series:
-    return flags.to_frame("flag").select(pl.when("flag").then(pl.lit("true")).otherwise(pl.lit("false"))).to_series()
-
-
-_VALUES = {pl.String: _escaped, pl.Date: _day, pl.Int64: kroner_as_text, pl.Int128: kroner_as_text, pl.Boolean: _flag}
-
-
-# --- objects --------------------------------------------------------------------------------------
-
-
-class _Hole(str):
-    """Where a list stands, by its name."""
-
-    __slots__ = ()
-
-
-Piece = str | pl.Expr
+_WITHOUT_COLUMN = (_MARK, _OBJECT, _LIST)
 
 
 @dataclass(frozen=True)
 class Field:
-    """A field as pieces of text to put end to end. An ``optional`` one is left out where its column is null."""
+    """A literal and a value after it. ``name``: the column or list with the value."""
 
-    pieces: tuple[Piece, ...]
+    kind: int
+    literal: str
+    name: str = ""
     optional: bool = False
 
 
-def text(name: str, column: str, *, optional: bool = False) -> Field:
-    """``"name":"value"``."""
-    return Field((f'"{name}":"', pl.col(column), '"'), optional)
+Fields = tuple[Field, ...]
 
 
-def day(name: str, column: str, *, optional: bool = False) -> Field:
+def text(name: str, column: str, *, optional: bool = False) -> Fields:
+    """``"name":"value"``. An ``optional`` field is left out where its column is null."""
+    return (Field(_TEXT, f'"{name}":"', column, optional),)
+
+
+def day(name: str, column: str, *, optional: bool = False) -> Fields:
     """A date in the seed's date-time form, midnight UTC."""
-    return Field((f'"{name}":"', pl.col(column), 'T00:00:00.000Z"'), optional)
+    return (Field(_DAY, f'"{name}":"', column, optional),)
 
 
-def amount(name: str, column: str) -> Field:
-    """A number with exactly two decimals."""
-    return Field((f'"{name}":', pl.col(column)))
+def amount(name: str, column: str) -> Fields:
+    """Kroner with exactly two decimals, of a column of øre."""
+    return (Field(_AMOUNT, f'"{name}":', column),)
 
 
-def flag(name: str, column: str) -> Field:
+def flag(name: str, column: str) -> Fields:
     """``true`` or ``false``."""
-    return Field((f'"{name}":', pl.col(column)))
+    return (Field(_FLAG, f'"{name}":', column),)
 
 
-def array(name: str, column: str) -> Field:
+def array(name: str, column: str) -> Fields:
     """A list of objects, given to ``made`` by the column's name."""
-    return Field((f'"{name}":[', _Hole(column), "]"))
+    return (Field(_LIST, f'"{name}":[', column),)
 
 
-def obj(name: str, *fields: Field) -> Field:
+def obj(name: str, *fields: Fields) -> Fields:
     """An object within the object."""
-    return Field((f'"{name}":', *_braces(fields)))
+    return (Field(_OBJECT, f'"{name}":{{'), *_flat(fields), Field(_MARK, "}"))
+
+
+def _flat(fields: tuple[Fields, ...]) -> Iterator[Field]:
+    return (one for several in fields for one in several)
 
 
 @dataclass(frozen=True)
 class Shape:
-    """An object: the texts from its start to its first list, from there to the next, and so on to its end."""
+    """An object: its fields one after another, those of inner objects between two marks."""
 
-    texts: tuple[pl.Expr, ...]
-    lists: tuple[str, ...]
+    fields: Fields
 
     @property
     def columns(self) -> list[str]:
-        """The columns that the texts are made of."""
-        return sorted({name for text in self.texts for name in text.meta.root_names()} - {_COMMA})
+        """The columns that its values are in."""
+        return sorted({field.name for field in self.fields if field.kind not in _WITHOUT_COLUMN})
 
 
-_COMMA = "comma"
-
-
-def document(*fields: Field) -> Shape:
+def document(*fields: Fields) -> Shape:
     """An object on its own."""
-    return _shape(_braces(fields))
+    return Shape((Field(_MARK, "{"), *_flat(fields), Field(_MARK, "}")))
 
 
-def fragment(*fields: Field) -> Shape:
-    """An object in a list: ``made`` puts a comma in front of it, but for the first of its parent."""
-    return _shape([pl.col(_COMMA), *_braces(fields)])
+def fragment(*fields: Fields) -> Shape:
+    """An object in a list, with its comma in front: whoever lists it leaves the first one's out."""
+    return Shape((Field(_MARK, ",{"), *_flat(fields), Field(_MARK, "}")))
 
 
-def _shape(pieces: Iterable[Piece]) -> Shape:
-    texts: list[list[Piece]] = [[]]
-    lists = []
-    for piece in pieces:
-        if isinstance(piece, _Hole):
-            lists.append(str(piece))
-            texts.append([])
-        else:
-            texts[-1].append(piece)
-    return Shape(tuple(_concat(text, ignore_nulls=True) for text in texts), tuple(lists))
+# --- texts ----------------------------------------------------------------------------------------
+
+MOST_LISTS = 3
+"""So many lists may an object have: the loop is compiled for as many, and the missing ones are empty."""
+
+NONE = np.iinfo(np.int64).min
+"""Stands for null among numbers."""
 
 
-def _braces(fields: tuple[Field, ...]) -> Iterator[Piece]:
-    """``{…}``. Optional fields before the first that is always there end with their comma, others begin with it."""
-    always = next((place for place, field in enumerate(fields) if not field.optional), None)
-    yield "{"
-    if always is None:
-        yield _concat((_optional(",", *field.pieces) for field in fields), ignore_nulls=True).str.strip_prefix(",")
-    else:
-        yield from (_optional(*field.pieces, ",") for field in fields[:always])
-        yield from fields[always].pieces
-        for field in fields[always + 1 :]:
-            yield from [_optional(",", *field.pieces)] if field.optional else [",", *field.pieces]
-    yield "}"
+def made(shape: Shape, rows: pl.DataFrame, **lists: Texts) -> Texts:
+    """The object of each row; of rows with ``parent``, by which they are sorted, listed under it.
 
-
-def _optional(*pieces: Piece) -> pl.Expr:
-    """The pieces as one, null where a column is."""
-    return _concat(pieces, ignore_nulls=False)
-
-
-def _concat(pieces: Iterable[Piece], *, ignore_nulls: bool) -> pl.Expr:
-    """The pieces end to end; neighbours that are always the same are one literal."""
-    merged: list[Piece] = []
-    for piece in pieces:
-        if isinstance(piece, str) and merged and isinstance(last := merged[-1], str):
-            merged[-1] = last + piece
-        else:
-            merged.append(piece)
-    return pl.concat_str(
-        (pl.lit(piece) if isinstance(piece, str) else piece for piece in merged), ignore_nulls=ignore_nulls
-    )
-
-
-# --- pieces ---------------------------------------------------------------------------------------
-
-
-def made(shape: Shape, rows: pl.DataFrame, **lists: pl.DataFrame) -> pl.DataFrame:
-    """The rows as pieces of their ``parent``, by which they are sorted; of themselves (0, 1, …) if they have none.
-
-    ``lists``: the shape's lists as pieces whose parents are these rows. A row without parent has its comma in front.
+    Columns: texts String, days Date, amounts Int64 or Int128 øre, flags Boolean. ``lists``: the shape's, whose
+    parents are these rows. Raises ``ValueError`` for a null in a column that is not optional.
     """
-    own = pl.int_range(rows.height, dtype=pl.UInt32, eager=True).alias("parent")
-    columns = as_json(rows.select(shape.columns)).with_columns(_commas(rows).alias(_COMMA))
-    texts = columns.select(text.alias(str(place)) for place, text in enumerate(shape.texts))
-    in_turn = [pl.DataFrame({"parent": own, "text": texts["0"]})]
-    for place, name in enumerate(shape.lists, start=1):
-        in_turn += [lists[name], pl.DataFrame({"parent": own, "text": texts[str(place)]})]
-    pieces = pl.concat(in_turn).sort("parent", maintain_order=True) if shape.lists else in_turn[0]
-    if "parent" not in rows.columns:
-        return pieces
-    return pieces.with_columns(rows["parent"].gather(pieces["parent"]))
+    fields, literals, numbers, texts = _program(shape, rows)
+    views = _Views.of(texts)
+    listed = [_listed(lists[field.name], rows.height) for field in shape.fields if field.kind == _LIST]
+    data, elements, firsts = zip(*listed, *[_NO_LIST] * (MOST_LISTS - len(listed)), strict=True)
+    most = rows.height * (len(literals) + _LONGEST_VALUE * len(fields)) + views.most_bytes + sum(map(len, data))
+    out, ends = np.empty(most + 8, np.uint8), np.zeros(rows.height + 1, np.int64)
+    given = fields, literals, numbers, views.words, views.bytes, views.buffers, data, elements, firsts
+    _write(*given, out, ends)
+    return Texts(out[: ends[-1]], ends, rows["parent"] if "parent" in rows.columns else None)
 
 
-def _commas(rows: pl.DataFrame) -> pl.Series:
-    if "parent" not in rows.columns:
-        return pl.repeat(",", rows.height, eager=True)
-    first = pl.col("parent").ne_missing(pl.col("parent").shift(1))
-    return rows.select(pl.when(first).then(pl.lit("")).otherwise(pl.lit(","))).to_series()
+def _program(shape: Shape, rows: pl.DataFrame) -> tuple[Places, Bytes, Places, list[pl.Series]]:
+    """The fields as numbers (kind, which value, where its literal begins and ends), all literals, and the values:
+    numbers a row each, and columns of text.
+    """
+    fields, literals, lists = [], b"", 0
+    numbers: list[pl.Series] = []
+    texts: list[pl.Series] = []
+    for field in shape.fields:
+        kind, place, literal = field.kind, 0, field.literal.encode()
+        if kind == _LIST:
+            place, lists = lists, lists + 1
+        elif kind not in _WITHOUT_COLUMN:
+            values = rows[field.name]
+            if values.null_count() and not field.optional:
+                raise ValueError(f"{field.name} is null in {values.null_count()} rows")
+            if kind == _AMOUNT and values.dtype == pl.Int128 and not _fits(values):
+                kind, values = _RAW, kroner_as_text(values)
+            column = texts if kind in (_TEXT, _RAW) else numbers
+            place = len(column)
+            column.append(values)
+        fields.append((kind, place, len(literals), len(literals) + len(literal)))
+        literals += literal
+    matrix = np.empty((len(numbers), rows.height), np.int64)
+    for place, values in enumerate(numbers):
+        matrix[place] = values.to_physical().cast(pl.Int64).fill_null(NONE).to_numpy()
+    return np.array(fields, np.int64), np.frombuffer(literals, np.uint8), matrix, texts
 
 
-def firsts_of(parent: pl.Series, parents: int) -> pl.Series:
+def _fits(oere: pl.Series) -> bool:
+    """Whether 64 bits hold the øre."""
+    least, greatest = oere.min(), oere.max()
+    return least is None or bool(least > -(1 << 63) and greatest < 1 << 63)  # type: ignore[operator]
+
+
+@dataclass(frozen=True)
+class _Views:
+    """Columns of text one after another as Polars and Arrow keep them, so that no text is moved to look at it: four
+    words a text, which are its length, and then either itself, in up to twelve ``bytes``, or its first four, the
+    number of its buffer and its place there. ``buffers``: their addresses. A null has the length ``_NULL``.
+    """
+
+    words: npt.NDArray[np.int32]
+    bytes: Bytes
+    buffers: Places
+    most_bytes: int
+    owner: pa.Array
+
+    @classmethod
+    def of(cls, columns: list[pl.Series]) -> "_Views":
+        texts = pl.concat([pl.Series(dtype=pl.String), *(column.alias("") for column in columns)])
+        array = texts.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
+        _, views, *buffers = array.buffers()
+        words = (
+            np.frombuffer(views or b"", np.int32)[4 * array.offset : 4 * (array.offset + len(array))]
+            .reshape(-1, 4)
+            .copy()
+        )
+        words[texts.is_null().to_numpy(), 0] = _NULL
+        addresses = np.array([buffer.address for buffer in buffers], np.int64)
+        lengths = int(words[:, 0].clip(0).sum(dtype=np.int64))
+        return cls(words, words.reshape(-1).view(np.uint8), addresses, _LONGEST_ESCAPE * lengths, array)
+
+
+def texts_of(column: pl.Series, parent: pl.Series | None = None) -> Texts:
+    """The texts of a column, as they are."""
+    array = column.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, ends, data = array.buffers()
+    places = np.frombuffer(ends, np.int64)[array.offset : array.offset + len(array) + 1]
+    return Texts(np.frombuffer(data or b"", np.uint8), places, parent)
+
+
+def firsts_of(parent: pl.Series, parents: int) -> Places:
     """Where the rows of each of so many parents (0, 1, …) begin among rows sorted by ``parent``, and where all end."""
-    return parent.search_sorted(pl.int_range(parents + 1, dtype=pl.UInt32, eager=True)).cast(pl.Int64)
+    return np.searchsorted(parent.to_numpy(), np.arange(parents + 1, dtype=np.uint32))
 
 
-def join(pieces: pl.DataFrame, parents: int) -> pa.LargeBinaryArray:
-    """The text of each of so many parents: the one time that text is moved. ``text`` is Binary."""
-    texts = pieces["text"].rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-    if len(texts) == 0:
-        return pa.array([b""] * parents, pa.large_binary())
-    offsets = pa.Array.from_buffers(pa.int64(), len(texts) + 1, [None, texts.buffers()[1]], offset=texts.offset)
-    ends = offsets.take(firsts_of(pieces["parent"], parents).to_arrow())
-    return pa.Array.from_buffers(pa.large_binary(), parents, [None, ends.buffers()[1], texts.buffers()[2]])
+def _listed(texts: Texts, parents: int) -> tuple[Bytes, Places, Places]:
+    if texts.parent is None:
+        raise ValueError("texts without parents cannot be listed")
+    return texts.data, texts.ends, firsts_of(texts.parent, parents)
+
+
+_NO_LIST = (np.frombuffer(b"", np.uint8), np.frombuffer(bytes(8), np.int64), np.zeros(1, np.int64))
+
+
+def taken(texts: Texts, which: Places, parent: pl.Series | None = None) -> Texts:
+    """Some of the texts, in the order of ``which``, and listed under others."""
+    ends = np.concatenate([np.zeros(1, np.int64), np.diff(texts.ends)[which].cumsum()])
+    out = np.empty(ends[-1], np.uint8)
+    _take(texts.data, texts.ends, which, out)
+    return Texts(out, ends, parent)
+
+
+def with_amount(texts: Texts, name: str, before: pl.Series, now: pl.Series) -> Texts:
+    """The objects with other øre ``now`` in the field of that name, which stood there ``before``.
+
+    The field stands once in each, as it does not within a text: its quotes would be escaped there.
+    Raises ``ValueError`` when it is not there, or is another amount.
+    """
+    field = np.frombuffer(f'"{name}":'.encode(), np.uint8)
+    old, new = texts_of(kroner_as_text(before)), texts_of(kroner_as_text(now))
+    out, ends = np.empty(len(texts.data) + len(new.data), np.uint8), np.zeros_like(texts.ends)
+    if not _replace(texts.data, texts.ends, field, old.data, old.ends, new.data, new.ends, out, ends):
+        raise ValueError(f"{name} is not there, or another amount")
+    return Texts(out[: ends[-1]], ends, texts.parent)
+
+
+def histories_of(texts: Texts, post: Places, days: Places, firsts: Places) -> Texts:
+    """Histories as they are stored (``schemas.store``): of each document the texts of ``post`` and their ``days``
+    from one of ``firsts`` to the next.
+    """
+    out = np.empty(np.diff(texts.ends)[post].sum() + 8 * len(post), np.uint8)
+    ends = np.zeros(len(firsts), np.int64)
+    _write_histories(texts.data, texts.ends, post, days, firsts, out, ends)
+    return Texts(out, ends)
+
+
+# --- loops ----------------------------------------------------------------------------------------
+
+_LONGEST_VALUE = 1 + len('2026-11-23T00:00:00.000Z"')
+"""No value but a text is longer, with the comma before it: an amount has at most 21 characters."""
+_LONGEST_ESCAPE = len("\\u001b")
+_NULL = -1
+_SHORT = 12
+"""A text of up to so many bytes lies in its view itself."""
+
+_BY_NUMBER = 1
+_CONTROL = np.frombuffer(b"".join(b"\\u%04x" % byte for byte in range(0x20)), np.uint8)
+_ESCAPES = np.zeros(256, np.uint8)
+"""What stands after the backslash in place of a byte: 0 for one that stands for itself."""
+_ESCAPES[:0x20] = _BY_NUMBER
+_ESCAPES[list(b'"\\\n\r\t\b\f')] = list(b'"\\nrtbf')
+
+_EACH = np.uint64(0x01_01_01_01_01_01_01_01)
+_PAIRS = np.frombuffer(b"".join(b"%02d" % number for number in range(100)), np.uint8)
+_MIDNIGHT = np.frombuffer(b'T00:00:00.000Z"', np.uint8)
+_FALSE, _TRUE = np.frombuffer(b"false", np.uint8), np.frombuffer(b"true", np.uint8)
+_QUOTE, _COMMA, _OPEN, _CLOSE_LIST, _HYPHEN, _POINT, _ZERO, _BACKSLASH = b'",{]-.0\\'
+
+
+@compiled
+def _copy(out: Bytes, at: int, data: Bytes, start: int, end: int) -> int:
+    """Copies a part of ``data`` to ``out``; returns where it ends there."""
+    copy_bytes(out, at, data, start, end - start)
+    return at + end - start
+
+
+@compiled
+def _to_escape(out: Bytes, at: int, end: int) -> bool:
+    """Whether a byte below 32, a quote or a backslash is there: eight bytes at a time, of which each tells in its
+    highest bit. Beyond the end of the text may be read, but not beyond that of ``out``.
+    """
+    found = np.uint64(0)
+    for place in range(at, end, 8):
+        word = eight_bytes(out, place)
+        here = (word - _EACH * np.uint64(0x20)) & ~word
+        for sign in (_QUOTE, _BACKSLASH):
+            other = word ^ (_EACH * np.uint64(sign))
+            here |= (other - _EACH) & ~other
+        here &= _EACH << np.uint64(7)
+        if end - place < 8:
+            here &= (np.uint64(1) << np.uint64(8 * (end - place))) - np.uint64(1)
+        found |= here
+    return found != 0
+
+
+@compiled
+def _escape(out: Bytes, at: int, end: int) -> int:
+    """Escapes the text that lies there, as JSON wants it; returns where it ends then."""
+    if not _to_escape(out, at, end):
+        return end
+    longer = 0
+    for place in range(at, end):
+        escape = _ESCAPES[out[place]]
+        longer += (escape != 0) + 4 * (escape == _BY_NUMBER)
+    write = end + longer
+    for place in range(end - 1, at - 1, -1):  # from behind, where there is room
+        byte = out[place]
+        escape = _ESCAPES[byte]
+        if escape == _BY_NUMBER:
+            write -= 6
+            copy_bytes(out, write, _CONTROL, 6 * byte, 6)
+        elif escape:
+            write -= 2
+            out[write], out[write + 1] = _BACKSLASH, escape
+        else:
+            write -= 1
+            out[write] = byte
+    return end + longer
+
+
+@compiled
+def _write_pair(out: Bytes, at: int, number: np.uint64) -> int:
+    """Writes a number below 100 as two digits."""
+    copy_bytes(out, at, _PAIRS, 2 * number, 2)
+    return at + 2
+
+
+@compiled
+def _write_amount(out: Bytes, at: int, oere: int) -> int:
+    """Writes øre as kroner with two decimals."""
+    if oere < 0:
+        out[at] = _HYPHEN
+        at, oere = at + 1, -oere
+    hundred, number = np.uint64(100), np.uint64(oere)
+    end = at + len("0.00")
+    rest = number // np.uint64(1_000)
+    while rest:
+        end, rest = end + 1, rest // np.uint64(10)
+    _write_pair(out, end - 2, number % hundred)
+    out[end - 3] = _POINT
+    place, number = end - 3, number // hundred
+    while place - at >= 2:
+        place -= 2
+        _write_pair(out, place, number % hundred)
+        number //= hundred
+    if place > at:
+        out[at] = _ZERO + number
+    return end
+
+
+@compiled
+def _write_day(out: Bytes, at: int, day: int) -> int:
+    """Writes a date, given in days since 1970. A year is counted from March, so its leap day is its last."""
+    days = np.uint64(day + 719_468)  # since 0000-03-01; unsigned numbers are divided faster
+    era = days // np.uint64(146_097)  # of 400 years
+    of_era = days - era * np.uint64(146_097)
+    leap_days = of_era // np.uint64(1_460) + of_era // np.uint64(146_096) - of_era // np.uint64(36_524)
+    year_of_era = (of_era - leap_days) // np.uint64(365)
+    of_year = of_era - year_of_era * np.uint64(365) - year_of_era // np.uint64(4) + year_of_era // np.uint64(100)
+    month = (np.uint64(5) * of_year + np.uint64(2)) // np.uint64(153)  # 0 is March
+    of_month = of_year - (np.uint64(153) * month + np.uint64(2)) // np.uint64(5)  # from 0
+    next_year = month >= np.uint64(10)
+    year = year_of_era + era * np.uint64(400) + np.uint64(next_year)
+    at = _write_pair(out, _write_pair(out, at, year // np.uint64(100)), year % np.uint64(100))
+    out[at] = _HYPHEN
+    at = _write_pair(out, at + 1, month - np.uint64(9) if next_year else month + np.uint64(3))
+    out[at] = _HYPHEN
+    return _write_pair(out, at + 1, of_month + np.uint64(1))
+
+
+@compiled
+def _write(fields, literals, numbers, views, view_bytes, buffers, data, elements, firsts, out, ends):  # type: ignore[no-untyped-def]
+    """Writes every row's object to ``out`` and its end to ``ends``: see ``_program``, ``_Views`` and ``_listed``."""
+    rows, at = len(ends) - 1, 0
+    for row in range(rows):
+        for field in range(len(fields)):
+            kind, value, start, end = fields[field, 0], fields[field, 1], fields[field, 2], fields[field, 3]
+            text = value * rows + row
+            if (kind == _TEXT and views[text, 0] == _NULL) or (kind == _DAY and numbers[value, row] == NONE):
+                continue
+            if kind != _MARK and out[at - 1] != _OPEN:
+                out[at] = _COMMA
+                at += 1
+            at = _copy(out, at, literals, start, end)
+            if kind in (_TEXT, _RAW):
+                length = views[text, 0]
+                if length <= _SHORT:
+                    copy_bytes(out, at, view_bytes, 16 * text + 4, length)
+                else:
+                    copy_from(out, at, buffers[views[text, 2]] + views[text, 3], length)
+                at = _escape(out, at, at + length)
+                if kind == _TEXT:
+                    out[at] = _QUOTE
+                    at += 1
+            elif kind == _DAY:
+                at = _copy(out, _write_day(out, at, numbers[value, row]), _MIDNIGHT, 0, len(_MIDNIGHT))
+            elif kind == _AMOUNT:
+                at = _write_amount(out, at, numbers[value, row])
+            elif kind == _FLAG:
+                word = _TRUE if numbers[value, row] else _FALSE
+                at = _copy(out, at, word, 0, len(word))
+            elif kind == _LIST:
+                first, last = firsts[value][row], firsts[value][row + 1]
+                if first < last:  # without the comma in front of the first
+                    at = _copy(out, at, data[value], elements[value][first] + 1, elements[value][last])
+                out[at] = _CLOSE_LIST
+                at += 1
+        ends[row + 1] = at
+
+
+@compiled
+def _take(data: Bytes, ends: Places, which: Places, out: Bytes) -> None:
+    at = 0
+    for one in which:
+        at = _copy(out, at, data, ends[one], ends[one + 1])
+
+
+@compiled
+def _write_histories(data, ends, post, days, firsts, out, out_ends):  # type: ignore[no-untyped-def]
+    """Writes of every document its posts' words, eight bytes each, the least first, and then the posts."""
+    at = 0
+    for document in range(len(firsts) - 1):
+        word, begin = at, at + 8 * (firsts[document + 1] - firsts[document])
+        at = begin
+        for place in range(firsts[document], firsts[document + 1]):
+            at = _copy(out, at, data, ends[post[place]], ends[post[place] + 1])
+            value = (np.int64(days[place]) << END_BITS) + at - begin
+            for byte in range(8):
+                out[word + byte] = (value >> (8 * byte)) & 0xFF
+            word += 8
+        out_ends[document + 1] = at
+
+
+@compiled
+def _replace(data, ends, field, old, old_ends, new, new_ends, out, out_ends):  # type: ignore[no-untyped-def]
+    """Writes every text with what follows the field replaced; returns whether the old value stood in each."""
+    at = 0
+    for text in range(len(ends) - 1):
+        start = ends[text + 1] - len(field)
+        while start >= ends[text] and not _stands(data, start, field, 0, len(field)):
+            start -= 1  # from the end, for that is where it is
+        start += len(field)
+        end = start + old_ends[text + 1] - old_ends[text]
+        there = start >= ends[text] + len(field) and end < ends[text + 1]
+        if not there or not _stands(data, start, old, old_ends[text], old_ends[text + 1]) or data[end] != _COMMA:
+            return False
+        at = _copy(out, at, data, ends[text], start)
+        at = _copy(out, at, new, new_ends[text], new_ends[text + 1])
+        at = _copy(out, at, data, end, ends[text + 1])
+        out_ends[text + 1] = at
+    return True
+
+
+@compiled
+def _stands(data: Bytes, at: int, other: Bytes, start: int, end: int) -> bool:
+    """Whether what lies from ``start`` to ``end`` in ``other`` also stands in ``data``."""
+    for place in range(start, end):  # noqa: SIM110 - Numba has no generators here
+        if data[at + place - start] != other[place]:
+            return False
+    return True

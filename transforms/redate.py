@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
-import pyarrow as pa
 import zstandard
 
 from schemas.store import END_MASK
 from transforms import balances
 from transforms.build import SORTING, Built, Making, write_tables
-from transforms.documents import Store, by_document, histories, overviews, pieces_of
+from transforms.documents import Store, by_document, histories, listed, overviews
 from transforms.frames import Frames
-from transforms.money import kroner_as_text
+from transforms.json_text import Texts, texts_of, with_amount
 from transforms.snapshot import PART, SEGMENT_TABLES, HomeDamagedError, read_index, whose
 
 PARTS_PER_JOB = 2_000
@@ -102,69 +102,51 @@ def _add_documents(
     )
     rows = by_document(krav.join(was, on="id", maintain_order="left"), part)
     rows = rows.with_columns(post=pl.int_range(pl.len(), dtype=pl.UInt32))  # each document has its own text of a krav
-    pieces = _replaced(_fragments(frames), rows)
-    texts, antall = histories(rows, pieces, part.height)
+    texts = _redated(_krav(frames), rows)
+    documents, antall = histories(rows, texts, part.height)
     if not antall.equals(job.index["krav_antall"], check_names=False):
         raise HomeDamagedError("the previous snapshot has other krav in its tables than in its documents")
-    opened = {"krav": pieces_of(rows.filter("open"), pieces), "innbetalinger": _unplaced(frames)}
-    store.add("krav", texts, antall)
+    store.add("krav", documents, antall)
     for kind in ("innbetalinger", "utbetalinger"):
         store.keep(kind, frames.packed(kind), job.index)
+    opened = {"krav": listed(rows.filter("open"), texts), "innbetalinger": _unplaced(frames)}
     store.add("oversikt", overviews(part, tables, opened))
 
 
-def _fragments(frames: Frames) -> pl.Series:
+def _krav(frames: Frames) -> Texts:
     """The krav of the parts' histories, one after another, cut where the words say."""
-    counts = frames.index["krav_antall"].filter(frames.index["krav_length"] > 0)
+    counts = frames.index["krav_antall"].filter(frames.index["krav_length"] > 0).to_numpy()
     cut = [
         (content[: 8 * count], memoryview(content)[8 * count :])
         for content, count in zip(frames.unpacked("krav"), counts, strict=True)
     ]
-    words, bodies = b"".join(words for words, _ in cut), b"".join(body for _, body in cut)
-    ends = pl.Series(pa.Array.from_buffers(pa.int64(), len(words) // 8, [None, pa.py_buffer(words)])) & END_MASK
-    lengths = pl.Series([len(body) for _, body in cut], dtype=pl.Int64)
-    firsts = (lengths.cum_sum() - lengths).repeat_by(counts).explode()
-    offsets = pl.concat([pl.Series([0], dtype=pl.Int64), (firsts + ends).rename("")]).rechunk()
-    buffers = [None, offsets.to_arrow().buffers()[1], pa.py_buffer(bodies)]
-    return pl.Series(pa.Array.from_buffers(pa.large_binary(), len(ends), buffers)).cast(pl.String)
+    words = np.frombuffer(b"".join(words for words, _ in cut), np.int64)
+    lengths = np.array([len(body) for _, body in cut], np.int64)
+    ends = np.repeat(lengths.cumsum() - lengths, counts) + (words & END_MASK)
+    bodies = np.frombuffer(b"".join(body for _, body in cut), np.uint8)
+    return Texts(bodies, np.concatenate([np.zeros(1, np.int64), ends]))
 
 
-_INTEREST = '"stipulerteRenter":'
-"""Stands once in a krav: within a text its quotes would be escaped."""
-
-
-def _replaced(fragments: pl.Series, rows: pl.DataFrame) -> pl.DataFrame:
-    """The fragments as pieces of their row, with the interest that is ``now`` in place of what it was ``before``."""
-    if len(fragments) != rows.height:
+def _redated(krav: Texts, rows: pl.DataFrame) -> Texts:
+    """The krav with the interest that is ``now`` in place of what it was ``before``."""
+    if len(krav) != rows.height:
         raise HomeDamagedError("the previous snapshot has other krav in its tables than in its documents")
-    krav = rows.select(
-        parent="post", made=fragments, before=kroner_as_text(rows["before"]), now=kroner_as_text(rows["now"])
-    )
-    same, moved = krav.filter(pl.col("before") == pl.col("now")), krav.filter(pl.col("before") != pl.col("now"))
-    made = pl.col("made").cast(pl.Binary)
-    start = pl.col("made").str.find(_INTEREST, literal=True) + len(_INTEREST)
-    length = pl.col("before").str.len_bytes()
-    if not moved.select((made.bin.slice(start, length) == pl.col("before").cast(pl.Binary)).all()).item():
-        raise HomeDamagedError("documents of the previous snapshot have other interest than its tables")
-    in_turn = [
-        same.select("parent", text="made"),
-        moved.select("parent", text=made.bin.slice(0, start).cast(pl.String)),
-        moved.select("parent", text="now"),
-        moved.select("parent", text=made.bin.slice(start + length).cast(pl.String)),
-    ]
-    return pl.concat(in_turn).sort("parent", maintain_order=True)
+    try:
+        return with_amount(krav, "stipulerteRenter", rows["before"], rows["now"])
+    except ValueError as error:
+        raise HomeDamagedError("documents of the previous snapshot have other interest than its tables") from error
 
 
 # Not those of ``read_back``, which shares no code with what it reads back.
-_PAYMENTS, _TOTALS = '],"innbetalingMedUplassertBeloep":[', '],"totalOversikt":'
+_PAYMENTS, _TOTALS = '],"innbetalingMedUplassertBeloep":', '],"totalOversikt":'
 
 
-def _unplaced(frames: Frames) -> pl.DataFrame:
-    """The unplaced payments as the overviews list them, a piece for each part."""
-    overviews = pl.DataFrame({"body": list(frames.unpacked("oversikt"))}, schema={"body": pl.Binary}).with_row_index(
-        "parent"
-    )
-    text = pl.col("body").cast(pl.String)
+def _unplaced(frames: Frames) -> Texts:
+    """The unplaced payments as the overviews list them, one text for each part, from the bracket to the last."""
+    bodies = pl.Series(list(frames.unpacked("oversikt")), dtype=pl.Binary).cast(pl.String)
+    overviews = pl.DataFrame({"body": bodies}).with_row_index("parent")
+    text = pl.col("body")
     start = text.str.find(_PAYMENTS, literal=True).cast(pl.Int64) + len(_PAYMENTS)
     end = text.str.find(_TOTALS, literal=True).cast(pl.Int64)
-    return overviews.select("parent", text=pl.col("body").bin.slice(start, end - start).cast(pl.String))
+    lists = overviews.select(text.cast(pl.Binary).bin.slice(start, end - start).cast(pl.String)).to_series()
+    return texts_of(lists, overviews["parent"])

@@ -1,0 +1,144 @@
+"""What the compiled loops write is what the standard library would."""
+
+import itertools
+import json
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transforms.json_text import (
+    Texts,
+    amount,
+    array,
+    day,
+    document,
+    flag,
+    fragment,
+    histories_of,
+    made,
+    obj,
+    taken,
+    text,
+    texts_of,
+    with_amount,
+)
+from transforms.money import kroner
+
+ROW = document(
+    text("navn", "navn"),
+    obj("inni", text("kid", "kid", optional=True), day("start", "start", optional=True)),
+    day("dato", "dato"),
+    amount("beloep", "beloep"),
+    flag("ja", "ja"),
+)
+ROWS = st.fixed_dictionaries(
+    {
+        "navn": st.text(
+            st.characters(exclude_categories=["Cs"]) | st.sampled_from('"\\/\n\x00\x1f\x7fæ€😀'), max_size=40
+        ),
+        "kid": st.none() | st.text("0123456789", max_size=25),
+        "start": st.none() | st.dates(),
+        "dato": st.dates(),
+        "beloep": st.integers(-(2**63) + 1, 2**63 - 1) | st.integers(-99999, 99999),
+        "ja": st.booleans(),
+    }
+)
+SCHEMA = {
+    "navn": pl.String,
+    "kid": pl.String,
+    "start": pl.Date,
+    "dato": pl.Date,
+    "beloep": pl.Int64,
+    "ja": pl.Boolean,
+}
+
+
+def each(texts):
+    return [texts.data[start:end].tobytes().decode() for start, end in zip(texts.ends, texts.ends[1:], strict=False)]
+
+
+def plain(row):
+    midnight = "T00:00:00.000Z"
+    inner = {"kid": row["kid"], "start": row["start"] and f"{row['start']}{midnight}"}
+    fields = {
+        "navn": row["navn"],
+        "inni": {name: value for name, value in inner.items() if value is not None},
+        "dato": f"{row['dato']}{midnight}",
+        "beloep": "AMOUNT",
+        "ja": row["ja"],
+    }
+    compact = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    return compact.replace(',"beloep":"AMOUNT",', f',"beloep":{kroner(row["beloep"])},')
+
+
+@given(st.lists(ROWS, max_size=20), st.integers(0, 3))
+def test_objects(rows, skipped):
+    frame = pl.DataFrame(rows, schema=SCHEMA)[skipped:]
+    assert each(made(ROW, frame)) == [plain(row) for row in rows[skipped:]]
+
+
+@given(st.lists(st.integers(-(10**30), 10**30), min_size=1))
+def test_amounts_of_any_size(sums):
+    frame = pl.DataFrame({"sum": sums}, schema={"sum": pl.Int128})
+    assert each(made(document(amount("sum", "sum")), frame)) == [f'{{"sum":{kroner(oere)}}}' for oere in sums]
+
+
+def test_a_null_that_must_not_be():
+    with pytest.raises(ValueError, match="navn is null in 1 rows"):
+        made(document(text("navn", "navn")), pl.DataFrame({"navn": ["a", None]}))
+
+
+def test_lists_stand_under_their_parents():
+    rows = pl.DataFrame({"parent": [0, 2, 2], "navn": ["a", "b", "c"]}, schema_overrides={"parent": pl.UInt32})
+    listed = made(fragment(text("navn", "navn")), rows)
+    parents = pl.DataFrame({"tall": [1, 2, 3]})
+    texts = made(fragment(array("a", "a"), amount("n", "tall"), array("b", "b")), parents, a=listed, b=listed)
+    assert each(texts) == [
+        ',{"a":[{"navn":"a"}],"n":0.01,"b":[{"navn":"a"}]}',
+        ',{"a":[],"n":0.02,"b":[]}',
+        ',{"a":[{"navn":"b"},{"navn":"c"}],"n":0.03,"b":[{"navn":"b"},{"navn":"c"}]}',
+    ]
+    with pytest.raises(ValueError, match="without parents"):
+        made(document(array("a", "a")), parents, a=texts)
+
+
+def test_texts_taken_again_and_in_another_order():
+    texts = texts_of(pl.Series(["a", "", "bcd"]))
+    assert each(taken(texts, np.array([2, 0, 2, 1]))) == ["bcd", "a", "bcd", ""]
+
+
+def test_a_history_is_words_and_then_posts():
+    days = [date(2026, 1, 2), date(1969, 12, 31), date(2026, 3, 4)]
+    since = np.array([(one - date(1970, 1, 1)).days for one in days], np.int32)
+    histories = histories_of(texts_of(pl.Series([",{1}", ",{22}"])), np.array([0, 1, 1]), since, np.array([0, 2, 2, 3]))
+    words = [(int(since[0]) << 32) + 4, (int(since[1]) << 32) + 9, (int(since[2]) << 32) + 5]
+    first, second, third = (word.to_bytes(8, "little", signed=True) for word in words)
+    expected = [first + second + b",{1},{22}", b"", third + b",{22}"]
+    ends = histories.ends
+    assert [histories.data[s:e].tobytes() for s, e in itertools.pairwise(ends)] == expected
+
+
+KRAV = texts_of(pl.Series([',{"a":1.00,"renter":0.00,"b":"x"}', ',{"renter":-12.00,"b":"\\"renter\\":5.00"}']))
+
+
+def test_another_amount_in_a_field():
+    changed = with_amount(KRAV, "renter", pl.Series([0, -1200]), pl.Series([123456, 0]))
+    assert each(changed) == [',{"a":1.00,"renter":1234.56,"b":"x"}', ',{"renter":0.00,"b":"\\"renter\\":5.00"}']
+
+
+@pytest.mark.parametrize(
+    ("name", "before"), [("renter", [0, -120]), ("renter", [0, -12000]), ("rente", [0, -1200]), ("a", [100, 0])]
+)
+def test_a_field_that_is_not_what_it_was(name, before):
+    with pytest.raises(ValueError, match="is not there, or another amount"):
+        with_amount(KRAV, name, pl.Series(before), pl.Series([1, 1]))
+
+
+def test_texts_cannot_be_written_to():
+    texts = Texts(np.zeros(1, np.uint8), np.array([0, 1]))
+    with pytest.raises(ValueError, match="read-only"):
+        texts.data[0] = 1
