@@ -28,7 +28,7 @@ def dagster_home(home: Path) -> Path:
 def tell_allocator() -> None:
     """``_RJEM_MALLOC_CONF``, which Polars' allocator reads when Polars is loaded.
 
-    A bucket's memory is kept for the next for 10 s, not 0.5, in 2 arenas, not 4 a core: a fourth of the build's time
+    A bucket's memory is kept for the next for 2 s, not 0.5, in 2 arenas, not 4 a core: a fourth of the build's time
     was page faults. The peak is as it was (docs/decisions/0014-text-in-pieces.md).
     """
-    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:10000,narenas:2")
+    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:2000,narenas:2")

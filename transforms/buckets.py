@@ -18,11 +18,11 @@ from schemas.tables import INNBETALING, KRAV, KRAVFORFALL, UTBETALING
 from transforms.neighbourhood import LOOKED_UP
 
 WRITERS = 2
-ROWS_AT_A_TIME = 500_000
-"""So many rows of a table are on their way to the buckets at a time: some 150 MB."""
+ROWS_AT_A_TIME = 200_000
+"""So many rows of a table are on their way to the buckets at a time: some 60 MB."""
 
-PARTS_PER_BUCKET = 8_000
-"""Some 300 MB of documents a bucket at the mix of ``generate``: what two at a time need stays in memory."""
+PARTS_PER_BUCKET = 4_000
+"""Some 150 MB of documents a bucket at the mix of ``generate``, and three times as much while it is built."""
 
 
 def bucket_count(parts: int) -> int:

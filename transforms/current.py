@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
+import pyarrow
 
 from schemas.tables import TABLES, Kind, Table
 from transforms.accept import REFUSED_SCHEMA
@@ -40,6 +41,14 @@ def connect(work: Path, memory: str = "1500MB", threads: int = 2) -> duckdb.Duck
     )
     connection.execute("SET enable_progress_bar = false")  # a setting of the session, not of the database
     return connection
+
+
+def give_back(connection: duckdb.DuckDBPyConnection) -> None:
+    """Returns to the machine what DuckDB and Arrow keep of freed memory: the next stage works in Polars."""
+    limit = connection.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
+    connection.execute("SET memory_limit = '50MB'")  # what is still in use is spilled, and read again when it is wanted
+    connection.execute(f"SET memory_limit = {sql_text(limit)}")
+    pyarrow.default_memory_pool().release_unused()
 
 
 def create_current(connection: duckdb.DuckDBPyConnection, deliveries: Path, used: dict[str, list[Accepted]]) -> None:

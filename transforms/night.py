@@ -24,7 +24,7 @@ from transforms import affected, buckets, neighbourhood, reconcile, reference, s
 from transforms.analytics import write_analytics
 from transforms.build import Built, Job, Making, build
 from transforms.carry_over import carry_over, rows_that_stay
-from transforms.current import connect, create_current
+from transforms.current import connect, create_current, give_back
 from transforms.findings import findings
 from transforms.held_back import hold_back
 from transforms.posts import check_posts, connect_due_dates, connect_placements, count_posts, said_twice
@@ -237,6 +237,7 @@ class Night:
         self._expected = reconcile.from_posts(self.connection)
         self._schemas = buckets.schemas(self.connection)
         buckets.let_go(self.connection)
+        give_back(self.connection)
         counts = {name: self._one(f"SELECT count(*) FROM {name}") for name in ("parts", "to_redate", "good_part")}
         return {
             "buckets": self._buckets,
