@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
@@ -64,3 +65,20 @@ def eight_bytes(typing_context, data, at):  # type: ignore[no-untyped-def]
         return builder.load(place, align=1)
 
     return types.uint64(data, types.intp), generate
+
+
+@intrinsic
+def copy_sixteen(typing_context, out, at, data, start):  # type: ignore[no-untyped-def]
+    """Within a compiled function: copies sixteen bytes of ``data`` from ``start`` to ``out`` at ``at``."""
+
+    def generate(context, builder, signature, given):  # type: ignore[no-untyped-def]
+        sixteen = ir.VectorType(ir.IntType(8), 16).as_pointer()
+
+        def place(array: int, at: int) -> Any:
+            values = make_array(signature.args[array])(context, builder, value=given[array])
+            return builder.bitcast(builder.gep(values.data, [given[at]]), sixteen)
+
+        builder.store(builder.load(place(2, 3), align=1), place(0, 1), align=1)
+        return context.get_dummy_value()
+
+    return types.none(out, types.intp, data, types.intp), generate

@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.store import END_BITS
-from transforms.compiled import compiled, copy_bytes, copy_from, eight_bytes
+from transforms.compiled import compiled, copy_bytes, copy_from, copy_sixteen, eight_bytes
 from transforms.money import kroner_as_text
 
 Bytes = npt.NDArray[np.uint8]
@@ -124,6 +124,9 @@ def fragment(*fields: Fields) -> Shape:
 MOST_LISTS = 3
 """So many lists may an object have: the loop is compiled for as many, and the missing ones are empty."""
 
+ROOM = 16
+"""So many bytes there must be behind what is written or read in steps of sixteen."""
+
 NONE = np.iinfo(np.int64).min
 """Stands for null among numbers."""
 
@@ -139,7 +142,7 @@ def made(shape: Shape, rows: pl.DataFrame, **lists: Texts) -> Texts:
     listed = [_listed(lists[field.name], rows.height) for field in shape.fields if field.kind == _LIST]
     data, elements, firsts = zip(*listed, *[_NO_LIST] * (MOST_LISTS - len(listed)), strict=True)
     most = rows.height * (len(literals) + _LONGEST_VALUE * len(fields)) + views.most_bytes + sum(map(len, data))
-    out, ends = np.empty(most + 8, np.uint8), np.zeros(rows.height + 1, np.int64)
+    out, ends = np.empty(most + ROOM, np.uint8), np.zeros(rows.height + 1, np.int64)
     given = fields, literals, numbers, views.words, views.bytes, views.buffers, data, elements, firsts
     _write(*given, out, ends)
     return Texts(out[: ends[-1]], ends, rows["parent"] if "parent" in rows.columns else None)
@@ -170,7 +173,7 @@ def _program(shape: Shape, rows: pl.DataFrame) -> tuple[Places, Bytes, Places, l
     matrix = np.empty((len(numbers), rows.height), np.int64)
     for place, values in enumerate(numbers):
         matrix[place] = values.to_physical().cast(pl.Int64).fill_null(NONE).to_numpy()
-    return np.array(fields, np.int64), np.frombuffer(literals, np.uint8), matrix, texts
+    return np.array(fields, np.int64), np.frombuffer(literals + bytes(ROOM), np.uint8), matrix, texts
 
 
 def _fits(oere: pl.Series) -> bool:
@@ -280,7 +283,7 @@ _ESCAPES[list(b'"\\\n\r\t\b\f')] = list(b'"\\nrtbf')
 
 _EACH = np.uint64(0x01_01_01_01_01_01_01_01)
 _PAIRS = np.frombuffer(b"".join(b"%02d" % number for number in range(100)), np.uint8)
-_MIDNIGHT = np.frombuffer(b'T00:00:00.000Z"', np.uint8)
+_MIDNIGHT = np.frombuffer(b'T00:00:00.000Z"' + bytes(ROOM), np.uint8)
 _FALSE, _TRUE = np.frombuffer(b"false", np.uint8), np.frombuffer(b"true", np.uint8)
 _QUOTE, _COMMA, _OPEN, _CLOSE_LIST, _HYPHEN, _POINT, _ZERO, _BACKSLASH = b'",{]-.0\\'
 
@@ -289,6 +292,14 @@ _QUOTE, _COMMA, _OPEN, _CLOSE_LIST, _HYPHEN, _POINT, _ZERO, _BACKSLASH = b'",{]-
 def _copy(out: Bytes, at: int, data: Bytes, start: int, end: int) -> int:
     """Copies a part of ``data`` to ``out``; returns where it ends there."""
     copy_bytes(out, at, data, start, end - start)
+    return at + end - start
+
+
+@compiled
+def _copy_short(out: Bytes, at: int, data: Bytes, start: int, end: int) -> int:
+    """As ``_copy``, in steps of sixteen bytes: several times as fast for a few, but it needs ``ROOM`` behind both."""
+    for place in range(start, end, 16):
+        copy_sixteen(out, at + place - start, data, place)
     return at + end - start
 
 
@@ -399,11 +410,11 @@ def _write(fields, literals, numbers, views, view_bytes, buffers, data, elements
             if kind != _MARK and out[at - 1] != _OPEN:
                 out[at] = _COMMA
                 at += 1
-            at = _copy(out, at, literals, start, end)
+            at = _copy_short(out, at, literals, start, end)
             if kind in (_TEXT, _RAW):
                 length = views[text, 0]
                 if length <= _SHORT:
-                    copy_bytes(out, at, view_bytes, 16 * text + 4, length)
+                    copy_sixteen(out, at, view_bytes, 16 * text + 4)
                 else:
                     copy_from(out, at, buffers[views[text, 2]] + views[text, 3], length)
                 at = _escape(out, at, at + length)
@@ -411,7 +422,7 @@ def _write(fields, literals, numbers, views, view_bytes, buffers, data, elements
                     out[at] = _QUOTE
                     at += 1
             elif kind == _DAY:
-                at = _copy(out, _write_day(out, at, numbers[value, row]), _MIDNIGHT, 0, len(_MIDNIGHT))
+                at = _copy_short(out, _write_day(out, at, numbers[value, row]), _MIDNIGHT, 0, len(_MIDNIGHT) - ROOM)
             elif kind == _AMOUNT:
                 at = _write_amount(out, at, numbers[value, row])
             elif kind == _FLAG:
