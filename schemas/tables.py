@@ -150,3 +150,6 @@ TABLES = {table.name: table for table in (PART, KRAV, KRAVFORFALL, INNBETALING, 
 
 WITH_PART = ("krav", "innbetaling", "utbetaling")
 """The tables whose rows say whose they are."""
+
+UNIQUE = {*(table.key for table in TABLES.values()), "motpost"} - {"part"}
+"""Columns that seldom repeat: Parquet's dictionary for them, which is given up on the way, takes time and bytes."""

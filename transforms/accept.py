@@ -23,7 +23,7 @@ import polars as pl
 import pyarrow.parquet
 
 from schemas.refusals import Refusal
-from schemas.tables import TABLES, Table
+from schemas.tables import TABLES, UNIQUE, Table
 from transforms.check_digits import count_failing
 from transforms.deliveries import MANIFEST, Delivery, check_files, shown, state
 from transforms.money import kroner
@@ -49,9 +49,6 @@ REFUSED = ".refused"
 """The folder where the refused rows of each file wait for those of the others."""
 
 PACKED: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
-
-UNIQUE = {"rad", *(table.key for table in TABLES.values()), *REFERENCES} - {"part"}
-"""Columns that seldom repeat: without a dictionary, which is given up on the way, they take a quarter less."""
 
 WORKERS = 2
 
@@ -165,7 +162,7 @@ class _Writer:
     def write(self, frame: pl.DataFrame) -> None:
         rows = frame.to_arrow()
         if self.file is None:
-            repeat = [name for name in frame.columns if name not in UNIQUE]
+            repeat = [name for name in frame.columns if name not in {"rad", *UNIQUE}]
             self.file = pyarrow.parquet.ParquetWriter(self.path, rows.schema, use_dictionary=repeat, **PACKED)
         self.file.write_table(rows)
 

@@ -5,6 +5,7 @@ document of its parts can show, but for what placements show of a far end that l
 posts go with the bucket as ``far_forfall`` and ``far_innbetaling``. After that every bucket is independent.
 """
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +15,7 @@ import polars as pl
 import pyarrow
 import pyarrow.parquet
 
-from schemas.tables import INNBETALING, KRAV, KRAVFORFALL, UTBETALING
+from schemas.tables import INNBETALING, KRAV, KRAVFORFALL, UNIQUE, UTBETALING
 from transforms.neighbourhood import LOOKED_UP
 
 WRITERS = 2
@@ -61,14 +62,20 @@ def _spread(rows: pyarrow.RecordBatchReader, out: Path, pool: ThreadPoolExecutor
             if bucket not in writers:
                 folder = out / f"bucket={bucket}"
                 folder.mkdir(parents=True)
-                writer = pyarrow.parquet.ParquetWriter(folder / "0.parquet", table.schema, write_statistics=False)
+                repeat = [name for name in table.column_names if name not in UNIQUE]
+                writer = pyarrow.parquet.ParquetWriter(
+                    folder / "0.parquet", table.schema, write_statistics=False, use_dictionary=repeat
+                )
                 writers[bucket] = files.enter_context(writer)
             writers[bucket].write_table(table)
 
+        written: Iterable[None] = ()
         for batch in rows:
             split = pl.DataFrame(batch).partition_by("bucket", as_dict=True, include_key=False)
             tables = (frame.to_arrow(compat_level=pl.CompatLevel.oldest()) for frame in split.values())
-            list(pool.map(write, (bucket for (bucket,) in split), tables))
+            list(written)  # the batch before, which was written while DuckDB made this one
+            written = pool.map(write, (bucket for (bucket,) in split), tables)
+        list(written)
 
 
 def schemas(connection: duckdb.DuckDBPyConnection) -> dict[str, pl.Schema]:
