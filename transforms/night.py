@@ -24,7 +24,7 @@ from transforms import affected, buckets, neighbourhood, reconcile, reference, s
 from transforms.analytics import write_analytics
 from transforms.build import Built, Job, Making, build
 from transforms.carry_over import carry_over, rows_that_stay
-from transforms.current import connect, create_current, give_back
+from transforms.current import connect, create_current, give_back, memory_for
 from transforms.findings import findings
 from transforms.held_back import hold_back
 from transforms.posts import check_posts, connect_due_dates, connect_placements, count_posts, said_twice
@@ -41,7 +41,8 @@ SCHEMA_VERSION = "2"
 class Settings:
     """What a night is run with. ``snapshot_date`` is ``S``, a day in Europe/Oslo.
 
-    ``full``: build every part anew, also those whose documents would be the same.
+    ``full``: build every part anew, also those whose documents would be the same. ``memory``: DuckDB's limit, such as
+    ``1500MB``; by the number of parts if empty.
     """
 
     inbox: Path
@@ -54,7 +55,7 @@ class Settings:
     max_age_days: int = 3
     keep: int = 7
     workers: int = 2
-    memory: str = "2200MB"
+    memory: str = ""
     full: bool = False
 
     def __post_init__(self) -> None:
@@ -164,7 +165,8 @@ class Night:
 
     def check(self) -> dict[str, Any]:
         """All sources together: good posts, quarantined rows, parts held back (level 2)."""
-        self._connection = connect(self.work, self.settings.memory, self.settings.workers)
+        memory = self.settings.memory or memory_for(sum(delivery.rows("part") for delivery in self.sources.in_force))
+        self._connection = connect(self.work, memory, self.settings.workers)
         create_current(self.connection, self.home / snapshot.DELIVERIES, self.sources.used)
         previous = self._previous()
         self._look_around(previous)
