@@ -48,22 +48,31 @@ def _placed(rows: pl.DataFrame, sign: int) -> pl.DataFrame:
     return rows.select(kravforfallsidentifikator=pl.col("post"), plassert=pl.col("plassert_beloep") * sign)
 
 
-OF_KRAV = ("gjenstaaende_beloep", "aapent", "antall_forfall", *TOTALS)
-"""What ``balance_krav`` adds to a krav."""
-
-
 def balance_krav(krav: pl.DataFrame, dues: pl.DataFrame) -> pl.DataFrame:
     """Krav with ``gjenstaaende_beloep``, ``aapent`` and their due dates' sums of the three ``TOTALS``."""
-    remaining = pl.col("gjenstaaende_beloep").cast(pl.Int128)
     sums = dues.group_by("kravidentifikator").agg(
-        gjenstaaende_beloep=remaining.sum(),
+        gjenstaaende_beloep=_REMAINING.sum(),
         aapent=(pl.col("gjenstaaende_beloep") != 0).any(),
         antall_forfall=pl.len(),
-        stipulerte_renter=pl.col("stipulerte_renter").sum(),
-        forfalte_krav=remaining.filter(pl.col("forfalt")).sum(),
-        ikke_forfalte_krav=remaining.filter(~pl.col("forfalt")).sum(),
+        **_OF_DUES,
     )
     return krav.join(sums, on="kravidentifikator", how="left", maintain_order="left")
+
+
+def with_totals(krav: pl.DataFrame, dues: pl.DataFrame) -> pl.DataFrame:
+    """Balanced krav with the ``TOTALS`` of these due dates, which are all that have something remaining."""
+    sums = dues.group_by("kravidentifikator").agg(**_OF_DUES)
+    both = krav.drop(TOTALS).join(sums, on="kravidentifikator", how="left", maintain_order="left")
+    return both.with_columns(pl.col(TOTALS).fill_null(0))
+
+
+_REMAINING = pl.col("gjenstaaende_beloep").cast(pl.Int128)
+_OF_DUES = {
+    "stipulerte_renter": pl.col("stipulerte_renter").sum(),
+    "forfalte_krav": _REMAINING.filter(pl.col("forfalt")).sum(),
+    "ikke_forfalte_krav": _REMAINING.filter(~pl.col("forfalt")).sum(),
+}
+"""The ``TOTALS`` of a krav, by its due dates."""
 
 
 def balance_innbetaling(innbetaling: pl.DataFrame, placements: pl.DataFrame) -> pl.DataFrame:

@@ -130,7 +130,7 @@ _MOTPOST_ENDS = ("motkrav_on_credit", "forfall_on_innbetaling", "forfall_on_utbe
 
 def write_tables(snapshot: Path, segment: str, tables: dict[str, pl.DataFrame]) -> None:
     """Writes a segment's rows of every table. ``forfalt`` is a matter of the snapshot's date: see ``snapshot``."""
-    for name, table in (tables | {"kravforfall": tables["kravforfall"].drop("forfalt")}).items():
+    for name, table in (tables | {"kravforfall": tables["kravforfall"].drop("forfalt", strict=False)}).items():
         target = snapshot / "tables" / name / f"{segment}.parquet"
         storable(table, segment).write_parquet(target, compression="zstd", compression_level=1)
 

@@ -26,6 +26,9 @@ SQL_TYPES = {
     Kind.POSITIVE_AMOUNT: "BIGINT",
 }
 
+PLACE = ("kilde", "leveransenummer", "fil", "rad")
+"""What ``current_<table>`` has beside the delivered columns: where a row is from."""
+
 
 def memory_for(parts: int) -> str:
     """DuckDB's memory limit for so many parts: with less the joins spill more than they must, more gains nothing.

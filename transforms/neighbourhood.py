@@ -11,13 +11,13 @@ Keys are followed by their hashes, and over every version of a row that the deli
 reached without need is only looked at for nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import duckdb
 
-from schemas.tables import TABLES, WITH_PART
-from transforms.current import delivered_keys_sql
+from schemas.tables import TABLES, WITH_PART, Column, Kind
+from transforms.current import PLACE, delivered_keys_sql
 from transforms.snapshot import HELD_BACK, QUARANTINED, SAME
 from transforms.sources import Accepted
 from transforms.sql import sql_text
@@ -37,7 +37,8 @@ def look_at_everything(connection: duckdb.DuckDBPyConnection) -> None:
 def look_around_changes(
     connection: duckdb.DuckDBPyConnection, previous: Path, deliveries: Path, changes: Sequence[Accepted]
 ) -> None:
-    """Creates ``rows_<table>``: those whose verdict may be another than in ``previous``, with what it hangs on.
+    """Creates ``rows_<table>``: those whose verdict may be another than in ``previous``, with what it hangs on;
+    but for the texts, which no check reads and which are most of a row.
 
     ``changes``: the deliveries used tonight that the previous snapshot did not use.
     """
@@ -60,22 +61,21 @@ def look_around_changes(
         """
     )
     _follow(connection)
-    _show(connection)
+    _show(connection, lambda column: column.kind is not Kind.TEXT)
 
 
 def look_around_parts(connection: duckdb.DuckDBPyConnection) -> None:
-    """Creates ``rows_<table>`` anew, after ``look_around_changes``: those that documents of the parts ``made``
-    tonight show, with all placements on them, and on krav that pay out to them. When those parts are many,
-    everything.
+    """Creates ``rows_<table>`` anew, after ``look_around_changes``: those that documents of the parts ``to_build``
+    show, with all placements on them, and on krav that pay out to them. When those parts are many, everything.
     """
     for name in LOOKED_UP:
         connection.execute(f"DROP TABLE rows_{name}")
-    shares = "SELECT (SELECT count(*) FROM made), (SELECT count(*) FROM current_part)"
+    shares = "SELECT (SELECT count(*) FROM to_build), (SELECT count(*) FROM current_part)"
     some, parts = connection.execute(shares).fetchall()[0]
     if some < MANY * parts:
         for name in LOOKED_UP:
             connection.execute(f"CREATE OR REPLACE TEMP TABLE near_{name} (h UBIGINT)")
-        connection.execute("CREATE OR REPLACE TEMP TABLE near_parts AS FROM made")
+        connection.execute("CREATE OR REPLACE TEMP TABLE near_parts AS FROM to_build")
         _follow(connection)
         _show(connection)
     else:
@@ -134,12 +134,13 @@ _PLACEMENTS = (
 """The placements on a post, and what they have at both ends; ``motpost`` may be of any table."""
 
 
-def _show(connection: duckdb.DuckDBPyConnection) -> None:
-    """``rows_<table>``: the rows near by, due dates with their krav; of ``part`` all."""
+def _show(connection: duckdb.DuckDBPyConnection, wanted: Callable[[Column], bool] = lambda _: True) -> None:
+    """``rows_<table>``: the rows near by, due dates with their krav; of ``part`` all. Of a row the columns wanted."""
     connection.execute("CREATE OR REPLACE TEMP VIEW rows_part AS FROM current_part")
     for name in LOOKED_UP:
         near = "krav" if name == "kravforfall" else name
+        columns = ", ".join([*(column.name for column in TABLES[name].columns if wanted(column)), *PLACE])
         connection.execute(
             f"CREATE TEMP TABLE rows_{name} AS "
-            f"SELECT * FROM current_{name} WHERE hash({TABLES[near].key}) IN (FROM near_{near})"
+            f"SELECT {columns} FROM current_{name} WHERE hash({TABLES[near].key}) IN (FROM near_{near})"
         )

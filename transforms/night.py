@@ -8,7 +8,7 @@ import contextlib
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from hashlib import sha256
@@ -20,14 +20,16 @@ import polars as pl
 
 from schemas.refusals import Refusal
 from schemas.tables import PART, TABLES
-from transforms import affected, buckets, neighbourhood, reconcile, reference, snapshot
+from transforms import affected, buckets, expected, neighbourhood, reference, snapshot
 from transforms.analytics import write_analytics
 from transforms.build import Built, Job, Making, build
 from transforms.carry_over import carry_over, rows_that_stay
 from transforms.current import connect, create_current, give_back, memory_for
 from transforms.findings import findings
 from transforms.held_back import hold_back
-from transforms.posts import check_posts, connect_due_dates, connect_placements, count_posts, said_twice
+from transforms.kept import kept_otherwise, without_kept
+from transforms.posts import check_posts, connect_due_dates, connect_placements, count_posts, said_twice, show_good
+from transforms.reconcile import ReadBack, differences, from_documents
 from transforms.redate import redate, redate_jobs
 from transforms.report import Report, StoppedError, by_code, delivered_files, reported
 from transforms.sources import Accepted, Sources, choose
@@ -84,7 +86,7 @@ class Night:
     _rates: pl.DataFrame = field(default_factory=pl.DataFrame)
     _kravtyper: pl.DataFrame = field(default_factory=pl.DataFrame)
     _rows: dict[str, int] = field(default_factory=dict)
-    _expected: reconcile.Totals = field(default_factory=dict)
+    _expected: expected.Totals = field(default_factory=dict)
     _reconciliation: dict[str, Any] = field(default_factory=dict)
     _index: pl.DataFrame = field(default_factory=pl.DataFrame)
     _files: list[Built] = field(default_factory=list)
@@ -233,14 +235,14 @@ class Night:
                 (date.fromisoformat(manifest["snapshotdato"]), self.settings.snapshot_date),
             )
             neighbourhood.look_around_parts(self.connection)
+            show_good(self.connection)
             connect_due_dates(self.connection)
             connect_placements(self.connection)
         self._buckets = buckets.write_buckets(self.connection, self.work / "posts", self._kravtyper)
-        self._expected = reconcile.from_posts(self.connection)
         self._schemas = buckets.schemas(self.connection)
-        buckets.let_go(self.connection)
-        give_back(self.connection)
+        self._expected = self._expect()
         counts = {name: self._one(f"SELECT count(*) FROM {name}") for name in ("parts", "to_redate", "good_part")}
+        give_back(self.connection)
         return {
             "buckets": self._buckets,
             "parts": counts["parts"],
@@ -248,6 +250,17 @@ class Night:
             "of": counts["good_part"],
             "all_because": self._all_because,
         }
+
+    def _expect(self) -> expected.Totals:
+        """What must be in the documents made tonight; lets go of what was around the parts to build."""
+        built = expected.of_built(self.connection)
+        buckets.let_go(self.connection)
+        if not self._one("SELECT count(*) FROM to_redate"):
+            return built
+        neighbourhood.look_at_everything(self.connection)
+        show_good(self.connection)
+        redated = expected.of_redated(self.connection)
+        return {name: total + redated.get(name, 0) for name, total in built.items()}
 
     def build(self) -> dict[str, Any]:
         """Builds the documents of every bucket, gives others the new date, and carries over those that stay."""
@@ -308,21 +321,30 @@ class Night:
 
     def reconcile(self) -> dict[str, Any]:
         """The control totals by two routes, to the øre (CONTRACT section 5)."""
-        read = (
-            reconcile.from_documents(self.folder, self._index, self.settings.snapshot_date, self.settings.workers)
-            if self._index.height
-            else reconcile.ReadBack({}, 0)
-        )
-        expected = self._expected | reconcile.expected_remaining(self._expected)
-        differences = list(reconcile.differences(expected, read, self._rows))
-        self.stops += [stop("L3-RECONCILE", text) for text in differences]
+        read = self._read_back() if self._index.height else ReadBack({}, 0)
+        differ = list(differences(self._expected, read, self._rows))
+        self.stops += [stop("L3-RECONCILE", text) for text in differ]
         self._reconciliation = {
-            "posts": expected,
+            "posts": self._expected,
             "documents": read.totals,
             "contradictions": read.contradictions,
             "rows": self._rows,
         }
-        return {"totals": len(expected), "differences": len(differences), "contradictions": read.contradictions}
+        counts = {"totals": len(self._expected), "differences": len(differ)}
+        return counts | {"contradictions": read.contradictions}
+
+    def _read_back(self) -> ReadBack:
+        """What was made tonight as it is stored: what is new of it added up, what is kept held to where it is from."""
+        redated = self.connection.sql("FROM to_redate").pl()
+        workers = self.settings.workers
+        new = without_kept(self._index, redated)
+        read = from_documents(self.folder, new, self.settings.snapshot_date, workers)
+        previous = self._previous()
+        if previous is None or redated.is_empty():
+            return read
+        rows = self._index.join(redated, on="part", how="semi")
+        otherwise = kept_otherwise(self.folder, previous, rows, workers)
+        return replace(read, contradictions=read.contradictions + otherwise)
 
     def publish(self) -> dict[str, Any]:
         """Completes the snapshot and switches to it. Raises ``StoppedError`` when something forbids it."""

@@ -21,6 +21,7 @@ def check_posts(connection: duckdb.DuckDBPyConnection) -> None:
     """
     for table in TABLES.values():
         _start(connection, table)
+    show_good(connection)
     for table in TABLES.values():
         _check_keys(connection, table)
     _check_parts(connection)
@@ -30,17 +31,26 @@ def check_posts(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _start(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    name, key = table.name, table.key
+    name = table.name
     connection.execute(
         f"""
         CREATE TEMP TABLE bad_{name} (noekkel VARCHAR, kode VARCHAR);
         CREATE TEMP TABLE same_{name} (noekkel VARCHAR, kilde VARCHAR);
-        CREATE TEMP VIEW good_{name} AS
-        SELECT * FROM rows_{name} AS row
-        ANTI JOIN bad_{name} AS bad ON bad.noekkel = row.{key}
-        ANTI JOIN same_{name} AS same ON same.noekkel = row.{key} AND same.kilde = row.kilde
         """
     )
+
+
+def show_good(connection: duckdb.DuckDBPyConnection) -> None:
+    """``good_<table>``: the rows that are left, with the columns that ``rows_<table>`` has now."""
+    for name, table in TABLES.items():
+        connection.execute(
+            f"""
+            CREATE OR REPLACE TEMP VIEW good_{name} AS
+            SELECT * FROM rows_{name} AS row
+            ANTI JOIN bad_{name} AS bad ON bad.noekkel = row.{table.key}
+            ANTI JOIN same_{name} AS same ON same.noekkel = row.{table.key} AND same.kilde = row.kilde
+            """
+        )
 
 
 def _check_keys(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -67,7 +77,7 @@ def _check_keys(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
         f"""
         CREATE OR REPLACE TEMP TABLE shared_rows AS
         SELECT {key} AS noekkel, kilde, false AS refused, struct_pack({content}) AS content
-        FROM rows_{name} WHERE {key} IN (SELECT noekkel FROM shared)
+        FROM current_{name} WHERE {key} IN (SELECT noekkel FROM shared)
         UNION ALL
         SELECT noekkel, kilde, true, NULL FROM current_refused
         WHERE tabell = '{name}' AND noekkel IN (SELECT noekkel FROM shared);

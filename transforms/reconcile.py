@@ -1,9 +1,8 @@
 """The control totals, made twice by different routes (CONTRACT section 5).
 
-``from_posts`` adds up the accepted rows in DuckDB; ``from_documents`` reads the stored documents back,
+``expected`` adds up the accepted rows in DuckDB; ``from_documents`` reads the stored documents back,
 byte for byte as they will be served, and adds up what they list (``read_back``). The two share no code,
-and neither uses a figure that the other has made. Over the parts built or redated
-tonight, each post counted once.
+and neither uses a figure that the other has made. Over the documents made anew tonight, each post counted once.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,101 +11,16 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import duckdb
 import polars as pl
 
 from schemas.store import frame_reader
 from transforms import read_back
+from transforms.expected import Totals
 from transforms.read_back import AMOUNT, TEXT, Documents, after
 from transforms.snapshot import PART
 
-Totals = dict[str, int]
-"""Name of a count or a sum to its value; sums in øre."""
-
 NOT_IN_DOCUMENTS = {"antall_utbetalt_paa_kredit", "sum_utbetalt_paa_kredit"}
 """A payout is not listed on the due date that it pays (CONTRACT section 4)."""
-
-
-def from_posts(connection: duckdb.DuckDBPyConnection) -> Totals:
-    """Counts and sums of the accepted posts of the parts whose documents are ``made`` tonight."""
-    own = "SELECT {columns} FROM {table} SEMI JOIN made USING (part)"
-    for query in (_PLACED, _GRUNNLAG):
-        connection.execute(query)
-
-    def placed(kind: str, end: str, amount: str) -> str:
-        return f"SELECT sum(antall), sum({amount}) FROM placed_sums WHERE plasseringstype = '{kind}' AND {end}_made"
-
-    queries = {
-        "parter": "SELECT count(*), NULL FROM made",
-        "krav": own.format(columns="count(*), sum(opprinnelig_beloep)", table="good_krav"),
-        "kravforfall": own.format(columns="count(*), sum(opprinnelig_beloep)", table="forfall"),
-        "innbetaling": own.format(columns="count(*), -sum(innbetalt_beloep)", table="good_innbetaling"),
-        "utbetaling": own.format(columns="count(*), sum(utbetalt_beloep)", table="good_utbetaling"),
-        "innbetaling_paa_krav": placed("INNBETALING", "forfall", "-plassert_beloep"),
-        "krav_paa_innbetaling": placed("INNBETALING", "motpost", "plassert_beloep"),
-        "motkrav_paa_debet": placed("MOTKRAV", "forfall", "-plassert_beloep"),
-        "motkrav_paa_kredit": placed("MOTKRAV", "motpost", "plassert_beloep"),
-        "utbetalt_paa_kredit": placed("UTBETALING", "forfall", "plassert_beloep"),
-        "innbetalt_paa_krav": placed("INNBETALING", "forfall", "-motpost_beloep"),
-        "grunnlag_opprinnelig": "SELECT count(*), sum(original) FROM grunnlag",
-        "grunnlag_gjenstaaende": "SELECT count(*), sum(original + placed) FROM grunnlag",
-    }
-    totals: Totals = {}
-    for name, query in queries.items():
-        count, oere = connection.execute(query).fetchall()[0]
-        totals[f"antall_{name}"] = int(count or 0)
-        if name != "parter":
-            totals[f"sum_{name}"] = int(oere or 0)
-    return totals
-
-
-_PLACED = """
-    CREATE TEMP TABLE placed_sums AS
-    SELECT plasseringstype, near.part IS NOT NULL AS forfall_made, far.part IS NOT NULL AS motpost_made,
-           count(*) AS antall, sum(plassert_beloep) AS plassert_beloep, sum(motpost_beloep) AS motpost_beloep
-    FROM plassering_ends LEFT JOIN made AS near ON near.part = forfall_part
-    LEFT JOIN made AS far ON far.part = motpost_part GROUP BY ALL"""
-"""The placements by type, and by which of their ends lie with such parts."""
-
-_GRUNNLAG = """
-    CREATE TEMP TABLE grunnlag AS
-    WITH paid AS (
-      SELECT DISTINCT motpost, kravidentifikator FROM plassering_ends
-      SEMI JOIN made ON made.part = motpost_part JOIN forfall USING (kravforfallsidentifikator)
-      WHERE plasseringstype = 'UTBETALING'),
-    dues AS (FROM forfall SEMI JOIN paid USING (kravidentifikator)),
-    covered AS (
-      SELECT kravforfallsidentifikator, CASE WHEN plasseringstype = 'UTBETALING' THEN plassert_beloep
-             ELSE -plassert_beloep END AS placed FROM plassering_ends
-      UNION ALL SELECT motpost, plassert_beloep FROM plassering_ends WHERE plasseringstype = 'MOTKRAV'),
-    placements AS (
-      SELECT kravidentifikator, sum(placed) AS placed FROM covered
-      JOIN dues USING (kravforfallsidentifikator) GROUP BY kravidentifikator),
-    originals AS (SELECT kravidentifikator, sum(opprinnelig_beloep) AS original FROM dues GROUP BY kravidentifikator)
-    SELECT original, coalesce(placed, 0) AS placed FROM paid JOIN originals USING (kravidentifikator)
-    LEFT JOIN placements USING (kravidentifikator)"""
-"""Per payout and krav that it pays: the krav's original, and all that is placed on and from its due dates."""
-
-
-def expected_remaining(posts: Totals) -> Totals:
-    """Σ remaining = Σ original − Σ placed on debits + Σ placed from credits; unplaced likewise.
-
-    Payouts' placements stand in no document, so theirs are the accepted rows'.
-    """
-    remaining = (
-        posts["sum_kravforfall"]
-        + posts["sum_innbetaling_paa_krav"]
-        + posts["sum_motkrav_paa_debet"]
-        + posts["sum_motkrav_paa_kredit"]
-        + posts["sum_utbetalt_paa_kredit"]
-    )
-    return {
-        "sum_gjenstaaende_krav": remaining,
-        "sum_gjenstaaende_kravforfall": remaining,
-        "sum_gjenstaaende_oversikt": remaining,
-        "sum_uplassert": posts["sum_innbetaling"] + posts["sum_krav_paa_innbetaling"],
-        "sum_uplassert_oversikt": posts["sum_innbetaling"] + posts["sum_krav_paa_innbetaling"],
-    }
 
 
 @dataclass(frozen=True)
@@ -133,7 +47,11 @@ def differences(expected: Totals, read: ReadBack, rows: Totals) -> Iterator[str]
 
 
 def from_documents(snapshot: Path, index: pl.DataFrame, snapshot_date: date, workers: int = 2) -> ReadBack:
-    """Reads every document of the ``index`` rows back from the segments, a segment at a time."""
+    """Reads the documents of the ``index`` rows back from the segments, a segment at a time.
+
+    Where the length of payments and payouts is null, of a segment's every row, those are ``kept`` and not read, and
+    what overviews list of them is not added up.
+    """
     segments = index.group_by("segment", maintain_order=True)
     with ThreadPoolExecutor(workers) as pool:
         read = pool.map(lambda group: _read_segment(snapshot, str(group[0][0]), group[1], snapshot_date), segments)
@@ -170,10 +88,14 @@ def _read_segment(snapshot: Path, segment: str, index: pl.DataFrame, snapshot_da
             read.append(one)
             posts[kind].append(keys_of_kind)
         read.append(ReadBack({}, _wrong_copies(pl.concat(posts[kind]), owners)))
+    kept = index["innbetalinger_length"].is_null().any()
     for kind in _LISTED:
         here = pl.concat(listed[kind])
-        read.append(ReadBack({}, _wrong_copies(here, owners) + _strange(here, pl.concat(posts[kind]))))
+        strange = 0 if kept and kind == "innbetalinger" else _strange(here, pl.concat(posts[kind]))
+        read.append(ReadBack({}, _wrong_copies(here, owners) + strange))
     together = _together(read)
+    if kept:
+        together.totals["sum_uplassert_oversikt"] = 0
     # interest stands in no extract: the krav say as much of it as the overviews list
     interest = together.totals.pop("sum_renter_krav") != together.totals.pop("sum_renter_oversikt")
     return ReadBack(together.totals, together.contradictions + interest)

@@ -70,23 +70,35 @@ def redate(job: RedateJob) -> Built:
 
 
 def _rows(job: RedateJob, name: str) -> pl.DataFrame:
-    """The parts' rows of a table of the previous snapshot, as a build has them before they are stored."""
-    files = [job.previous / "tables" / name / f"{segment}.parquet" for segment in job.index["segment"].unique().sort()]
-    key = [whose(name), "segment"]  # a segment may also have rows of parts that are somewhere else by now
-    rows = pl.read_parquet(files).join(
-        job.index, left_on=key, right_on=["part", "segment"], how="semi", maintain_order="left"
+    """The parts' rows of a table of the previous snapshot, as a build has them before they are stored.
+
+    Of a segment those of its parts: it may also have rows of parts that are somewhere else by now.
+    """
+    found = [
+        pl.scan_parquet(job.previous / "tables" / name / f"{segment}.parquet").filter(
+            pl.col(whose(name)).is_in(parts["part"].implode())
+        )
+        for (segment,), parts in job.index.group_by("segment", maintain_order=True)
+    ]
+    return (
+        pl.concat(found)
+        .drop("segment")
+        .with_columns(pl.selectors.by_dtype(pl.Decimal(38, 0)).cast(pl.Int128))
+        .collect()
     )
-    return rows.drop("segment").with_columns(pl.selectors.by_dtype(pl.Decimal(38, 0)).cast(pl.Int128))
 
 
 def _with_new_interest(before: dict[str, pl.DataFrame], part: pl.DataFrame, making: Making) -> dict[str, pl.DataFrame]:
-    dues = balances.with_interest(before["kravforfall"], making.rates, making.snapshot_date)
-    krav = balances.balance_krav(before["krav"].drop(balances.OF_KRAV), dues).sort(SORTING["krav"])
+    """The tables that the date moves. Only where something remains does it."""
+    rest = pl.col("gjenstaaende_beloep") != 0
+    dues, settled = before["kravforfall"].filter(rest), before["kravforfall"].filter(~rest)
+    dues = balances.with_interest(dues, making.rates, making.snapshot_date)
+    krav = balances.with_totals(before["krav"], dues).sort(SORTING["krav"])
     shown = balances.shown_under(part)
     groups = balances.per_kravgruppe(krav, shown)
     return {
         "krav": krav,
-        "kravforfall": dues,
+        "kravforfall": pl.concat([settled, dues.select(settled.columns)]),
         "oversikt": balances.per_part(part, shown, groups, before["innbetaling"]),
         "oversikt_per_kravgruppe": groups,
     }
