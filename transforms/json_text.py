@@ -189,7 +189,7 @@ class _Views:
     number of its buffer and its place there. ``buffers``: their addresses. A null has the length ``_NULL``.
     """
 
-    words: npt.NDArray[np.int32]
+    words: npt.NDArray[np.uint32]
     bytes: Bytes
     buffers: Places
     most_bytes: int
@@ -200,15 +200,12 @@ class _Views:
         texts = pl.concat([pl.Series(dtype=pl.String), *(column.alias("") for column in columns)])
         array = texts.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
         _, views, *buffers = array.buffers()
-        words = (
-            np.frombuffer(views or b"", np.int32)[4 * array.offset : 4 * (array.offset + len(array))]
-            .reshape(-1, 4)
-            .copy()
-        )
-        words[texts.is_null().to_numpy(), 0] = _NULL
+        there = np.frombuffer(views or b"", np.uint32)[4 * array.offset : 4 * (array.offset + len(array))]
+        words = np.vstack([there.reshape(-1, 4), np.zeros((1, 4), np.uint32)])  # with room behind the last
+        most_bytes = _LONGEST_ESCAPE * int(words[:, 0].sum(dtype=np.int64))
+        words[:-1][texts.is_null().to_numpy(), 0] = _NULL
         addresses = np.array([buffer.address for buffer in buffers], np.int64)
-        lengths = int(words[:, 0].clip(0).sum(dtype=np.int64))
-        return cls(words, words.reshape(-1).view(np.uint8), addresses, _LONGEST_ESCAPE * lengths, array)
+        return cls(words, words.reshape(-1).view(np.uint8), addresses, most_bytes, array)
 
 
 def texts_of(column: pl.Series, parent: pl.Series | None = None) -> Texts:
@@ -270,7 +267,7 @@ def histories_of(texts: Texts, post: Places, days: Places, firsts: Places) -> Te
 _LONGEST_VALUE = 1 + len('2026-11-23T00:00:00.000Z"')
 """No value but a text is longer, with the comma before it: an amount has at most 21 characters."""
 _LONGEST_ESCAPE = len("\\u001b")
-_NULL = -1
+_NULL = 2**32 - 1
 _SHORT = 12
 """A text of up to so many bytes lies in its view itself."""
 
