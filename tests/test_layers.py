@@ -81,6 +81,22 @@ def test_the_plain_reference_takes_nothing_from_the_system():
         assert not set(imports(path)) & set(LAYERS), name(path)
 
 
+def test_what_reads_back_shares_no_code_with_what_it_reads_back():
+    """Or the two would agree in their mistakes."""
+    reading = {"reconcile", "read_back", "grammar", "scanner"}
+    for path in (ROOT / "transforms" / f"{module}.py" for module in reading):
+        tree = ast.walk(ast.parse(path.read_text("utf-8")))
+        ours = {node for node in tree if isinstance(node, ast.ImportFrom) and str(node.module).startswith("transforms")}
+        modules = {str(node.module).partition(".")[2] or name.name for node in ours for name in node.names}
+        assert modules <= reading | {"expected", "snapshot"}, path.name
+
+
+@pytest.mark.parametrize("module", ["cli.main", "cli.serve", "serving.app", "serving.server"])
+def test_only_a_night_loads_the_compiler(module):
+    code = f"import sys, {module}; assert 'numba' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 @pytest.mark.parametrize("package", ["cli", "pipelines"])
 def test_polars_allocator_is_told_before_polars_is_loaded(package):
     """Or it is told nothing: see ``pipelines.settings.tell_allocator``."""

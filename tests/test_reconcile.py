@@ -12,13 +12,14 @@ import polars as pl
 import pytest
 import zstandard
 
-from schemas.store import END_BITS, KINDS, frame_reader
+from schemas.store import END_BITS, END_MASK, KINDS, frame_reader
 from tests.nights import STAGES, Nights
 from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
 from tests.plain.write import write_delivery
 from transforms import fragments, kept
 from transforms.night import Night, Settings
+from transforms.reconcile import from_documents
 
 S = date(2023, 8, 28)
 COMPANY, ENK, OWNER = organisation_number(1), organisation_number(2), national_number(1)
@@ -84,8 +85,9 @@ class Made:
         return [(kind, whose) for kind in KINDS for whose in self.index["part"]]
 
     def store(self, kind, whose, words, text):
-        """Stores the document anew, at the end of the segment."""
-        packed = zstandard.ZstdCompressor(write_checksum=True).compress(words + text.encode())
+        """Stores the document anew, at the end of the segment. ``\\udcff`` in the text stands for the byte FF."""
+        body = text.encode("utf-8", "surrogateescape")
+        packed = zstandard.ZstdCompressor(write_checksum=True).compress(words + body)
         self.path.write_bytes(self.stored + packed)
         here = pl.col("part") == whose
         changed = {"offset": len(self.stored), "length": len(packed)}
@@ -232,19 +234,64 @@ def test_words_that_are_not_the_posts(made, changed):
     assert made.stops() == {"L3-RECONCILE"}
 
 
-def test_an_amount_with_a_decimal_too_many(made):
-    """It is no sum that differs: the amount cannot be read."""
-    words, text = made.frame("utbetalinger", COMPANY)
-    made.store("utbetalinger", COMPANY, words, text.replace('"utbetaltBeloep":500.00', '"utbetaltBeloep":500.000'))
+@pytest.mark.parametrize(
+    ("kind", "was", "becomes"),
+    [
+        pytest.param("utbetalinger", '"utbetaltBeloep":500.00', '"utbetaltBeloep":500.000', id="a decimal too many"),
+        pytest.param("utbetalinger", '"utbetaltBeloep":500.00', '"utbetaltBeloep":500.0', id="a decimal too few"),
+        pytest.param("utbetalinger", '"utbetaltBeloep"', '"utbetaltBelop"', id="another key"),
+        pytest.param("krav", '"kravtype":"', '"kravtype":"a"b', id="a quote that is not escaped"),
+        pytest.param("krav", '"kravtype":"', '"kravtype":"\n', id="a control character"),
+        pytest.param("krav", '"kravtype":"', '"kravtype":"\udcff', id="a byte that is not UTF-8"),
+        pytest.param("oversikt", '"kravtype":"', '"kravtype":"\udcff', id="a byte that is not UTF-8, in the overview"),
+        pytest.param("oversikt", '"totalOversikt":', '"totalOversikt": ', id="a space"),
+        pytest.param("oversikt", "}]}", "}]", id="the overview is cut off"),
+        pytest.param("oversikt", "}]}", "}]}}", id="the overview goes on"),
+    ],
+)
+def test_a_text_that_is_not_the_models(made, kind, was, becomes):
+    """Every amount is right, where it can be read. The words are moved along with what follows."""
+    words, text = made.frame(kind, COMPANY)
+    at = text.rindex(was)
+    more = len(becomes.encode("utf-8", "surrogateescape")) - len(was.encode())
+    begin = len(text[:at].encode())
+    moved = [word + more if word & END_MASK > begin else word for (word,) in struct.iter_unpack("<q", words)]
+    made.store(kind, COMPANY, struct.pack(f"<{len(moved)}q", *moved), text[:at] + becomes + text[at + len(was) :])
     assert made.stops() == {"L3-RECONCILE"}
 
 
-def test_a_copy_that_differs_in_a_text_only(made):
+@pytest.mark.parametrize("kind", ["krav", "innbetalinger", "utbetalinger"])
+def test_a_history_that_is_cut_off(made, kind):
+    words, text = made.frame(kind, COMPANY)
+    made.store(kind, COMPANY, words, text[:-1])
+    assert made.stops() == {"L3-RECONCILE"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"), [("krav", "K3"), ("innbetalinger", "I2"), ("oversikt", "K3"), ("oversikt", "I2")]
+)
+def test_a_copy_that_differs_in_a_byte_of_text_only(made, kind, text):
     """Every amount is right: what a sole proprietorship shows is still not what its owner shows."""
-    words, text = made.frame("krav", ENK)
-    at = text.index('"K3"') + 1  # a krav of the owner's
-    made.store("krav", ENK, words, text[:at] + "X3" + text[at + 2 :])
+    words, whole = made.frame(kind, ENK)
+    at = whole.index(f'"{text}"') + 1  # the owner's
+    made.store(kind, ENK, words, whole[:at] + "X" + whole[at + 1 :])
     assert made.stops() == {"L3-RECONCILE"}
+
+
+@pytest.mark.parametrize("text", ["K1", "I1"])
+def test_an_overview_that_lists_a_post_otherwise_than_its_history(made, text):
+    words, whole = made.frame("oversikt", COMPANY)
+    at = whole.rindex(f'"{text}"') + 1
+    made.store("oversikt", COMPANY, words, whole[:at] + "X" + whole[at + 1 :])
+    assert made.stops() == {"L3-RECONCILE"}
+
+
+def test_histories_that_are_not_read_back(made):
+    """What overviews list of them has nothing to be compared with, and is not added up; all else is."""
+    unread = [pl.lit(None, pl.Int64).alias(f"innbetalinger_{name}") for name in ("offset", "length", "antall")]
+    read = from_documents(made.night.folder, made.index.with_columns(unread), made.night.settings.snapshot_date)
+    assert read.contradictions == 0
+    assert read.totals["sum_innbetaling"] == read.totals["sum_uplassert_oversikt"] == 0
 
 
 def test_an_open_claim_that_the_overview_leaves_out(made):

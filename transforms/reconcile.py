@@ -14,9 +14,9 @@ from pathlib import Path
 import polars as pl
 
 from schemas.store import frame_reader
-from transforms import read_back
 from transforms.expected import Totals
-from transforms.read_back import AMOUNT, TEXT, Documents, after
+from transforms.grammar import POSTS
+from transforms.read_back import Read, number_of, read
 from transforms.snapshot import PART
 
 NOT_IN_DOCUMENTS = {"antall_utbetalt_paa_kredit", "sum_utbetalt_paa_kredit"}
@@ -50,7 +50,7 @@ def from_documents(snapshot: Path, index: pl.DataFrame, snapshot_date: date, wor
     """Reads the documents of the ``index`` rows back from the segments, a segment at a time.
 
     Where the length of payments and payouts is null, of a segment's every row, those are ``kept`` and not read, and
-    what overviews list of them is not added up.
+    what overviews list of them is compared with nothing and not added up.
     """
     segments = index.group_by("segment", maintain_order=True)
     with ThreadPoolExecutor(workers) as pool:
@@ -73,28 +73,20 @@ def _read_segment(snapshot: Path, segment: str, index: pl.DataFrame, snapshot_da
     data = (snapshot / "documents" / f"{segment}.zst").read_bytes()
     content = frame_reader(path.read_bytes() for path in (snapshot / "documents").glob("*.dict"))
     part = pl.scan_parquet(snapshot / PART).filter(pl.col("segment") == segment)
-    owners = part.select("part", "innehaver").collect()
-    read = [ReadBack({"antall_parter": index.height, **dict.fromkeys(_NAMES, 0)}, 0)]
-    posts: dict[str, list[pl.DataFrame]] = {kind: [_NO_POSTS] for kind in _FIELDS}
-    listed: dict[str, list[pl.DataFrame]] = {kind: [_NO_POSTS] for kind in _LISTED}
-    for documents in read_back.documents(data, index, "oversikt", content):
-        keys, one = _read_overviews(documents, snapshot_date)
-        read.append(one)
-        for kind in _LISTED:
-            listed[kind].append(keys[kind])
-    for kind in _FIELDS:
-        for documents in read_back.documents(data, index, kind, content):
-            keys_of_kind, one = _read_history(documents, kind)
-            read.append(one)
-            posts[kind].append(keys_of_kind)
-        read.append(ReadBack({}, _wrong_copies(pl.concat(posts[kind]), owners)))
-    kept = index["innbetalinger_length"].is_null().any()
-    for kind in _LISTED:
-        here = pl.concat(listed[kind])
-        strange = 0 if kept and kind == "innbetalinger" else _strange(here, pl.concat(posts[kind]))
-        read.append(ReadBack({}, _wrong_copies(here, owners) + strange))
-    together = _together(read)
-    if kept:
+    owners = part.drop_nulls("innehaver").select(number_of("part"), whose=number_of("innehaver")).collect()
+    overviews = read(data, index, "oversikt", content)
+    found = [_read_overviews(overviews, index.height, snapshot_date)]
+    for kind, model in POSTS.items():
+        history = read(data, index, kind, content)
+        posts = history.items.select("part", "whose", "key")
+        listed = overviews.items.filter(pl.col("model") == model.__name__).select(posts.columns)
+        there = index.filter(pl.col(f"{kind}_length").is_not_null()).select(number_of("part"))
+        wrong = history.refused + _wrong_dates(history.items)
+        wrong += _wrong_copies(posts, owners) + _wrong_copies(listed, owners)
+        wrong += _strange(listed.join(there, on="part", how="semi"), posts)
+        found.append(ReadBack(_totals(history.sums, kind), wrong))
+    together = _together(found)
+    if index["innbetalinger_length"].is_null().any():
         together.totals["sum_uplassert_oversikt"] = 0
     # interest stands in no extract: the krav say as much of it as the overviews list
     interest = together.totals.pop("sum_renter_krav") != together.totals.pop("sum_renter_oversikt")
@@ -103,109 +95,74 @@ def _read_segment(snapshot: Path, segment: str, index: pl.DataFrame, snapshot_da
 
 # --- posts ----------------------------------------------------------------------------------------
 
-_FIELDS = {
+_AMOUNTS = {
     "krav": {
-        "krav": after('],"opprinnelig'),  # a krav's own amounts follow the list of its due dates
-        "kravforfall": after('Z","opprinnelig'),  # a due date's follow its date or its lists
-        "gjenstaaende_kravforfall": after('],"gjenstaaende'),
-        "gjenstaaende_krav": after(',"gjenstaaende') & ~after('],"gjenstaaende'),
-        "innbetalt_paa_krav": after('Z","innbetalt'),
-        "innbetaling_paa_krav": after('}},"plassert'),  # after the payer's account
-        "motkrav_paa_debet": after('Z","plassert') & pl.col("below"),
-        "motkrav_paa_kredit": after('Z","plassert') & ~pl.col("below"),
+        "krav": "Krav.opprinneligBeloep",
+        "kravforfall": "Kravforfall.opprinneligBeloep",
+        "gjenstaaende_kravforfall": "Kravforfall.gjenstaaendeBeloep",
+        "gjenstaaende_krav": "Krav.gjenstaaendeBeloep",
+        "renter_krav": "Krav.stipulerteRenter",
+        "innbetalt_paa_krav": "PlassertInnbetaling.innbetaltBeloep",
+        "innbetaling_paa_krav": "PlassertInnbetaling.plassertBeloep",
+        "motkrav_paa_debet": "PlassertMotkrav.plassertBeloep",
+        "motkrav_paa_kredit": "PlassertMotkrav.plassertBeloep",
     },
     "innbetalinger": {
-        "innbetaling": after('Z","innbetalt'),
-        "uplassert": after(',"uplassert'),
-        "krav_paa_innbetaling": after('","plassert'),
+        "innbetaling": "Innbetaling.innbetaltBeloep",
+        "uplassert": "Innbetaling.uplassertBeloep",
+        "krav_paa_innbetaling": "PlassertInnbetalingMotKrav.plassertBeloep",
     },
     "utbetalinger": {
-        "utbetaling": after('Z","utbetalt'),
-        "grunnlag_opprinnelig": after('},"opprinnelig'),
-        "grunnlag_gjenstaaende": after(',"gjenstaaende'),
+        "utbetaling": "Utbetaling.utbetaltBeloep",
+        "grunnlag_opprinnelig": "GrunnlagForUtbetaling.opprinneligBeloep",
+        "grunnlag_gjenstaaende": "GrunnlagForUtbetaling.gjenstaaendeBeloep",
     },
 }
-"""The amounts of each kind of post: every amount is one of them, and only one. Each post has one of the first.
+"""The totals that the histories of each kind make, and the field that each sums up."""
+_BELOW = {"motkrav_paa_debet": True, "motkrav_paa_kredit": False}
+"""Of the totals of one field that are told apart by its sign: whether it is below 0."""
+_ONLY_SUMS = ("gjenstaaende_krav", "gjenstaaende_kravforfall", "renter_krav", "uplassert")
 
-``below``: whether the amount is below 0.
-"""
-_TOLD_BY = len('],"gjenstaaendeBeloep":')
-"""So much of the text before an amount tells them apart."""
-
-_DATES = {"krav": "opprettelsesdatoForKrav", "innbetalinger": "innbetalingsdato", "utbetalinger": "utbetaltdato"}
-_LISTED = ("krav", "innbetalinger")
-"""The kinds of which overviews list some, with amounts that the totals sum up."""
-
-_ONLY_SUMS = ("gjenstaaende_krav", "gjenstaaende_kravforfall", "uplassert")
-_COUNTED = [name for fields in _FIELDS.values() for name in fields if name not in _ONLY_SUMS]
-_NAMES = [
-    *(f"antall_{name}" for name in _COUNTED),
-    *(f"sum_{name}" for name in (*_COUNTED, *_ONLY_SUMS)),
-    *("sum_gjenstaaende_oversikt", "sum_uplassert_oversikt", "sum_renter_krav", "sum_renter_oversikt"),
-]
-
-_NO_POSTS = pl.DataFrame(schema={"part": pl.String, "whose": pl.String, "key": pl.UInt64})
 _IS_OWN = pl.col("whose") == pl.col("part")
-_INTEREST = rf'^{AMOUNT},"stipulerteRenter":({AMOUNT})[,}}]'
-"""In the piece that begins with what remains of a krav."""
 
 
-def _read_history(documents: Documents, kind: str) -> tuple[pl.DataFrame, ReadBack]:
-    """The keys of the posts, and what those add up to that are the part's own."""
-    posts = read_back.cut_posts(documents)
-    if posts is None:
-        return _NO_POSTS, ReadBack({}, 1)
-    own = posts.filter(_IS_OWN).select("post")
-    amounts = read_back.split_amounts(own)
-    found = _by_kind(amounts, kind)
-    totals = {name: value for name, value in found.items() if name in _NAMES}
-    if kind == "krav":
-        interest = amounts.filter(_FIELDS[kind]["gjenstaaende_krav"]).select(read_back.oere(_INTEREST).sum())
-        totals["sum_renter_krav"] = int(interest.item())
-    counts = [found[f"antall_{name}"] for name in _FIELDS[kind]]
-    unknown = amounts.height - sum(counts)
-    joined = counts[0] != own.height  # a post has one amount of the first kind, so every piece is one post
-    wrong = unknown + joined + _wrong_dates(posts, kind)
-    return posts.select(_NO_POSTS.columns), ReadBack(totals, wrong)
+def _totals(sums: pl.DataFrame, kind: str) -> Totals:
+    """``antall_`` and ``sum_`` of the amounts of each name."""
+    totals: Totals = {}
+    for name, field in _AMOUNTS[kind].items():
+        signs = [_BELOW[name]] if name in _BELOW else [False, True]
+        some = sums.filter(pl.col("field") == field, pl.col("below").is_in(signs))
+        totals[f"antall_{name}"], totals[f"sum_{name}"] = int(some["antall"].sum()), int(some["oere"].sum())
+    return {name: value for name, value in totals.items() if name.removeprefix("antall_") not in _ONLY_SUMS}
 
 
-def _by_kind(amounts: pl.DataFrame, kind: str) -> Totals:
-    """``antall_`` and ``sum_`` of each kind of amount of the ``kind`` of post.
-
-    They are added up by the end of the text before them, of which there are few, and only those are told apart.
-    """
-    few = amounts.group_by(before=pl.col("before").str.tail(_TOLD_BY), below=pl.col("oere") < 0).agg(
-        antall=pl.col("oere").count(), sum=pl.col("oere").sum()
-    )
-    totals = few.select(
-        pl.col(column).filter(where).sum().alias(f"{column}_{name}")
-        for name, where in _FIELDS[kind].items()
-        for column in ("antall", "sum")
-    )
-    return totals.row(0, named=True)
+def _wrong_dates(posts: pl.DataFrame) -> int:
+    """How many posts have another date than the word that periods are found by."""
+    day = pl.col("day").clip(_LONG_BEFORE, _LONG_AFTER).cast(pl.Int32).cast(pl.Date)
+    digits = day.dt.year() * 10_000 + day.dt.month().cast(pl.Int32) * 100 + day.dt.day()
+    return posts.filter(digits != pl.col("dato")).height
 
 
-def _wrong_dates(posts: pl.DataFrame, kind: str) -> int:
-    """Whether some text is not begun as a post, or has another date than the word that periods are found by."""
-    field = f'"{_DATES[kind]}":"'
-    start = pl.col("post").str.find(field, literal=True) + len(field)
-    day = pl.col("post").cast(pl.Binary).bin.slice(start, 10).cast(pl.String).str.to_date("%Y-%m-%d", strict=False)
-    right = (day.cast(pl.Int64) == pl.col("day")).fill_null(False)
-    return int(not posts.select((right & pl.col("begun")).all()).item())
+_LONG_BEFORE, _LONG_AFTER = -800_000, 3_000_000
+"""Days since 1970 that no date of four digits is; a word further off is as wrong."""
 
 
 def _wrong_copies(posts: pl.DataFrame, owners: pl.DataFrame) -> int:
     """How many parts show others' posts that are not, to the byte, those of the one that owns them.
 
     What an ENK shows of its owner's posts is what its owner shows: as many, and with the same keys.
+    ``owners``: ``part``, and ``whose`` posts it shows beside its own.
     """
-    shown = posts.group_by("part", "whose").agg(antall=pl.len(), keys=pl.col("key").cast(pl.Int128).sum())
-    pairs = owners.drop_nulls("innehaver").select("part", whose="innehaver")
-    own = pairs.join(shown.filter(_IS_OWN).drop("part"), on="whose")
-    expected = own.select("part", "whose", "antall", "keys")
-    others = shown.filter(~_IS_OWN)
-    same = others.join(expected, on=["part", "whose", "antall", "keys"], how="semi").height
+    others = _shown(posts.filter(~_IS_OWN))
+    own = _shown(posts.filter(_IS_OWN).join(owners, on="whose", how="semi")).drop("part")
+    expected = owners.join(own, on="whose").select(others.columns)
+    same = others.join(expected, on=others.columns, how="semi").height
     return others.height + expected.height - 2 * same
+
+
+def _shown(posts: pl.DataFrame) -> pl.DataFrame:
+    """``part``, ``whose`` posts it shows, how many they are, and all their keys as one."""
+    return posts.group_by("part", "whose").agg(antall=pl.len(), keys=pl.col("key").cast(pl.Int128).sum())
 
 
 def _strange(listed: pl.DataFrame, posts: pl.DataFrame) -> int:
@@ -216,94 +173,63 @@ def _strange(listed: pl.DataFrame, posts: pl.DataFrame) -> int:
 # --- overviews, each against itself ---------------------------------------------------------------
 
 _OF_KRAV = ("stipulerteRenter", "forfalteKrav", "ikkeForfalteKrav")
-_OF_ALL = (*_OF_KRAV, "uplasserteInnbetalinger")
+_COUNTED = {
+    "Kravforfall.gjenstaaendeBeloep": None,  # by its due date
+    "Krav.stipulerteRenter": "stipulerteRenter",
+    "Innbetaling.uplassertBeloep": "uplasserteInnbetalinger",
+}
+"""The listed amounts that totals are made of, and the total that counts each."""
+_ALL_GROUPS = pl.lit(0, pl.Int64)
+"""The ``gruppe`` of ``totalOversikt``, which has none."""
 
 
-def _read_overviews(documents: Documents, snapshot_date: date) -> tuple[dict[str, pl.DataFrame], ReadBack]:
-    """The keys of the posts that they list, and what those add up to that are the part's own."""
-    overviews = read_back.split_overviews(documents)
-    posts = {kind: read_back.split_posts(overviews, pl.col(kind)) for kind in _LISTED}
-    lines = pl.concat([_krav_lines(posts["krav"], snapshot_date), _innbetaling_lines(posts["innbetalinger"])])
-    incomplete = sum(overviews.null_count().row(0))
-    wrong = _misplaced(documents) + incomplete + _contradictions(overviews, lines)
+def _read_overviews(overviews: Read, parts: int, snapshot_date: date) -> ReadBack:
+    """What the listed posts add up to that are the part's own, and how many overviews of so many ``parts`` are not
+    there, not theirs, or contradict themselves.
+    """
+    of_items = overviews.items[overviews.amounts["item"]]
+    amounts = pl.concat([overviews.amounts, of_items], how="horizontal")
+    lines = _listed_lines(amounts, snapshot_date)
     own = lines.filter(_IS_OWN).group_by("name").agg(pl.col("oere").sum())
     sums = {name: int(oere) for name, oere in own.rows()}
     totals = {
+        "antall_parter": parts,
         "sum_renter_oversikt": sums.get("stipulerteRenter", 0),
         "sum_gjenstaaende_oversikt": sums.get("forfalteKrav", 0) + sums.get("ikkeForfalteKrav", 0),
         "sum_uplassert_oversikt": sums.get("uplasserteInnbetalinger", 0),
     }
-    return {kind: frame.select(_NO_POSTS.columns) for kind, frame in posts.items()}, ReadBack(totals, wrong)
+    right = overviews.items.filter(pl.col("model") == "Oversikt", _IS_OWN).height
+    return ReadBack(totals, parts - right + _contradictions(_said_lines(amounts), lines))
 
 
-def _misplaced(documents: Documents) -> int:
-    """How many overviews are not those of the part that the index gives them to."""
-    start = pl.concat_str(pl.lit('{"forespurtPart":"'), "part", pl.lit('","aapentKravMedGjenstaaendeBeloep":['))
-    bodies = documents.rows.with_columns(body=documents.bodies())
-    return bodies.filter(~pl.col("body").str.starts_with(start)).height
+def _listed_lines(amounts: pl.DataFrame, snapshot_date: date) -> pl.DataFrame:
+    """One line per due date's remaining, krav's interest and payment's unplaced rest.
 
-
-def _krav_lines(posts: pl.DataFrame, snapshot_date: date) -> pl.DataFrame:
-    """One line per due date's remaining and krav's interest.
-
-    A line: ``part``, ``whose``, ``kravgruppe``, ``name`` of the total that counts it, ``oere``.
+    A line: ``part``, ``whose``, ``gruppe``, ``name`` of the total that counts it, ``oere``.
     """
-    posts = posts.with_columns(kravgruppe=pl.col("post").str.extract(rf',"kravgruppe":"{TEXT}"\}}'))
-    pieces = read_back.split_amounts(posts)
-    fields, end = _FIELDS["krav"], '2022-04-11T00:00:00.000Z","opprinneligBeloep":'
-    forfallsdato = pl.when(fields["kravforfall"]).then(pl.col("before").str.tail(len(end)).str.head(10))
-    overdue = forfallsdato.forward_fill() < str(snapshot_date)
-    name = pl.when(overdue).then(pl.lit("forfalteKrav")).otherwise(pl.lit("ikkeForfalteKrav"))
-    dues = pieces.with_columns(name=name).filter(fields["gjenstaaende_kravforfall"])
-    interest = pieces.filter(fields["gjenstaaende_krav"]).with_columns(
-        name=pl.lit("stipulerteRenter"), oere=read_back.oere(_INTEREST)
-    )
-    return pl.concat([dues.select(_LINE), interest.select(_LINE)])
+    overdue = pl.col("forfall") < int(f"{snapshot_date:%Y%m%d}")
+    by_date = pl.when(overdue).then(pl.lit("forfalteKrav")).otherwise(pl.lit("ikkeForfalteKrav"))
+    name = pl.col("field").cast(pl.String).replace_strict(_COUNTED, return_dtype=pl.String).fill_null(by_date)
+    return amounts.filter(pl.col("field").is_in(list(_COUNTED))).select("part", "whose", "gruppe", "oere", name=name)
 
 
-def _innbetaling_lines(posts: pl.DataFrame) -> pl.DataFrame:
-    """One line per payment's unplaced rest."""
-    rests = read_back.split_amounts(posts).filter(_FIELDS["innbetalinger"]["uplassert"])
-    return rests.select(
-        "part",
-        "whose",
-        pl.lit(None, pl.String).alias("kravgruppe"),
-        pl.lit("uplasserteInnbetalinger").alias("name"),
-        "oere",
-    )
+def _said_lines(amounts: pl.DataFrame) -> pl.DataFrame:
+    """What ``totalOversikt`` and ``oversiktPerKravgruppe`` say, as lines."""
+    said = amounts.filter(pl.col("model").is_in(["TotalOversikt", "OversiktPerKravgruppe"]))
+    name = pl.col("field").cast(pl.String).str.split(".").list.last()
+    return said.select("part", "gruppe", "oere", name=name)
 
 
-_LINE = ["part", "whose", "kravgruppe", "name", "oere"]
-
-
-def _contradictions(overviews: pl.DataFrame, lines: pl.DataFrame) -> int:
+def _contradictions(said: pl.DataFrame, listed: pl.DataFrame) -> int:
     """How many overviews have a total that is not the sum of what they list."""
-    per_group = lines.filter(pl.col("name").is_in(_OF_KRAV))
-    total = lines.with_columns(kravgruppe=pl.lit(None, pl.String))
-    listed = _with_saldo(pl.concat([per_group, total]))
-    said = _said_lines(overviews)
-    both = said.join(listed, on=["part", "kravgruppe", "name"], how="full", nulls_equal=True, coalesce=True)
+    per_group = listed.filter(pl.col("name").is_in(_OF_KRAV))
+    sums = _with_saldo(pl.concat([per_group, listed.with_columns(gruppe=_ALL_GROUPS)]))
+    both = said.join(sums, on=["part", "gruppe", "name"], how="full", coalesce=True)
     said_oere, listed_oere = pl.col("oere").fill_null(0), pl.col("oere_right").fill_null(0)
     return both.filter(said_oere != listed_oere)["part"].n_unique()
 
 
 def _with_saldo(lines: pl.DataFrame) -> pl.DataFrame:
-    sums = lines.group_by("part", "kravgruppe", "name").agg(pl.col("oere").sum())
-    saldo = lines.group_by("part", "kravgruppe").agg(name=pl.lit("saldo"), oere=pl.col("oere").sum())
+    sums = lines.group_by("part", "gruppe", "name").agg(pl.col("oere").sum())
+    saldo = lines.group_by("part", "gruppe").agg(name=pl.lit("saldo"), oere=pl.col("oere").sum())
     return pl.concat([sums, saldo])
-
-
-def _said_lines(overviews: pl.DataFrame) -> pl.DataFrame:
-    """What ``totalOversikt`` (kravgruppe null) and ``oversiktPerKravgruppe`` say, as lines."""
-    split = pl.col("totals").str.split('{"kravgruppe":"')
-    total = overviews.select("part", kravgruppe=pl.lit(None, pl.String), said=split.list.first())
-    groups = (
-        overviews.select("part", said=split.list.slice(1))
-        .explode("said", empty_as_null=False)
-        .select("part", kravgruppe=pl.col("said").str.extract(f"^{TEXT}"), said="said")
-    )
-    return pl.concat(
-        frame.select("part", "kravgruppe", name=pl.lit(name), oere=read_back.oere(rf'"{name}":({AMOUNT})[,}}]', "said"))
-        for frame, names in ((total, _OF_ALL), (groups, _OF_KRAV))
-        for name in (*names, "saldo")
-    )
