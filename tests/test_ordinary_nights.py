@@ -8,10 +8,12 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.store import INDEX_SCHEMA
 from tests.conftest import examples
 from tests.nights import Nights as Home
 from tests.nights import S
@@ -22,7 +24,7 @@ from tests.plain.statement import innbetaling, krav, kravforfall, part, plasseri
 from tests.plain.strategies import KRAVTYPER, RATES, SNAPSHOT_DATE, good_ledgers
 from tests.plain.write import write_delivery
 from tests.test_against_plain import EXTRACTED, reference_files
-from transforms import carry_over, dictionaries, neighbourhood
+from transforms import affected, carry_over, dictionaries, neighbourhood
 from transforms.night import Night
 from transforms.snapshot import HELD_BACK, QUARANTINED, SAME, TABLE_NAMES, read_index
 
@@ -246,6 +248,53 @@ def overdue(home: Home) -> None:
     assert home.dates()[A] == S
     home.publish(day, full=True)
     assert '"forfalteKrav":40.00' in home.oversikt(A)
+
+
+LATER = S + timedelta(days=31)
+"""What falls due meanwhile is overdue: the date moves A and the owner."""
+
+
+def stopped(home: Home) -> set[str]:
+    """The codes that stop the night of ``LATER``; it must have redated someone."""
+    night = home.run(LATER, max_age_days=100)
+    assert night.counted("spread", "redated_parts") > 0
+    return {stop.code for stop in night.stops}
+
+
+def test_damage_in_what_is_kept_is_not_published_under_a_new_checksum(home):
+    """The bytes are the previous snapshot's: only a frame's own checksum tells that they are not whole."""
+    assert built(home, innbetaling("I-A", A, 33)) == {A}
+    snapshot = (home.home / "current").resolve()
+    row = read_index(snapshot).row(by_predicate=pl.col("part") == A, named=True)
+    segment = snapshot / "documents" / f"{row['segment']}.zst"
+    damaged = bytearray(segment.read_bytes())
+    damaged[row["innbetalinger_offset"] + row["innbetalinger_length"] // 2] ^= 0x55
+    segment.write_bytes(damaged)
+    assert stopped(home) == {"L3-RECONCILE"}
+
+
+@pytest.mark.parametrize(
+    ("forgotten", "change"),
+    [("innbetaling", innbetaling("I-NEW", A, 40)), ("utbetaling", utbetaling("U-NEW", A, 40))],
+)
+def test_a_change_that_is_overlooked_is_missed_by_the_posts(home, monkeypatch, forgotten, change):
+    """The payment stands in no document: what redated parts keep is held to tonight's posts."""
+    owners = tuple(query for query in affected._OWNERS if forgotten not in query)
+    monkeypatch.setattr(affected, "_OWNERS", owners)
+    write_delivery(home.inbox, "mva", 2, "endring", rows(change | {"slettet": False}))
+    assert stopped(home) == {"L3-RECONCILE"}
+
+
+def test_an_index_that_counts_otherwise_than_the_documents(home):
+    """Its counts say where words end and text begins."""
+    assert built(home, krav("K-A2", A, 7), kravforfall("F-A2", "K-A2", 7, S + timedelta(days=30))) == {A}
+    index = (home.home / "current").resolve() / "documents" / "index.arrow"
+    others = pl.when(pl.col("part") == A).then(1).when(pl.col("part") == OWNER).then(2).otherwise("krav_antall")
+    rows_of = read_index((home.home / "current").resolve())
+    changed = rows_of.with_columns(krav_antall=others).to_arrow().cast(INDEX_SCHEMA)
+    with pa.OSFile(str(index), "wb") as sink, pa.ipc.new_file(sink, INDEX_SCHEMA) as writer:
+        writer.write_table(changed.combine_chunks())
+    assert stopped(home) == {"L3-HOME-DAMAGED"}
 
 
 def test_a_part_held_back_keeps_its_documents_and_its_date_until_it_is_released(home):

@@ -6,7 +6,7 @@ posts go with the bucket as ``far_forfall`` and ``far_innbetaling``. After that 
 """
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -69,13 +69,24 @@ def _spread(rows: pyarrow.RecordBatchReader, out: Path, pool: ThreadPoolExecutor
                 writers[bucket] = files.enter_context(writer)
             writers[bucket].write_table(table)
 
-        written: Iterable[None] = ()
-        for batch in rows:
-            split = pl.DataFrame(batch).partition_by("bucket", as_dict=True, include_key=False)
-            tables = (frame.to_arrow(compat_level=pl.CompatLevel.oldest()) for frame in split.values())
-            list(written)  # the batch before, which was written while DuckDB made this one
-            written = pool.map(write, (bucket for (bucket,) in split), tables)
-        list(written)
+        written: list[Future[None]] = []
+        try:
+            for batch in rows:
+                split = pl.DataFrame(batch).partition_by("bucket", as_dict=True, include_key=False)
+                tables = {bucket: frame.to_arrow(compat_level=_PLAIN) for (bucket,), frame in split.items()}
+                _finish(written)  # the batch before, which was written while DuckDB made this one
+                written = [pool.submit(write, bucket, table) for bucket, table in tables.items()]
+            _finish(written)
+        finally:
+            wait(written)  # whatever happened: no file may be closed while another thread writes to it
+
+
+def _finish(written: Iterable[Future[None]]) -> None:
+    for one in written:
+        one.result()
+
+
+_PLAIN = pl.CompatLevel.oldest()
 
 
 def schemas(connection: duckdb.DuckDBPyConnection) -> dict[str, pl.Schema]:

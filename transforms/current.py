@@ -8,6 +8,7 @@ stands until the source's next full. ``delivered_<table>`` are all good rows tha
 also those that a later one has replaced. Nothing is copied: the views read the accepted Parquet files.
 """
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -30,12 +31,12 @@ PLACE = ("kilde", "leveransenummer", "fil", "rad")
 """What ``current_<table>`` has beside the delivered columns: where a row is from."""
 
 
-def memory_for(parts: int) -> str:
-    """DuckDB's memory limit for so many parts: with less the joins spill more than they must, more gains nothing.
+def memory_for(rows: int) -> str:
+    """DuckDB's memory limit for so many rows: with less the joins spill more than they must, more gains nothing.
 
-    What else the night holds comes on top, some 700 MB at 100,000 parts and 1,400 MB at a million.
+    What else the night holds comes on top: some 700 MB at 100,000 parts (7.4 million rows), 1,400 MB at a million.
     """
-    return f"{min(2_200, 500 + parts * 17 // 10_000)}MB"
+    return f"{min(2_200, 500 + rows // 44_000)}MB"
 
 
 def connect(work: Path, memory: str = "1500MB", threads: int = 2) -> duckdb.DuckDBPyConnection:
@@ -54,11 +55,14 @@ def connect(work: Path, memory: str = "1500MB", threads: int = 2) -> duckdb.Duck
     return connection
 
 
-def give_back(connection: duckdb.DuckDBPyConnection) -> None:
-    """Returns to the machine what DuckDB and Arrow keep of freed memory: the next stage works in Polars."""
-    limit = connection.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
-    connection.execute("SET memory_limit = '50MB'")  # what is still in use is spilled, and read again when it is wanted
-    connection.execute(f"SET memory_limit = {sql_text(limit)}")
+def give_back(connection: duckdb.DuckDBPyConnection, memory: str) -> None:
+    """Returns to the machine what DuckDB and Arrow keep of freed memory: the next stage works in Polars.
+
+    ``memory``: DuckDB's limit afterwards, as before.
+    """
+    with contextlib.suppress(duckdb.Error):  # what is in use cannot be spilled: then it stays
+        connection.execute("SET memory_limit = '50MB'")
+    connection.execute(f"SET memory_limit = {sql_text(memory)}")
     pyarrow.default_memory_pool().release_unused()
 
 

@@ -73,7 +73,8 @@ _GRUNNLAG = """
 
 
 def of_redated(connection: duckdb.DuckDBPyConnection) -> Totals:
-    """Counts and sums of the krav of the parts ``to_redate``, of whose documents these and the overviews are made anew.
+    """Counts and sums of the posts of the parts ``to_redate``: of krav, which are made anew with the overviews, all; of
+    payments and payouts, which are kept, enough to tell that they are those of the previous snapshot.
 
     Needs ``good_*`` over everything. Of far ends only the payments' amounts are read.
     """
@@ -100,9 +101,16 @@ def of_redated(connection: duckdb.DuckDBPyConnection) -> Totals:
             "innbetalt_paa_krav": """
                 SELECT count(*), -sum(innbetalt_beloep) FROM good_innbetaling
                 JOIN redated_placed ON motpost = innbetalingsidentifikator WHERE plasseringstype = 'INNBETALING'""",
+            "innbetaling": "SELECT count(*), -sum(innbetalt_beloep) FROM redated_innbetaling",
+            "utbetaling": "SELECT count(*), sum(utbetalt_beloep) FROM good_utbetaling SEMI JOIN to_redate USING (part)",
         },
     )
-    for name in ("redated_krav", "redated_forfall", "redated_placed"):
+    placed_on = connection.execute(
+        "SELECT sum(plassert_beloep) FROM good_plassering SEMI JOIN redated_innbetaling USING (motpost) "
+        "WHERE plasseringstype = 'INNBETALING'"
+    ).fetchall()[0][0]
+    totals["sum_uplassert"] = totals["sum_innbetaling"] + int(placed_on or 0)
+    for name in ("redated_krav", "redated_forfall", "redated_placed", "redated_innbetaling"):
         connection.execute(f"DROP TABLE {name}")
     return totals | _remaining(totals)
 
@@ -116,6 +124,9 @@ _OF_REDATED = (
     """CREATE TEMP TABLE redated_placed AS
     SELECT plasseringstype, motpost, plassert_beloep FROM good_plassering
     SEMI JOIN redated_forfall USING (kravforfallsidentifikator)""",
+    """CREATE TEMP TABLE redated_innbetaling AS
+    SELECT innbetalingsidentifikator AS motpost, innbetalt_beloep FROM good_innbetaling
+    SEMI JOIN to_redate USING (part)""",
 )
 
 

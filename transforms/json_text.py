@@ -13,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from schemas.store import END_BITS
 from transforms import text_loops as loops
 from transforms.money import kroner_as_text
 from transforms.text_loops import Bytes, Places
@@ -245,5 +246,6 @@ def histories_of(texts: Texts, post: Places, days: Places, firsts: Places) -> Te
     """
     out = np.empty(np.diff(texts.ends)[post].sum() + 8 * len(post), np.uint8)
     ends = np.zeros(len(firsts), np.int64)
-    loops.write_histories(texts.data, texts.ends, post, days, firsts, out, ends)
+    dates = days.astype(np.int64) << END_BITS
+    loops.write_histories(texts.data, texts.ends, post, dates, firsts, out, ends)
     return Texts(out, ends)

@@ -8,7 +8,7 @@ import contextlib
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
 from hashlib import sha256
@@ -27,7 +27,7 @@ from transforms.carry_over import carry_over, rows_that_stay
 from transforms.current import connect, create_current, give_back, memory_for
 from transforms.findings import findings
 from transforms.held_back import hold_back
-from transforms.kept import kept_otherwise, without_kept
+from transforms.kept import kept_otherwise, kept_totals, without_kept
 from transforms.posts import check_posts, connect_due_dates, connect_placements, count_posts, said_twice, show_good
 from transforms.reconcile import ReadBack, differences, from_documents
 from transforms.redate import redate, redate_jobs
@@ -44,7 +44,7 @@ class Settings:
     """What a night is run with. ``snapshot_date`` is ``S``, a day in Europe/Oslo.
 
     ``full``: build every part anew, also those whose documents would be the same. ``memory``: DuckDB's limit, such as
-    ``1500MB``; by the number of parts if empty.
+    ``1500MB``; by the number of rows if empty.
     """
 
     inbox: Path
@@ -167,8 +167,7 @@ class Night:
 
     def check(self) -> dict[str, Any]:
         """All sources together: good posts, quarantined rows, parts held back (level 2)."""
-        memory = self.settings.memory or memory_for(sum(delivery.rows("part") for delivery in self.sources.in_force))
-        self._connection = connect(self.work, memory, self.settings.workers)
+        self._connection = connect(self.work, self._memory(), self.settings.workers)
         create_current(self.connection, self.home / snapshot.DELIVERIES, self.sources.used)
         previous = self._previous()
         self._look_around(previous)
@@ -216,6 +215,10 @@ class Night:
             changes = affected.changes_since(manifest, used)
             neighbourhood.look_around_changes(self.connection, previous, self.home / snapshot.DELIVERIES, changes)
 
+    def _memory(self) -> str:
+        rows = (delivery.rows(table) for delivery in self.sources.in_force for table in TABLES)
+        return self.settings.memory or memory_for(sum(rows))
+
     def _one(self, query: str) -> int:
         return int(self.connection.execute(query).fetchall()[0][0])
 
@@ -242,7 +245,7 @@ class Night:
         self._schemas = buckets.schemas(self.connection)
         self._expected = self._expect()
         counts = {name: self._one(f"SELECT count(*) FROM {name}") for name in ("parts", "to_redate", "good_part")}
-        give_back(self.connection)
+        give_back(self.connection, self._memory())
         return {
             "buckets": self._buckets,
             "parts": counts["parts"],
@@ -344,7 +347,9 @@ class Night:
             return read
         rows = self._index.join(redated, on="part", how="semi")
         otherwise = kept_otherwise(self.folder, previous, rows, workers)
-        return replace(read, contradictions=read.contradictions + otherwise)
+        kept = kept_totals(self.connection)
+        totals = {name: total + kept.get(name, 0) for name, total in read.totals.items()}
+        return ReadBack(totals, read.contradictions + otherwise)
 
     def publish(self) -> dict[str, Any]:
         """Completes the snapshot and switches to it. Raises ``StoppedError`` when something forbids it."""

@@ -114,11 +114,12 @@ def _add_documents(
     )
     rows = by_document(krav.join(was, on="id", maintain_order="left"), part)
     rows = rows.with_columns(post=pl.int_range(pl.len(), dtype=pl.UInt32))  # each document has its own text of a krav
-    texts = _redated(_krav(frames), rows)
-    documents, antall = histories(rows, texts, part.height)
-    if not antall.equals(job.index["krav_antall"], check_names=False):
+    antall = np.bincount(rows["doc"], minlength=part.height)
+    if not np.array_equal(antall, job.index["krav_antall"]):
         raise HomeDamagedError("the previous snapshot has other krav in its tables than in its documents")
-    store.add("krav", documents, antall)
+    texts = _redated(_krav(frames), rows)
+    documents, _ = histories(rows, texts, part.height)
+    store.add("krav", documents, job.index["krav_antall"])
     for kind in ("innbetalinger", "utbetalinger"):
         store.keep(kind, frames.packed(kind), job.index)
     opened = {"krav": listed(rows.filter("open"), texts), "innbetalinger": _unplaced(frames)}
@@ -126,23 +127,26 @@ def _add_documents(
 
 
 def _krav(frames: Frames) -> Texts:
-    """The krav of the parts' histories, one after another, cut where the words say."""
+    """The krav of the parts' histories, one after another, cut where the words say.
+
+    Raises ``HomeDamagedError`` when the words of a history do not end where it does.
+    """
     counts = frames.index["krav_antall"].filter(frames.index["krav_length"] > 0).to_numpy()
     cut = [
-        (content[: 8 * count], memoryview(content)[8 * count :])
+        (content[: 8 * count].ljust(8 * count), memoryview(content)[8 * count :])
         for content, count in zip(frames.unpacked("krav"), counts, strict=True)
     ]
     words = np.frombuffer(b"".join(words for words, _ in cut), np.int64)
     lengths = np.array([len(body) for _, body in cut], np.int64)
     ends = np.repeat(lengths.cumsum() - lengths, counts) + (words & END_MASK)
+    if (np.diff(ends, prepend=0) <= 0).any() or not np.array_equal(ends[counts.cumsum() - 1], lengths.cumsum()):
+        raise HomeDamagedError("documents of the previous snapshot cannot be cut where they say")
     bodies = np.frombuffer(b"".join(body for _, body in cut), np.uint8)
     return Texts(bodies, np.concatenate([np.zeros(1, np.int64), ends]))
 
 
 def _redated(krav: Texts, rows: pl.DataFrame) -> Texts:
     """The krav with the interest that is ``now`` in place of what it was ``before``."""
-    if len(krav) != rows.height:
-        raise HomeDamagedError("the previous snapshot has other krav in its tables than in its documents")
     try:
         return with_amount(krav, "stipulerteRenter", rows["before"], rows["now"])
     except ValueError as error:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from transforms.compiled import kept
+
 Column = np.ndarray[Any, np.dtype[Any]]
 
 NOTHING, LIST, NEXT, ITEM, POST_END, TEXT, DAY, FLAG, PART, DATO, FORFALL, GRUPPE, AMOUNT, SUM, DONE = range(15)
@@ -136,14 +138,6 @@ digits. With 12 in the other, nine million of them can be added up.
 def _compiled(function: Callable[..., Any]) -> Any:
     """The function compiled into those that call it. (A call counts references to its arrays: a fifth of the walk.)"""
     return njit(nogil=True, forceinline=True)(function)
-
-
-def _kept(function: Callable[..., Any]) -> Any:
-    """The function compiled when it is first called, and kept for other processes if there is a place to keep it."""
-    try:
-        return njit(nogil=True, cache=True)(function)
-    except RuntimeError:
-        return njit(nogil=True)(function)
 
 
 @_compiled
@@ -398,7 +392,7 @@ def _walk_piece(
             return at, item, amount
 
 
-@_kept
+@kept
 def _walk(
     text: Column,
     lengths: Column,

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
-_LIBRARIES = ("duckdb", "polars", "pyarrow", "zstandard")
+_LIBRARIES = ("duckdb", "llvmlite", "numba", "numpy", "polars", "pyarrow", "zstandard")
 
 
 def _code_sha256() -> str:

@@ -1,0 +1,53 @@
+"""What is compiled is kept for the next process, and does without what cannot be kept or read."""
+
+import subprocess
+import sys
+
+import pytest
+
+LOOP = """
+from transforms.compiled import compiled, kept
+
+@compiled
+def double(number):
+    return 2 * number
+
+@kept
+def loop(number):
+    return double(number) + 1
+
+print(loop(20))
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    (tmp_path / "loop.py").write_text(LOOP)
+
+    def run():
+        command = [sys.executable, "-c", "import loop"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    return run
+
+
+def test_what_is_kept_is_found_again(run, tmp_path):
+    assert run() == "41\n"
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("__pycache__/*.nb*")}
+    assert before and run() == "41\n"
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("__pycache__/*.nb*")} == before
+
+
+@pytest.mark.parametrize("suffix", ["nbc", "nbi"])
+@pytest.mark.parametrize("content", [b"", b"\x80\x05cut off"])
+def test_what_is_kept_and_cannot_be_read(run, tmp_path, suffix, content):
+    run()
+    for path in tmp_path.glob(f"__pycache__/*.{suffix}"):
+        path.write_bytes(content)
+    assert run() == "41\n"
+
+
+def test_a_change_in_the_file_is_seen(run, tmp_path):
+    run()
+    (tmp_path / "loop.py").write_text(LOOP.replace("2 * number", "3 * number"))
+    assert run() == "61\n"
