@@ -22,6 +22,9 @@ WRITERS = 2
 ROWS_AT_A_TIME = 200_000
 """So many rows of a table are on their way to the buckets at a time: some 60 MB."""
 
+ROWS_A_GROUP = 4_000
+"""Fewer rows in a row group of a bucket's file cost more by themselves than by what is in them."""
+
 PARTS_PER_BUCKET = 4_000
 """Some 150 MB of documents a bucket at the mix of ``generate``, and three times as much while it is built."""
 
@@ -51,14 +54,16 @@ def write_buckets(connection: duckdb.DuckDBPyConnection, out: Path, kravtyper: p
 
 
 def _spread(rows: pyarrow.RecordBatchReader, out: Path, pool: ThreadPoolExecutor) -> None:
-    """Writes the rows to a file per bucket as they come.
+    """Writes the rows to a file per bucket as they come, ``ROWS_A_GROUP`` or more at a time.
 
     DuckDB's own ``PARTITION_BY`` writes nothing before it has all rows, so it spills what memory cannot hold.
     """
+    waiting: dict[int, list[pl.DataFrame]] = {}
     with ExitStack() as files:
         writers: dict[int, pyarrow.parquet.ParquetWriter] = {}
 
-        def write(bucket: int, table: pyarrow.Table) -> None:
+        def write(bucket: int) -> None:
+            table = pl.concat(waiting.pop(bucket)).to_arrow(compat_level=pl.CompatLevel.oldest())
             if bucket not in writers:
                 folder = out / f"bucket={bucket}"
                 folder.mkdir(parents=True)
@@ -73,9 +78,13 @@ def _spread(rows: pyarrow.RecordBatchReader, out: Path, pool: ThreadPoolExecutor
         try:
             for batch in rows:
                 split = pl.DataFrame(batch).partition_by("bucket", as_dict=True, include_key=False)
-                tables = {bucket: frame.to_arrow(compat_level=_PLAIN) for (bucket,), frame in split.items()}
-                _finish(written)  # the batch before, which was written while DuckDB made this one
-                written = [pool.submit(write, bucket, table) for bucket, table in tables.items()]
+                _finish(written)  # of the batches before: it was written while DuckDB made this one
+                for (bucket,), frame in split.items():
+                    waiting.setdefault(bucket, []).append(frame)
+                enough = [bucket for bucket, frames in waiting.items() if sum(map(len, frames)) >= ROWS_A_GROUP]
+                written = [pool.submit(write, bucket) for bucket in enough]
+            _finish(written)
+            written = [pool.submit(write, bucket) for bucket in list(waiting)]
             _finish(written)
         finally:
             wait(written)  # whatever happened: no file may be closed while another thread writes to it
@@ -84,9 +93,6 @@ def _spread(rows: pyarrow.RecordBatchReader, out: Path, pool: ThreadPoolExecutor
 def _finish(written: Iterable[Future[None]]) -> None:
     for one in written:
         one.result()
-
-
-_PLAIN = pl.CompatLevel.oldest()
 
 
 def schemas(connection: duckdb.DuckDBPyConnection) -> dict[str, pl.Schema]:
