@@ -52,10 +52,17 @@ def from_documents(snapshot: Path, index: pl.DataFrame, snapshot_date: date, wor
     Where the length of payments and payouts is null, of a segment's every row, those are ``kept`` and not read, and
     what overviews list of them is compared with nothing and not added up.
     """
-    segments = index.group_by("segment", maintain_order=True)
+    segments = index.partition_by("segment", maintain_order=True)
+    part = pl.read_parquet(snapshot / PART, columns=["part", "innehaver", "segment"]).drop_nulls("innehaver")
+    owners = part.select("segment", number_of("part"), whose=number_of("innehaver"))
+    owners_in = owners.partition_by("segment", as_dict=True, include_key=False)
+
+    def read_one(rows: pl.DataFrame) -> ReadBack:
+        segment = rows["segment"][0]
+        return _read_segment(snapshot, segment, rows, owners_in.get((segment,), owners.clear()), snapshot_date)
+
     with ThreadPoolExecutor(workers) as pool:
-        read = pool.map(lambda group: _read_segment(snapshot, str(group[0][0]), group[1], snapshot_date), segments)
-        return _together(read)
+        return _together(pool.map(read_one, segments))
 
 
 def _together(read: Iterable[ReadBack]) -> ReadBack:
@@ -68,12 +75,15 @@ def _together(read: Iterable[ReadBack]) -> ReadBack:
     return ReadBack(totals, contradictions)
 
 
-def _read_segment(snapshot: Path, segment: str, index: pl.DataFrame, snapshot_date: date) -> ReadBack:
-    """A segment's documents: what they add up to, and where they contradict themselves or each other."""
+def _read_segment(
+    snapshot: Path, segment: str, index: pl.DataFrame, owners: pl.DataFrame, snapshot_date: date
+) -> ReadBack:
+    """A segment's documents: what they add up to, and where they contradict themselves or each other.
+
+    ``owners``: ``part``, and ``whose`` posts it shows beside its own.
+    """
     data = (snapshot / "documents" / f"{segment}.zst").read_bytes()
     content = frame_reader(path.read_bytes() for path in (snapshot / "documents").glob("*.dict"))
-    part = pl.scan_parquet(snapshot / PART).filter(pl.col("segment") == segment)
-    owners = part.drop_nulls("innehaver").select(number_of("part"), whose=number_of("innehaver")).collect()
     overviews = read(data, index, "oversikt", content)
     found = [_read_overviews(overviews, index.height, snapshot_date)]
     for kind, model in POSTS.items():

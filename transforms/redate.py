@@ -21,17 +21,23 @@ from transforms.frames import Frames
 from transforms.json_text import Texts, texts_of, with_amount
 from transforms.snapshot import PART, SEGMENT_TABLES, HomeDamagedError, read_index, whose
 
+_OF_PART = ["part", "parttype", "innehaver"]
+
 PARTS_PER_JOB = 2_000
 """The krav of a part stand in memory four times over, and who owes something overdue has more of them than most."""
 
 
 @dataclass(frozen=True)
 class RedateJob:
-    """Parts of some segments of the ``previous`` snapshot, with their ``index`` rows there; a household is in one."""
+    """Parts of some segments of the ``previous`` snapshot, with their ``index`` rows there; a household is in one.
+
+    ``part``: ``part``, by which both are sorted, ``parttype`` and ``innehaver``.
+    """
 
     making: Making
     number: int
     previous: Path
+    part: pl.DataFrame
     index: pl.DataFrame
 
 
@@ -44,8 +50,9 @@ def redate_jobs(making: Making, previous: Path, parts: pl.DataFrame) -> Iterator
     segments = index.group_by("segment").len("parts").sort("segment")
     job = (pl.col("parts").cum_sum() - pl.col("parts")) // PARTS_PER_JOB
     rows = index.join(segments.select("segment", job=job), on="segment")
+    rows = rows.join(pl.read_parquet(previous / PART, columns=_OF_PART), on="part")
     for number, (_, some) in enumerate(rows.sort("job", "part").group_by("job", maintain_order=True)):
-        yield RedateJob(making, number, previous, some.drop("job"))
+        yield RedateJob(making, number, previous, some.select(_OF_PART), some.select(index.columns))
 
 
 def redate(job: RedateJob) -> Built:
@@ -53,8 +60,7 @@ def redate(job: RedateJob) -> Built:
 
     Raises ``HomeDamagedError`` when the previous snapshot's documents and tables are not of the same posts.
     """
-    making, segment = job.making, job.making.segment(f"redated-{job.number:04d}")
-    part = pl.read_parquet(job.previous / PART).join(job.index.select("part"), on="part", how="semi").sort("part")
+    making, segment, part = job.making, job.making.segment(f"redated-{job.number:04d}"), job.part
     before = {name: _rows(job, name) for name in SEGMENT_TABLES}
     tables = before | _with_new_interest(before, part, making)
     try:
@@ -66,7 +72,7 @@ def redate(job: RedateJob) -> Built:
         raise HomeDamagedError("documents of the previous snapshot cannot be read") from error
     write_tables(making.snapshot, segment, tables)
     index = store.index(making.snapshot_date, segment)
-    return Built(part.select("part", "parttype", "innehaver"), index, store.raw_bytes, packed_bytes)
+    return Built(part, index, store.raw_bytes, packed_bytes)
 
 
 def _rows(job: RedateJob, name: str) -> pl.DataFrame:
