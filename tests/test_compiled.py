@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from transforms.compiled import kept
+
 LOOP = """
 from transforms.compiled import compiled, kept
 
@@ -51,3 +53,10 @@ def test_a_change_in_the_file_is_seen(run, tmp_path):
     run()
     (tmp_path / "loop.py").write_text(LOOP.replace("2 * number", "3 * number"))
     assert run() == "61\n"
+
+
+def test_without_a_place_to_keep_it():
+    """As where neither the project nor the home can be written: Numba finds none for code that lies in no file."""
+    names: dict = {}
+    exec("def more(number): return number + 1", names)  # noqa: S102
+    assert kept(names["more"])(1) == 2

@@ -352,16 +352,6 @@ def test_amounts_of_more_digits_than_64_bits_hold(amount):
     assert original.rows() == [(False, 0, 0), (True, 100, -50 * oere(Decimal(amount)) - 50 * 800_00)]
 
 
-# how it is compiled
-
-
-def test_without_a_place_to_keep_what_is_compiled():
-    """As where neither the project nor the home can be written: numba finds none for code that lies in no file."""
-    names: dict = {}
-    exec("def more(number): return number + 1", names)  # noqa: S102
-    assert scanner._kept(names["more"])(1) == 2
-
-
 def test_parts_as_numbers():
     parts = ["012345678", "01234567890", "987654321"]
     assert pl.DataFrame({"part": parts}).select(number_of("part"))["part"].to_list() == [number(part) for part in parts]
