@@ -15,7 +15,6 @@ from schemas.store import END_BITS, EPOCH_ORDINAL, KINDS, frame_reader
 from tests.conftest import examples
 from tests.plain.ledger import part_documents
 from tests.plain.strategies import KRAVTYPER, RATES, SNAPSHOT_DATE, good_ledgers
-from transforms import scanner
 from transforms.grammar import GRAMMARS, POSTS
 from transforms.read_back import number_of, read
 
