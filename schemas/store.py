@@ -9,6 +9,10 @@ A frame of another kind is the part's whole history: first one 64-bit word per p
 JSON fragments end to end, each beginning with its comma and in date order. A word holds the post's date
 (days since 1970) in its upper half and the end of its fragment, counted from the first fragment, in its
 lower half. Words sort by date, so a period is two binary searches and one slice.
+
+An open krav has a word like any other, but no bytes of its own: its text stands in the overview, which lists the same
+open krav in the same order (``open_krav``). So a new date, which moves only what is open, leaves histories as they
+are, and overviews lie in segments of their own.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,22 +20,36 @@ from collections.abc import Callable, Iterable
 import pyarrow as pa
 import zstandard
 
-KINDS = ("oversikt", "krav", "innbetalinger", "utbetalinger")
+HISTORIES = ("krav", "innbetalinger", "utbetalinger")
+KINDS = ("oversikt", *HISTORIES)
+
+KINDS_IN = {"segment": HISTORIES, "oversikt_segment": ("oversikt",)}
+"""The columns of the index that name a segment, and the kinds of documents in it."""
+
+
+def _numbers(kind: str) -> list[str]:
+    names = [f"{kind}_offset", f"{kind}_length", f"{kind}_antall"]
+    return [*names, "krav_aapne"] if kind == "krav" else names
+
+
+COLUMNS_OF = {
+    column: (column, *(name for kind in kinds for name in _numbers(kind))) for column, kinds in KINDS_IN.items()
+}
+"""By the column that names the segment, all columns of the index that are about it.
+
+``<kind>_offset``, ``<kind>_length``: where the document lies in the segment; a length of 0 is nothing of this kind.
+``<kind>_antall``: its posts, 1 for an overview; ``krav_aapne``: how many of them are open krav.
+"""
 
 INDEX_SCHEMA = pa.schema(
     [
         pa.field("part", pa.string(), nullable=False),
         # null: the part is known, but held back, and has no earlier documents
         pa.field("snapshotdato", pa.date32()),
-        pa.field("segment", pa.string()),
         *(
-            field
-            for kind in KINDS
-            for field in (
-                pa.field(f"{kind}_offset", pa.int64()),
-                pa.field(f"{kind}_length", pa.int64()),  # 0: nothing of this kind
-                pa.field(f"{kind}_antall", pa.int64()),  # posts; 1 for an oversikt
-            )
+            pa.field(name, pa.string() if name == column else pa.int64())
+            for column, columns in COLUMNS_OF.items()
+            for name in columns
         ),
     ]
 )
@@ -41,6 +59,29 @@ END_MASK = (1 << END_BITS) - 1
 """A part's history of one kind is below 4 GiB."""
 EPOCH_ORDINAL = 719_163
 """``date(1970, 1, 1).toordinal()``."""
+
+
+_KRAV, _PAYMENTS = b'"aapentKravMedGjenstaaendeBeloep":[', b'],"innbetalingMedUplassertBeloep":['
+_ONE_KRAV = b',{"part":'
+"""What each krav of a list begins with, and nothing within one does. None of the three can stand in a text, where its
+quotes would be escaped."""
+
+
+def open_krav(oversikt: bytes) -> list[bytes]:
+    """The open krav of an overview in its order, each as the fragment that a history would have of it.
+
+    Raises ``ValueError`` for what is no overview.
+    """
+    listed = oversikt[oversikt.index(_KRAV) + len(_KRAV) : oversikt.index(_PAYMENTS)]
+    return [_ONE_KRAV + rest for rest in (b"," + listed).split(_ONE_KRAV)[1:]]
+
+
+def unplaced_payments(oversikt: bytes) -> bytes:
+    """The list of unplaced payments of an overview, from its bracket to before the one that ends it.
+
+    Raises ``ValueError`` for what is no overview.
+    """
+    return oversikt[oversikt.index(_PAYMENTS) + len(_PAYMENTS) - 1 : oversikt.rindex(b'],"totalOversikt":')]
 
 
 def frame_reader(dictionaries: Iterable[bytes]) -> Callable[[bytes], bytes]:

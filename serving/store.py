@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import date, datetime
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 import zstandard
 
 from schemas.documents import LISTS
-from schemas.store import END_BITS, END_MASK, EPOCH_ORDINAL, KINDS, frame_reader
+from schemas.store import END_BITS, END_MASK, EPOCH_ORDINAL, KINDS, KINDS_IN, frame_reader, open_krav
 from serving.errors import KravoversiktError
 from serving.etag import digest
 from serving.period import Period
@@ -87,10 +88,8 @@ class Snapshot:
         self._keys = _numbers(pc.add(keys, pc.equal(pc.utf8_length(parts), 11).cast(pa.int64())))
         self._published = index["snapshotdato"]
         self._days = _numbers(pc.fill_null(self._published.cast(pa.int32()).cast(pa.int64()), _NEVER))
-        segments = index["segment"].dictionary_encode()
-        self._segment_names: list[str] = segments.dictionary.to_pylist()
-        self._segment_of = _numbers(pc.fill_null(segments.indices.cast(pa.int64()), -1))
-        self._columns = {name: _numbers(column) for name, column in index.items() if name.partition("_")[0] in KINDS}
+        self._segments_of = {kind: _texts(index[column]) for column, kinds in KINDS_IN.items() for kind in kinds}
+        self._columns = {name: _numbers(column) for name, column in index.items() if column.type == pa.int64()}
 
     @classmethod
     def current(cls, home: Path) -> "Snapshot":
@@ -106,7 +105,7 @@ class Snapshot:
         A segment must be as long as the manifest says, or else the snapshot is half or not whole any more.
         """
         try:
-            for name in self._segment_names:
+            for name in {name for names, _ in self._segments_of.values() for name in names}:
                 listed = self.manifest["files"].get(f"documents/{name}.zst")
                 if listed and len(self._segment(name)) != listed["bytes"]:
                     raise ValueError("a segment is not as long as the manifest says")
@@ -190,7 +189,7 @@ class Snapshot:
 
     def _make_window(self, kind: str, row: int, part: str, period: Period) -> Document:
         """Its content is empty when nothing is in the period."""
-        body = self._window(kind, row, self._frame(kind, row), period)
+        body = self._window(kind, row, period)
         if not body:
             return Document(b"", "")
         fra, til = period.fra_og_med, period.til_og_med
@@ -201,25 +200,49 @@ class Snapshot:
     def history(self, kind: str, part: str) -> bytes:
         """The whole history of the kind, without ``periode``; the overview itself for ``oversikt``."""
         row = self.find(part)
-        frame = self._frame(kind, row)
         if kind == "oversikt":
-            return frame
-        return self._envelope(kind, part, "", frame[8 * self._columns[f"{kind}_antall"][row] :])
+            return self._frame(kind, row)
+        return self._envelope(
+            kind, part, "", self._posts(kind, row, self._frame(kind, row), 0, self._antall(kind, row))
+        )
 
     @staticmethod
     def _envelope(kind: str, part: str, periode: str, body: bytes) -> bytes:
         start = f'{{"forespurtPart":"{part}"{periode},"{LISTS[kind]}":['
         return start.encode() + body[1:] + b"]}"
 
-    def _window(self, kind: str, row: int, frame: bytes, period: Period) -> bytes:
-        """The fragments dated within the period: two searches among the words, one slice."""
-        antall = self._columns[f"{kind}_antall"][row]
-        words = memoryview(frame)[: 8 * antall].cast("q")
+    def _antall(self, kind: str, row: int) -> int:
+        return self._columns[f"{kind}_antall"][row]
+
+    def _window(self, kind: str, row: int, period: Period) -> bytes:
+        """The fragments dated within the period: two searches among the words."""
+        frame = self._frame(kind, row)
+        words = memoryview(frame)[: 8 * self._antall(kind, row)].cast("q")
         first = bisect_left(words, _word(period.fra_og_med))
         last = bisect_left(words, _word(period.til_og_med) + (1 << END_BITS))
+        return self._posts(kind, row, frame, first, last)
+
+    def _posts(self, kind: str, row: int, frame: bytes, first: int, last: int) -> bytes:
+        """The fragments from one word to another: one slice, unless some are of open krav."""
+        begin = 8 * self._antall(kind, row)
+        words = memoryview(frame)[:begin].cast("q")
+        if kind == "krav" and self._columns["krav_aapne"][row]:
+            return self._with_open(row, frame[begin:], [word & END_MASK for word in words[:last]], first)
         start = words[first - 1] & END_MASK if first else 0
         end = words[last - 1] & END_MASK if last else 0
-        return frame[8 * antall + start : 8 * antall + end]
+        return frame[begin + start : begin + end]
+
+    def _with_open(self, row: int, history: bytes, ends: list[int], first: int) -> bytes:
+        """The krav with these ``ends`` from the ``first`` on; those without bytes of their own are the overview's.
+
+        Raises KB-002 when it lists fewer.
+        """
+        try:
+            opened = iter(open_krav(self.oversikt(row)))
+            texts = [history[start:end] or next(opened) for start, end in pairwise([0, *ends])]
+        except (ValueError, StopIteration) as error:
+            raise KravoversiktError("KB-002", "the published snapshot cannot be read") from error
+        return b"".join(texts[first:])
 
     def _frame(self, kind: str, row: int) -> bytes:
         packed = self._packed(kind, row)
@@ -231,7 +254,8 @@ class Snapshot:
             return b""
         offset = self._columns[f"{kind}_offset"][row]
         try:
-            return self._segment(self._segment_names[self._segment_of[row]])[offset : offset + length]
+            names, places = self._segments_of[kind]
+            return self._segment(names[places[row]])[offset : offset + length]
         except (OSError, ValueError) as error:
             raise KravoversiktError("KB-002", "the published snapshot cannot be read") from error
 
@@ -263,6 +287,12 @@ def _key(part: str) -> int:
 def _chunk(column: pa.ChunkedArray) -> pa.Array:
     """The column in one piece; the mapped file itself when it is written in one."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _texts(column: pa.Array) -> tuple[list[str], memoryview]:
+    """The different texts of a column, and which of them is in each row; -1 for none."""
+    encoded = column.dictionary_encode()
+    return encoded.dictionary.to_pylist(), _numbers(pc.fill_null(encoded.indices.cast(pa.int64()), -1))
 
 
 def _numbers(column: pa.Array) -> memoryview:

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 import zstandard
 
+from schemas.store import KINDS_IN
 from serving.errors import KravoversiktError
 from serving.store import Snapshot
 from tests.nights import Nights, S
@@ -46,9 +47,12 @@ def others(tmp_path, monkeypatch):
 def numbers(snapshot, whose):
     """By kind the number of the dictionary that the part's frame asks for."""
     row = read_index(snapshot).row(by_predicate=pl.col("part") == whose, named=True)
-    stored = (snapshot / "documents" / f"{row['segment']}.zst").read_bytes()
-    places = {kind: row[f"{kind}_offset"] for kind in ("oversikt", *dictionaries.HISTORIES) if row[f"{kind}_length"]}
-    return {kind: zstandard.get_frame_parameters(stored[place:]).dict_id for kind, place in places.items()}
+    numbers = {}
+    for column, kinds in KINDS_IN.items():
+        stored = (snapshot / "documents" / f"{row[column]}.zst").read_bytes()
+        places = {kind: row[f"{kind}_offset"] for kind in kinds if row[f"{kind}_length"]}
+        numbers |= {kind: zstandard.get_frame_parameters(stored[place:]).dict_id for kind, place in places.items()}
+    return numbers
 
 
 def test_histories_name_their_dictionary_and_an_oversikt_needs_none(nights):

@@ -80,7 +80,7 @@ def test_a_manifest_that_cannot_be_read_stops_the_run(published):
 def test_a_home_of_another_version_stops_the_run(published):
     before = published.documents()
     path = published.home / "current" / "manifest.json"
-    path.write_text(path.read_text().replace('"skjemaversjon": "2"', '"skjemaversjon": "1"'))
+    path.write_text(path.read_text().replace('"skjemaversjon": "3"', '"skjemaversjon": "2"'))
     assert codes(published.run()) == ["L3-HOME-VERSION"]
     assert published.documents() == before
 

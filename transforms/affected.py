@@ -69,7 +69,7 @@ def build_affected(
     dates: tuple[date, date],
 ) -> None:
     """Creates ``to_build``, the affected parts of those not held back, whole households of them; ``to_redate``, those
-    of the others whom the date moves, again whole households, if their documents lie in one segment of the previous
+    of the others whom the date moves, again whole households, if their overviews lie in one segment of the previous
     snapshot; and ``made``, both (``part`` each).
 
     ``changes``: the deliveries used tonight that the previous snapshot did not use. ``dates``: the previous snapshot's
@@ -84,7 +84,9 @@ def build_affected(
     for query in (*_OWNERS, _FAR_ENDS, _PAYOUTS, _PAYOUTS_OF_HELD_BACK, _RELEASED):
         connection.execute(f"INSERT INTO affected {query}")
     connection.register("moved", _moved_by_date(connection, rates, *dates).to_arrow())
-    documents = read_index(previous).filter(pl.col("snapshotdato").is_not_null()).select("part", "segment")
+    documents = (
+        read_index(previous).filter(pl.col("snapshotdato").is_not_null()).select("part", segment="oversikt_segment")
+    )
     connection.register("documents", documents.to_arrow())
     connection.execute(
         """

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from schemas.store import KINDS_IN
 from transforms.snapshot import TABLE_NAMES, rows_sql
 from transforms.sql import sql_text
 
@@ -36,7 +37,7 @@ def write_analytics(snapshot: Path) -> None:
     with duckdb.connect(str(path)) as connection:
         for name in TABLE_NAMES:
             rows = rows_sql(snapshot, name)
-            columns = [column for column in connection.sql(f"{rows} LIMIT 0").columns if column != "segment"]
+            columns = [column for column in connection.sql(f"{rows} LIMIT 0").columns if column not in KINDS_IN]
             connection.execute(f"CREATE VIEW {name} AS SELECT {', '.join(map(_column, columns))} FROM ({rows})")
         connection.execute(f"CREATE VIEW findings AS FROM read_parquet({sql_text(snapshot / 'findings.parquet')})")
 

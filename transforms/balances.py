@@ -107,14 +107,21 @@ def per_kravgruppe(krav: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def per_part(part: pl.DataFrame, shown: pl.DataFrame, groups: pl.DataFrame, innbetaling: pl.DataFrame) -> pl.DataFrame:
-    """The overview per ``forespurt_part``, sorted: the three totals, unplaced payments (≤ 0), ``saldo``."""
-    sums = groups.group_by("forespurt_part").agg(pl.col(TOTALS).sum())
-    unplaced = (
+def unplaced(shown: pl.DataFrame, innbetaling: pl.DataFrame) -> pl.DataFrame:
+    """``uplasserte_innbetalinger`` (≤ 0) per ``forespurt_part`` that has any."""
+    return (
         shown.join(innbetaling.filter(pl.col("uplassert_beloep") != 0), on="part")
         .group_by("forespurt_part")
         .agg(uplasserte_innbetalinger=(-pl.col("uplassert_beloep")).cast(pl.Int128).sum())
     )
+
+
+def per_part(part: pl.DataFrame, groups: pl.DataFrame, unplaced: pl.DataFrame) -> pl.DataFrame:
+    """The overview per ``forespurt_part``, sorted: the three totals, unplaced payments (≤ 0), ``saldo``.
+
+    ``groups``: see ``per_kravgruppe``; ``unplaced``: ``forespurt_part`` and ``uplasserte_innbetalinger``.
+    """
+    sums = groups.group_by("forespurt_part").agg(pl.col(TOTALS).sum())
     columns = (*TOTALS, "uplasserte_innbetalinger")
     return (
         part.select(forespurt_part="part")

@@ -11,7 +11,8 @@ import polars as pl
 
 from schemas.tables import PLASSERING
 from transforms import balances, far_ends
-from transforms.documents import write_documents
+from transforms.documents import Store, Tables, write_documents
+from transforms.snapshot import OVERSIKTER, TABLES_IN, segment_name
 
 POSTS = (
     *("part", "krav", "kravforfall", "innbetaling", "utbetaling", "plassering"),
@@ -35,9 +36,13 @@ class Making:
     rates: pl.DataFrame
     snapshot_date: date
 
-    def segment(self, number: str) -> str:
-        """The name of a segment and its table files, unique among all snapshots."""
-        return f"{self.snapshot.name}-{number}"
+    def segment(self, number: str, column: str = "segment") -> Path:
+        """The segment of that number that the ``column`` of an index names (``schemas.store.KINDS_IN``)."""
+        return self.snapshot / "documents" / f"{segment_name(self.snapshot, number, column)}.zst"
+
+    def dated(self, oversikter: pl.DataFrame) -> pl.DataFrame:
+        """Index rows of overviews with their date."""
+        return oversikter.with_columns(snapshotdato=self.snapshot_date).select(OVERSIKTER)
 
 
 @dataclass(frozen=True)
@@ -52,28 +57,48 @@ class Job:
 
 @dataclass(frozen=True)
 class Built:
-    """What came of a bucket: its parts, the index rows of its documents, their bytes raw and on disk."""
+    """What came of a bucket: its parts, the index rows of their overviews and of their histories
+    (``snapshot.OVERSIKTER``, ``snapshot.HISTORIES``), their bytes raw and on disk.
+    """
 
     part: pl.DataFrame
-    index: pl.DataFrame
+    oversikter: pl.DataFrame
+    histories: pl.DataFrame
     raw_bytes: int
     packed_bytes: int
 
 
 def build(job: Job) -> Built:
-    """Builds the bucket: ``documents/<segment>.zst`` and ``tables/<table>/<segment>.parquet``."""
-    making, segment = job.making, job.making.segment(f"{job.number:04d}")
+    """Builds the bucket: ``documents/<segment>.zst`` and ``tables/<table>/<segment>.parquet`` of both its segments."""
+    making, number = job.making, f"{job.number:04d}"
     bucket = {name: _read(job, name) for name in POSTS}
     part = bucket["part"] = bucket["part"].sort("part")
     bucket |= far_ends.placements(bucket)
     tables = balance(bucket, making.rates, making.snapshot_date)
     bucket["forfall_on_utbetaling"] = far_ends.with_remaining(bucket["forfall_on_utbetaling"], tables["krav"])
-    with (making.snapshot / "documents" / f"{segment}.zst").open("wb") as out:
-        index, raw_bytes = write_documents(out, part, tables, bucket, making.snapshot_date, segment)
-        packed_bytes = out.tell()
+    settled, dated = making.segment(number), making.segment(number, "oversikt_segment")
+    with settled.open("wb") as of_histories, dated.open("wb") as of_oversikter:
+        histories, oversikter = Store(of_histories, part["part"]), Store(of_oversikter, part["part"])
+        write_documents(histories, oversikter, part, tables, bucket)
     tables["plassering"] = placement_ends(bucket)
-    write_tables(making.snapshot, segment, tables)
-    return Built(part, index, raw_bytes, packed_bytes)
+    write_tables(making.snapshot, settled.stem, "segment", _rows(tables, settled=True))
+    write_tables(making.snapshot, dated.stem, "oversikt_segment", _rows(tables, settled=False))
+    return Built(
+        part,
+        making.dated(oversikter.index("oversikt_segment", dated.stem)),
+        histories.index("segment", settled.stem),
+        histories.raw_bytes + oversikter.raw_bytes,
+        histories.packed_bytes + oversikter.packed_bytes,
+    )
+
+
+_REMAINS = {"krav": pl.col("aapent"), "kravforfall": pl.col("gjenstaaende_beloep") != 0}
+"""The krav and due dates that a new date may move (``snapshot.TABLES_IN``)."""
+
+
+def _rows(tables: Tables, *, settled: bool) -> Tables:
+    """The tables with either the ``settled`` krav and due dates or the others."""
+    return tables | {name: tables[name].filter(rest != settled) for name, rest in _REMAINS.items()}
 
 
 def _read(job: Job, name: str) -> pl.DataFrame:
@@ -83,7 +108,7 @@ def _read(job: Job, name: str) -> pl.DataFrame:
     return pl.read_parquet(files, hive_partitioning=False, columns=job.schemas[name].names())
 
 
-def balance(bucket: dict[str, pl.DataFrame], rates: pl.DataFrame, snapshot_date: date) -> dict[str, pl.DataFrame]:
+def balance(bucket: dict[str, pl.DataFrame], rates: pl.DataFrame, snapshot_date: date) -> Tables:
     """The bucket's tables with remaining, interest and totals, sorted as the documents sort."""
     part = bucket["part"]
     dues = balances.balance_forfall(bucket, rates, snapshot_date)
@@ -96,7 +121,7 @@ def balance(bucket: dict[str, pl.DataFrame], rates: pl.DataFrame, snapshot_date:
         "kravforfall": dues,
         "innbetaling": payments,
         "utbetaling": bucket["utbetaling"],
-        "oversikt": balances.per_part(part, shown, groups, payments),
+        "oversikt": balances.per_part(part, groups, balances.unplaced(shown, payments)),
         "oversikt_per_kravgruppe": groups,
     }
     return {name: table.sort(SORTING[name]) if name in SORTING else table for name, table in tables.items()}
@@ -128,11 +153,12 @@ def placement_ends(bucket: dict[str, pl.DataFrame]) -> pl.DataFrame:
 _MOTPOST_ENDS = ("motkrav_on_credit", "forfall_on_innbetaling", "forfall_on_utbetaling")
 
 
-def write_tables(snapshot: Path, segment: str, tables: dict[str, pl.DataFrame]) -> None:
-    """Writes a segment's rows of every table. ``forfalt`` is a matter of the snapshot's date: see ``snapshot``."""
-    for name, table in (tables | {"kravforfall": tables["kravforfall"].drop("forfalt", strict=False)}).items():
+def write_tables(snapshot: Path, segment: str, column: str, tables: Tables) -> None:
+    """Writes a segment's rows of the tables in it. ``forfalt`` is a matter of the snapshot's date: see ``snapshot``."""
+    for name in TABLES_IN[column]:
         target = snapshot / "tables" / name / f"{segment}.parquet"
-        storable(table, segment).write_parquet(target, compression="zstd", compression_level=1)
+        rows = storable(tables[name].drop("forfalt", strict=False), segment)
+        rows.write_parquet(target, compression="zstd", compression_level=1)
 
 
 def storable(table: pl.DataFrame, segment: str) -> pl.DataFrame:

@@ -3,6 +3,8 @@
 A segment is a hard link to the previous snapshot's as long as most of it is still in use: the snapshots share its
 bytes, each folder is whole by itself, and the disk lets go of it with the last folder that has it. What is still
 in use of other segments is copied together into new ones, so what is not in use never outweighs what is.
+Histories and overviews lie in segments of their own, and each are carried over by themselves: of redated parts the
+histories are.
 """
 
 import os
@@ -13,12 +15,12 @@ from pathlib import Path
 
 import polars as pl
 
-from schemas.store import KINDS
+from schemas.store import KINDS_IN
 from transforms.buckets import PARTS_PER_BUCKET
 from transforms.dictionaries import keep_dictionaries
 from transforms.documents import Store
 from transforms.frames import Frames
-from transforms.snapshot import SEGMENT_TABLES, read_index, whose
+from transforms.snapshot import TABLES_IN, read_index, segment_name, whose
 
 SMALL_SEGMENTS = 32
 """So many segments of less than half a bucket may there be before they are put together."""
@@ -34,77 +36,79 @@ def rows_that_stay(
     """
     held = held_back.with_columns(held=True)
     stay = pl.concat([held, same.join(held, on="part", how="anti").with_columns(held=False)])
-    rows = read_index(previous).filter(pl.col("snapshotdato").is_not_null() & ~pl.col("segment").is_in(lost))
+    readable = pl.all_horizontal(~pl.col(column).is_in(list(lost)) for column in KINDS_IN)
+    rows = read_index(previous).filter(pl.col("snapshotdato").is_not_null() & readable)
     rows = rows.join(stay, on="part", maintain_order="left")
     date_of = pl.when("held").then("snapshotdato").otherwise(snapshot_date)
     return rows.with_columns(snapshotdato=date_of).drop("held")
 
 
-def carry_over(previous: Path, index: pl.DataFrame, snapshot: Path, name: str, *, link: bool = True) -> pl.DataFrame:
-    """Takes the documents and table rows of the ``index`` rows of ``previous`` into ``snapshot``.
+def carry_over(previous: Path, index: pl.DataFrame, snapshot: Path, column: str, *, link: bool = True) -> pl.DataFrame:
+    """Takes the documents and table rows of the ``index`` rows of ``previous`` into ``snapshot``: those that lie in the
+    segments of the ``column`` (``schemas.store.KINDS_IN``).
 
-    Returns the rows with their new places. ``name``: what new segments are called, with a number behind it.
+    Returns the rows with their new places.
     """
-    keep_dictionaries(snapshot / "documents", previous / "documents")  # redated parts keep frames too
+    keep_dictionaries(snapshot / "documents", previous / "documents")
     if index.is_empty():
         return index
-    segments = _segments(previous, index)
+    segments = _segments(previous, index, column)
     linked = segments.filter(pl.col("most_in_use")) if link else segments.clear()
     small = linked.filter(pl.col("parts") < PARTS_PER_BUCKET // 2)
     if small.height > SMALL_SEGMENTS:
-        linked = linked.join(small, on="segment", how="anti")
-    for segment in linked["segment"]:
-        _link(previous, snapshot, segment)
-    stay = index.join(linked.select("segment"), on="segment", how="semi")
-    copied = [
-        _copy(previous, rows, snapshot, f"{name}-kept-{number:04d}")
-        for number, rows in enumerate(_chunks(index, segments.join(linked, on="segment", how="anti")))
-    ]
-    return pl.concat([stay, *copied])
+        linked = linked.join(small, on=column, how="anti")
+    for segment in linked[column]:
+        _link(previous, snapshot, segment, column)
+    stay = index.join(linked.select(column), on=column, how="semi")
+    chunks = enumerate(_chunks(index, segments.join(linked, on=column, how="anti"), column))
+    copied = [_copy(previous, rows, snapshot, f"kept-{number:04d}", column) for number, rows in chunks]
+    return pl.concat([stay, *(rows.select(stay.columns) for rows in copied)])
 
 
-def _segments(previous: Path, index: pl.DataFrame) -> pl.DataFrame:
-    """``segment``, ``parts`` still in use, and whether they are most of its bytes."""
-    lengths = pl.sum_horizontal(f"{kind}_length" for kind in KINDS)
-    live = index.group_by("segment").agg(parts=pl.len(), live=lengths.sum()).sort("segment")
-    sizes = [(previous / "documents" / f"{segment}.zst").stat().st_size for segment in live["segment"]]
+def _segments(previous: Path, index: pl.DataFrame, column: str) -> pl.DataFrame:
+    """The segments, how many ``parts`` are still in use, and whether they are most of its bytes."""
+    lengths = pl.sum_horizontal(f"{kind}_length" for kind in KINDS_IN[column])
+    live = index.group_by(column).agg(parts=pl.len(), live=lengths.sum()).sort(column)
+    sizes = [(previous / "documents" / f"{segment}.zst").stat().st_size for segment in live[column]]
     return live.with_columns(most_in_use=pl.col("live") * 2 >= pl.Series(sizes, dtype=pl.Int64))
 
 
-def _link(previous: Path, snapshot: Path, segment: str) -> None:
-    for file in (f"documents/{segment}.zst", *(f"tables/{table}/{segment}.parquet" for table in SEGMENT_TABLES)):
+def _link(previous: Path, snapshot: Path, segment: str, column: str) -> None:
+    for file in (f"documents/{segment}.zst", *(f"tables/{table}/{segment}.parquet" for table in TABLES_IN[column])):
         try:
             os.link(previous / file, snapshot / file)
         except OSError:  # a file system without hard links, or a file with all the links it can have
             shutil.copyfile(previous / file, snapshot / file)
 
 
-def _chunks(index: pl.DataFrame, segments: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def _chunks(index: pl.DataFrame, segments: pl.DataFrame, column: str) -> Iterator[pl.DataFrame]:
     """The index rows of the segments, a bucket's worth of parts at a time."""
-    rows = index.join(segments.select("segment"), on="segment", how="semi").sort("segment", "part")
+    rows = index.join(segments.select(column), on=column, how="semi").sort(column, "part")
     for start in range(0, rows.height, PARTS_PER_BUCKET):
         yield rows.slice(start, PARTS_PER_BUCKET)
 
 
-def _copy(previous: Path, rows: pl.DataFrame, snapshot: Path, segment: str) -> pl.DataFrame:
+def _copy(previous: Path, rows: pl.DataFrame, snapshot: Path, number: str, column: str) -> pl.DataFrame:
     """Copies the frames and table rows of the index rows into a segment of their own."""
-    frames = Frames(previous / "documents", rows)
+    segment = segment_name(snapshot, number, column)
+    frames = Frames(previous / "documents", rows, column)
     with (snapshot / "documents" / f"{segment}.zst").open("wb") as out:
         store = Store(out, rows["part"])
-        for kind in KINDS:
+        for kind in KINDS_IN[column]:
             store.keep(kind, frames.packed(kind), rows)
-    for table in SEGMENT_TABLES:
-        _copy_rows(previous, rows, snapshot, table, segment)
-    return store.index(rows["snapshotdato"], segment)
+    for table in TABLES_IN[column]:
+        _copy_rows(previous, rows, snapshot, table, segment, column)
+    places = store.index(column, segment)
+    return rows.drop(places.columns[1:]).join(places, on="part", maintain_order="left")
 
 
-def _copy_rows(previous: Path, rows: pl.DataFrame, snapshot: Path, table: str, segment: str) -> None:
+def _copy_rows(previous: Path, rows: pl.DataFrame, snapshot: Path, table: str, segment: str, column: str) -> None:
     """The table's rows of those parts, in the columns that tonight's files have."""
     found = [
         pl.scan_parquet(previous / "tables" / table / f"{old}.parquet").filter(
             pl.col(whose(table)).is_in(parts["part"].implode())
         )
-        for (old,), parts in rows.group_by("segment", maintain_order=True)
+        for (old,), parts in rows.group_by(column, maintain_order=True)
     ]
     kept = pl.concat(found, how="diagonal_relaxed").with_columns(segment=pl.lit(segment)).collect()
     new = next((snapshot / "tables" / table).glob("*.parquet"), None)

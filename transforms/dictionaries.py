@@ -16,10 +16,9 @@ import polars as pl
 import pyarrow as pa
 import zstandard
 
-from schemas.store import KINDS, frame_reader
+from schemas.store import HISTORIES, frame_reader
 
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "dictionaries"
-HISTORIES = tuple(kind for kind in KINDS if kind != "oversikt")
 
 
 def dictionary(kind: str) -> zstandard.ZstdCompressionDict:

@@ -1,17 +1,19 @@
 """The documents of one bucket's parts as bytes (CONTRACT section 4; the form is ``schemas.store``)."""
 
 from collections.abc import Iterable, Iterator
-from datetime import date
 from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
 import zstandard
 
-from schemas.store import INDEX_SCHEMA
+from schemas.store import COLUMNS_OF
 from transforms.dictionaries import dictionary
 from transforms.fragments import KRAVGRUPPE, OVERSIKT, innbetaling_fragments, krav_fragments, utbetaling_fragments
 from transforms.json_text import Texts, firsts_of, histories_of, made, taken
+
+Tables = dict[str, pl.DataFrame]
+"""A segment's tables by name."""
 
 THREADS = 2
 OVERSIKT_LEVEL = 3
@@ -20,31 +22,25 @@ HISTORY_LEVEL = 1
 
 
 def write_documents(
-    out: BinaryIO,
-    part: pl.DataFrame,
-    tables: dict[str, pl.DataFrame],
-    bucket: dict[str, pl.DataFrame],
-    snapshot_date: date,
-    segment: str,
-) -> tuple[pl.DataFrame, int]:
-    """Writes all documents of the bucket's parts to ``out``; returns their index rows and raw bytes.
+    histories: "Store", oversikter: "Store", part: pl.DataFrame, tables: Tables, bucket: dict[str, pl.DataFrame]
+) -> None:
+    """Writes all documents of the bucket's parts.
 
     ``part``: ``part`` (sorted) and ``innehaver``. ``tables``: the bucket's balanced tables; ``krav``, ``innbetaling``
     and ``utbetaling`` sorted by part, date and identifier.
     """
-    store = Store(out, part["part"])
     opened = {}
     for kind, posts, texts in _posts(tables, bucket):
         rows = by_document(posts, part)
         opened[kind] = listed(rows.filter("open"), texts)
-        store.add(kind, *histories(rows, texts, part.height))
-    store.add("oversikt", overviews(part, tables, opened))
-    return store.index(snapshot_date, segment), store.raw_bytes
+        if kind == "krav":
+            histories.column("krav_aapne", per_document(rows.filter("open"), part.height))
+            rows, texts = _without_open(rows, texts)
+        histories.add(kind, _histories(rows, texts, part.height), per_document(rows, part.height))
+    oversikter.add("oversikt", overviews(part, tables, opened))
 
 
-def _posts(
-    tables: dict[str, pl.DataFrame], bucket: dict[str, pl.DataFrame]
-) -> Iterator[tuple[str, pl.DataFrame, Texts]]:
+def _posts(tables: Tables, bucket: dict[str, pl.DataFrame]) -> Iterator[tuple[str, pl.DataFrame, Texts]]:
     """Each kind of post and its texts. A post: ``part``, ``dato``, ``id`` and ``open``: overviews list it."""
     krav = tables["krav"]
     posts = krav.select("part", dato="opprettelsesdato", id="kravidentifikator", open="aapent")
@@ -76,11 +72,22 @@ def listed(rows: pl.DataFrame, texts: Texts) -> Texts:
     return taken(texts, rows["post"].to_numpy(), rows["doc"])
 
 
-def histories(rows: pl.DataFrame, texts: Texts, documents: int) -> tuple[Texts, pl.Series]:
-    """Each document's words and posts as one text, and how many posts it has. ``rows``: see ``by_document``."""
-    firsts = firsts_of(rows["doc"], documents)
+def per_document(rows: pl.DataFrame, documents: int) -> pl.Series:
+    """How many rows each document has. ``rows``: see ``by_document``."""
+    return pl.Series(np.diff(firsts_of(rows["doc"], documents)))
+
+
+def _without_open(krav: pl.DataFrame, texts: Texts) -> tuple[pl.DataFrame, Texts]:
+    """The krav and their texts as histories have them: of open ones, which overviews list, an empty one."""
+    empty = pl.lit(len(texts), pl.UInt32)
+    rows = krav.with_columns(post=pl.when("open").then(empty).otherwise("post"))
+    return rows, Texts(texts.data, np.append(texts.ends, texts.ends[-1]))
+
+
+def _histories(rows: pl.DataFrame, texts: Texts, documents: int) -> Texts:
+    """Each document's words and posts as one text. ``rows``: see ``by_document``."""
     post, days = rows["post"].to_numpy(), rows["dato"].to_physical().to_numpy()
-    return histories_of(texts, post, days, firsts), pl.Series(np.diff(firsts))
+    return histories_of(texts, post, days, firsts_of(rows["doc"], documents))
 
 
 def overviews(part: pl.DataFrame, tables: dict[str, pl.DataFrame], opened: dict[str, Texts]) -> Texts:
@@ -111,26 +118,31 @@ class Store:
     def __init__(self, out: BinaryIO, parts: pl.Series) -> None:
         self._out = out
         self._columns: dict[str, pl.Series] = {"part": parts}
-        self.raw_bytes = 0
+        self.raw_bytes = self.packed_bytes = 0
 
     def add(self, kind: str, documents: Texts, antall: pl.Series | None = None) -> None:
         """Compresses the documents of a kind, in part order. ``antall``: of how many posts each is, or 1."""
         self.raw_bytes += int(documents.ends[-1])
-        start = self._out.tell()
         packed = self._write(documents, compressor_of(kind))
-        self._columns[f"{kind}_offset"] = start + packed.cum_sum() - packed
-        self._columns[f"{kind}_length"] = packed
-        self._columns[f"{kind}_antall"] = (
-            pl.repeat(1, len(documents), dtype=pl.Int64, eager=True) if antall is None else antall
-        )
+        ones = pl.repeat(1, len(documents), dtype=pl.Int64, eager=True)
+        self._place(kind, packed, ones if antall is None else antall)
 
     def keep(self, kind: str, frames: Iterable[bytes], rows: pl.DataFrame) -> None:
         """Takes the frames of a kind as they are from earlier segments; ``rows``: their index rows, in their order."""
-        packed = rows[f"{kind}_length"]
-        self._columns[f"{kind}_offset"] = self._out.tell() + packed.cum_sum() - packed
-        self._columns[f"{kind}_length"] = packed
-        self._columns[f"{kind}_antall"] = rows[f"{kind}_antall"]
         self._out.writelines(frames)
+        self._place(kind, rows[f"{kind}_length"], rows[f"{kind}_antall"])
+        if kind == "krav":
+            self.column("krav_aapne", rows["krav_aapne"])
+
+    def _place(self, kind: str, packed: pl.Series, antall: pl.Series) -> None:
+        self.column(f"{kind}_offset", self.packed_bytes + packed.cum_sum() - packed)
+        self.column(f"{kind}_length", packed)
+        self.column(f"{kind}_antall", antall)
+        self.packed_bytes += int(packed.sum())
+
+    def column(self, name: str, values: pl.Series) -> None:
+        """Something more that the index has of the documents."""
+        self._columns[name] = values
 
     def _write(self, documents: Texts, compressor: zstandard.ZstdCompressor) -> pl.Series:
         """Compresses what is not empty in one call over the buffer; returns the packed lengths."""
@@ -146,7 +158,6 @@ class Store:
             packed[full] = list(map(len, written))
         return pl.Series(packed)
 
-    def index(self, snapshot_date: date | pl.Series, segment: str) -> pl.DataFrame:
-        """The parts' index rows (``schemas.store``), once every kind is there. ``snapshot_date``: all's or each's."""
-        frame = pl.DataFrame(self._columns).with_columns(snapshotdato=snapshot_date, segment=pl.lit(segment))
-        return frame.select(INDEX_SCHEMA.names)
+    def index(self, column: str, segment: str) -> pl.DataFrame:
+        """What the index has of these documents, once all are there: ``part``, and ``COLUMNS_OF`` the ``column``."""
+        return pl.DataFrame(self._columns).select("part", pl.lit(segment).alias(column), *COLUMNS_OF[column][1:])

@@ -73,10 +73,11 @@ _GRUNNLAG = """
 
 
 def of_redated(connection: duckdb.DuckDBPyConnection) -> Totals:
-    """Counts and sums of the posts of the parts ``to_redate``: of krav, which are made anew with the overviews, all; of
-    payments and payouts, which are kept, enough to tell that they are those of the previous snapshot.
+    """Counts and sums of the posts of the parts ``to_redate``: of open krav, which overviews list, all; of other posts,
+    whose histories stay, enough to tell that they are those of the previous snapshot.
 
-    Needs ``good_*`` over everything. Of far ends only the payments' amounts are read.
+    Needs ``good_*`` over everything, and ``previous_krav``, which says what is open. Of far ends only the payments'
+    amounts are read.
     """
     for query in _OF_REDATED:
         connection.execute(query)
@@ -89,7 +90,7 @@ def of_redated(connection: duckdb.DuckDBPyConnection) -> Totals:
         connection,
         {
             "parter": "SELECT count(*), NULL FROM to_redate",
-            "krav": "SELECT count(*), sum(opprinnelig_beloep) FROM redated_krav",
+            "krav": "SELECT count(*), sum(opprinnelig_beloep) FROM good_krav SEMI JOIN to_redate USING (part)",
             "kravforfall": "SELECT count(*), sum(opprinnelig_beloep) FROM redated_forfall",
             "innbetaling_paa_krav": placed("INNBETALING"),
             "motkrav_paa_debet": placed("MOTKRAV"),
@@ -109,18 +110,17 @@ def of_redated(connection: duckdb.DuckDBPyConnection) -> Totals:
         "SELECT sum(plassert_beloep) FROM good_plassering SEMI JOIN redated_innbetaling USING (motpost) "
         "WHERE plasseringstype = 'INNBETALING'"
     ).fetchall()[0][0]
-    totals["sum_uplassert"] = totals["sum_innbetaling"] + int(placed_on or 0)
-    for name in ("redated_krav", "redated_forfall", "redated_placed", "redated_innbetaling"):
+    unplaced = totals["sum_innbetaling"] + int(placed_on or 0)
+    for name in ("redated_forfall", "redated_placed", "redated_innbetaling"):
         connection.execute(f"DROP TABLE {name}")
-    return totals | _remaining(totals)
+    return totals | _remaining(totals) | {"sum_uplassert": unplaced, "sum_uplassert_oversikt": unplaced}
 
 
 _OF_REDATED = (
-    """CREATE TEMP TABLE redated_krav AS
-    SELECT kravidentifikator, opprinnelig_beloep FROM good_krav SEMI JOIN to_redate USING (part)""",
     """CREATE TEMP TABLE redated_forfall AS
     SELECT kravforfallsidentifikator, opprinnelig_beloep FROM good_kravforfall
-    SEMI JOIN redated_krav USING (kravidentifikator)""",
+    WHERE kravidentifikator IN (
+      SELECT kravidentifikator FROM previous_krav SEMI JOIN to_redate USING (part) WHERE aapent)""",
     """CREATE TEMP TABLE redated_placed AS
     SELECT plasseringstype, motpost, plassert_beloep FROM good_plassering
     SEMI JOIN redated_forfall USING (kravforfallsidentifikator)""",

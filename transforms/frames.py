@@ -10,17 +10,20 @@ from schemas.store import frame_reader
 
 
 class Frames:
-    """The frames of the documents of index rows, in the rows' order."""
+    """The frames of the documents of index rows, in the rows' order, that lie in the segments of one column."""
 
-    def __init__(self, documents: Path, index: pl.DataFrame) -> None:
-        """``documents``: the snapshot's folder. Its segments are mapped, so what isn't asked for isn't read."""
-        self.index = index
-        self._segments = {segment: _mapped(documents / f"{segment}.zst") for segment in index["segment"].unique()}
+    def __init__(self, documents: Path, index: pl.DataFrame, column: str) -> None:
+        """``documents``: the snapshot's folder. Its segments are mapped, so what isn't asked for isn't read.
+
+        ``column``: one of ``schemas.store.KINDS_IN``.
+        """
+        self.index, self._column = index, column
+        self._segments = {segment: _mapped(documents / f"{segment}.zst") for segment in index[column].unique()}
         self._content = frame_reader(path.read_bytes() for path in documents.glob("*.dict"))
 
     def packed(self, kind: str) -> Iterator[bytes]:
         """As they lie; nothing for a part that has no posts of the kind."""
-        places = self.index.select("segment", f"{kind}_offset", f"{kind}_length").filter(pl.last() > 0)
+        places = self.index.select(self._column, f"{kind}_offset", f"{kind}_length").filter(pl.last() > 0)
         for segment, offset, length in places.iter_rows():
             yield self._segments[segment][offset : offset + length]
 

@@ -29,14 +29,14 @@ from transforms.findings import findings
 from transforms.held_back import hold_back
 from transforms.kept import kept_otherwise, kept_totals, without_kept
 from transforms.posts import check_posts, connect_due_dates, connect_placements, count_posts, said_twice, show_good
-from transforms.reconcile import ReadBack, differences, from_documents
-from transforms.redate import redate, redate_jobs
+from transforms.reconcile import ReadBack, differences, from_documents, together
+from transforms.redate import Redated, redate, redate_jobs
 from transforms.report import Report, StoppedError, by_code, delivered_files, reported
 from transforms.sources import Accepted, Sources, choose
 from transforms.stops import damaged_home, stop, too_many_held_back, unusable_sources
 from transforms.version import CODE
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,6 @@ class Night:
     _expected: expected.Totals = field(default_factory=dict)
     _reconciliation: dict[str, Any] = field(default_factory=dict)
     _index: pl.DataFrame = field(default_factory=pl.DataFrame)
-    _files: list[Built] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.report = Report(self.settings.run, self.settings.snapshot_date)
@@ -270,37 +269,46 @@ class Night:
         snapshot.start_snapshot(self.folder)
         making = Making(self.folder, self._rates, self.settings.snapshot_date)
         jobs = [Job(making, number, self.work / "posts", self._schemas) for number in range(self._buckets)]
-        made: list[Callable[[], Built]] = [partial(build, job) for job in jobs]
+        made: list[Callable[[], Built | Redated]] = [partial(build, job) for job in jobs]
         if previous := self._previous():
             to_redate = self.connection.sql("FROM to_redate").pl()
             made += [partial(redate, job) for job in redate_jobs(making, previous, to_redate)]
+        segments: list[Built | Redated] = []
         with ThreadPoolExecutor(self.settings.workers) as pool:
             try:
-                for done, built in enumerate(pool.map(lambda make: make(), made), start=1):
-                    self._files.append(built)
-                    self.progress(f"documents {done} of {len(made)} segments")
+                for segment in pool.map(lambda make: make(), made):
+                    segments.append(segment)
+                    self.progress(f"documents {len(segments)} of {len(made)} segments")
             except snapshot.HomeDamagedError as error:
                 self.stops.append(stop("L3-HOME-DAMAGED", f"{error}: run with --full"))
                 raise StoppedError(self.stops) from error
-        self._index = pl.concat(built.index for built in self._files)
-        kept, part = self._carry_over()
-        index = snapshot.write_index(self.folder, [self._index, kept], self._known())
-        snapshot.write_part(self.folder, index, pl.concat([*(built.part for built in self._files), part]))
+        built = [segment for segment in segments if isinstance(segment, Built)]
+        nothing = snapshot.empty_index().select(snapshot.OVERSIKTER)
+        made_tonight = pl.concat([nothing, *(segment.oversikter for segment in segments)])
+        oversikter, histories, part = self._carry_over()
+        index = snapshot.write_index(
+            self.folder,
+            [made_tonight, oversikter],
+            [*(segment.histories for segment in built), histories],
+            self._known(),
+        )
+        snapshot.write_part(self.folder, index, pl.concat([*(segment.part for segment in built), part]))
+        self._index = index.join(made_tonight.select("part"), on="part", how="semi")
         posts = {kind: int(index[f"{kind}_antall"].sum()) for kind in ("krav", "innbetalinger", "utbetalinger")}
         published = int(index["snapshotdato"].is_not_null().sum())
-        held = kept.join(self.held_back.to_frame(), on="part", how="semi").height
+        held = oversikter.join(self.held_back.to_frame(), on="part", how="semi").height
         redated = self.counted("spread", "redated_parts")
         return {
             "parts": published,
             "built_parts": self._index.height - redated,
             "redated_parts": redated,
-            "same_parts": kept.height - held,
+            "same_parts": oversikter.height - held,
             "kept_parts": held,
             "parts_without_documents": index.height - published,
             "documents": 4 * published,
             "posts_in_documents": posts,
-            "json_bytes": sum(built.raw_bytes for built in self._files),
-            "stored_bytes": sum(built.packed_bytes for built in self._files),
+            "json_bytes": sum(segment.raw_bytes for segment in segments),
+            "stored_bytes": sum(segment.packed_bytes for segment in segments),
         }
 
     def _known(self) -> pl.Series:
@@ -310,17 +318,24 @@ class Night:
             "WHERE tabell = 'part' AND noekkel IS NOT NULL"
         ).pl()["part"]
 
-    def _carry_over(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Index rows and ``part`` rows of the documents that stay."""
+    def _carry_over(self) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+        """Index rows of the overviews and of the histories that stay, of redated parts too, and their ``part``."""
         previous = self._previous()
         if previous is None:
-            return snapshot.empty_index(), pl.DataFrame(schema=dict.fromkeys(PART.names, pl.String))
+            nothing = snapshot.empty_index()
+            part = pl.DataFrame(schema=dict.fromkeys(PART.names, pl.String))
+            return nothing.select(snapshot.OVERSIKTER), nothing.select(snapshot.HISTORIES), part
         same = self.connection.sql("SELECT part FROM good_part ANTI JOIN made USING (part)").pl()
+        redated = self.connection.sql("FROM to_redate").pl()
         lost = {Path(name).stem for name in self._damaged}
         rows = rows_that_stay(previous, self.held_back.to_frame(), same, self.settings.snapshot_date, lost)
-        rows = carry_over(previous, rows, self.folder, self.name, link=not self._all_because)
+        of_redated = rows_that_stay(previous, redated.clear(), redated, self.settings.snapshot_date, lost)
+        link = not self._all_because
+        oversikter = carry_over(previous, rows.select(snapshot.OVERSIKTER), self.folder, "oversikt_segment", link=link)
+        rows = pl.concat([rows, of_redated]).select(snapshot.HISTORIES)
+        histories = carry_over(previous, rows, self.folder, "segment", link=link)
         part = pl.read_parquet(previous / snapshot.PART).select(PART.names)
-        return rows, part.join(rows.select("part"), on="part", how="semi")
+        return oversikter, histories, part.join(histories.select("part"), on="part", how="semi")
 
     def reconcile(self) -> dict[str, Any]:
         """The control totals by two routes, to the øre (CONTRACT section 5)."""
@@ -347,9 +362,8 @@ class Night:
             return read
         rows = self._index.join(redated, on="part", how="semi")
         otherwise = kept_otherwise(self.folder, previous, rows, workers)
-        kept = kept_totals(self.connection)
-        totals = {name: total + kept.get(name, 0) for name, total in read.totals.items()}
-        return ReadBack(totals, read.contradictions + otherwise)
+        kept = ReadBack(kept_totals(self.connection), otherwise)
+        return together([read, kept])
 
     def publish(self) -> dict[str, Any]:
         """Completes the snapshot and switches to it. Raises ``StoppedError`` when something forbids it."""

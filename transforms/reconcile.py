@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from schemas.store import frame_reader
+from schemas.store import HISTORIES, frame_reader
 from transforms.expected import Totals
 from transforms.grammar import POSTS
 from transforms.read_back import Read, number_of, read
@@ -47,25 +47,25 @@ def differences(expected: Totals, read: ReadBack, rows: Totals) -> Iterator[str]
 
 
 def from_documents(snapshot: Path, index: pl.DataFrame, snapshot_date: date, workers: int = 2) -> ReadBack:
-    """Reads the documents of the ``index`` rows back from the segments, a segment at a time.
+    """Reads the documents of the ``index`` rows back from the segments, those of a segment of overviews at a time.
 
-    Where the length of payments and payouts is null, of a segment's every row, those are ``kept`` and not read, and
-    what overviews list of them is compared with nothing and not added up.
+    Where the lengths of histories are null, of a segment's every row, those are ``kept`` and not read.
     """
-    segments = index.partition_by("segment", maintain_order=True)
-    part = pl.read_parquet(snapshot / PART, columns=["part", "innehaver", "segment"]).drop_nulls("innehaver")
-    owners = part.select("segment", number_of("part"), whose=number_of("innehaver"))
-    owners_in = owners.partition_by("segment", as_dict=True, include_key=False)
+    segments = index.partition_by("oversikt_segment", maintain_order=True)
+    part = pl.read_parquet(snapshot / PART, columns=["part", "innehaver", "oversikt_segment"]).drop_nulls("innehaver")
+    owners = part.select("oversikt_segment", number_of("part"), whose=number_of("innehaver"))
+    owners_in = owners.partition_by("oversikt_segment", as_dict=True, include_key=False)
 
     def read_one(rows: pl.DataFrame) -> ReadBack:
-        segment = rows["segment"][0]
-        return _read_segment(snapshot, segment, rows, owners_in.get((segment,), owners.clear()), snapshot_date)
+        segment = rows["oversikt_segment"][0]
+        return _read_segment(snapshot, rows, owners_in.get((segment,), owners.clear()), snapshot_date)
 
     with ThreadPoolExecutor(workers) as pool:
-        return _together(pool.map(read_one, segments))
+        return together(pool.map(read_one, segments))
 
 
-def _together(read: Iterable[ReadBack]) -> ReadBack:
+def together(read: Iterable[ReadBack]) -> ReadBack:
+    """What all of them add up to."""
     totals: Totals = {}
     contradictions = 0
     for one in read:
@@ -75,32 +75,45 @@ def _together(read: Iterable[ReadBack]) -> ReadBack:
     return ReadBack(totals, contradictions)
 
 
-def _read_segment(
-    snapshot: Path, segment: str, index: pl.DataFrame, owners: pl.DataFrame, snapshot_date: date
-) -> ReadBack:
-    """A segment's documents: what they add up to, and where they contradict themselves or each other.
+def _read_segment(snapshot: Path, index: pl.DataFrame, owners: pl.DataFrame, snapshot_date: date) -> ReadBack:
+    """The documents of rows with one segment of overviews, and one of histories: what they add up to, and where they
+    contradict themselves or each other.
 
     ``owners``: ``part``, and ``whose`` posts it shows beside its own.
     """
-    data = (snapshot / "documents" / f"{segment}.zst").read_bytes()
+
+    def read_kind(kind: str, column: str) -> Read:
+        data = (snapshot / "documents" / f"{index[column].unique().item()}.zst").read_bytes()
+        return read(data, index, kind, content)
+
     content = frame_reader(path.read_bytes() for path in (snapshot / "documents").glob("*.dict"))
-    overviews = read(data, index, "oversikt", content)
-    found = [_read_overviews(overviews, index.height, snapshot_date)]
-    for kind, model in POSTS.items():
-        history = read(data, index, kind, content)
-        posts = history.items.select("part", "whose", "key")
-        listed = overviews.items.filter(pl.col("model") == model.__name__).select(posts.columns)
-        there = index.filter(pl.col(f"{kind}_length").is_not_null()).select(number_of("part"))
-        wrong = history.refused + _wrong_dates(history.items)
-        wrong += _wrong_copies(posts, owners) + _wrong_copies(listed, owners)
-        wrong += _strange(listed.join(there, on="part", how="semi"), posts)
-        found.append(ReadBack(_totals(history.sums, kind), wrong))
-    together = _together(found)
-    if index["innbetalinger_length"].is_null().any():
-        together.totals["sum_uplassert_oversikt"] = 0
+    overviews = read_kind("oversikt", "oversikt_segment")
+    opened = overviews.items.filter(pl.col("model") == "Krav")
+    found = [
+        _read_overviews(overviews, index.height, snapshot_date),
+        ReadBack(_totals(_sums_of_krav(overviews), "krav"), _wrong_copies(opened, owners) + _miscounted(opened, index)),
+    ]
+    if index["krav_length"].is_not_null().all():
+        found += [_read_histories(read_kind(kind, "segment"), kind, overviews, owners) for kind in HISTORIES]
+    both = together(found)
     # interest stands in no extract: the krav say as much of it as the overviews list
-    interest = together.totals.pop("sum_renter_krav") != together.totals.pop("sum_renter_oversikt")
-    return ReadBack(together.totals, together.contradictions + interest)
+    interest = both.totals.pop("sum_renter_krav") != both.totals.pop("sum_renter_oversikt")
+    return ReadBack(both.totals, both.contradictions + interest)
+
+
+def _read_histories(histories: Read, kind: str, overviews: Read, owners: pl.DataFrame) -> ReadBack:
+    """What histories add up to, and how many do not read as they must, or are at odds with the ``overviews``.
+
+    Of krav those that overviews list have only their place in the history, and of payments also their text.
+    """
+    listed = overviews.items.filter(pl.col("model") == POSTS[kind].__name__)
+    posts = histories.items
+    wrong = histories.refused + _wrong_dates(posts) + _wrong_copies(posts, owners)
+    if kind == "krav":
+        wrong += _misplaced(listed, histories.elsewhere)
+    else:
+        wrong += _wrong_copies(listed, owners) + _strange(listed, posts)
+    return ReadBack(_totals(histories.sums, kind), wrong)
 
 
 # --- posts ----------------------------------------------------------------------------------------
@@ -146,11 +159,36 @@ def _totals(sums: pl.DataFrame, kind: str) -> Totals:
     return {name: value for name, value in totals.items() if name.removeprefix("antall_") not in _ONLY_SUMS}
 
 
+def _sums_of_krav(overviews: Read) -> pl.DataFrame:
+    """The amounts of the krav that overviews list as their parts' own, added up as ``Read.sums`` of histories."""
+    items = overviews.items.select("model", own=_IS_OWN).with_row_index("item")
+    own = items.filter("own", pl.col("model") == "Krav").select(pl.col("item").cast(pl.Int64))
+    amounts = overviews.amounts.join(own, on="item", how="semi").group_by("field", below=pl.col("oere") < 0)
+    return amounts.agg(antall=pl.len(), oere=pl.col("oere").sum())
+
+
+def _miscounted(opened: pl.DataFrame, index: pl.DataFrame) -> int:
+    """How many overviews list another number of krav than the index says are open."""
+    listed = opened.group_by("part").agg(listed=pl.len().cast(pl.Int64))
+    both = index.select(number_of("part"), "krav_aapne").join(listed, on="part", how="left")
+    return both.filter(pl.col("krav_aapne") != pl.col("listed").fill_null(0)).height
+
+
+def _misplaced(opened: pl.DataFrame, elsewhere: pl.DataFrame) -> int:
+    """Whether the krav that overviews list are, in their order and by their dates, those that histories leave out."""
+    places = elsewhere.select("part", dato=_digits_of(pl.col("day")))
+    return int(not opened.select("part", "dato").equals(places))
+
+
 def _wrong_dates(posts: pl.DataFrame) -> int:
     """How many posts have another date than the word that periods are found by."""
-    day = pl.col("day").clip(_LONG_BEFORE, _LONG_AFTER).cast(pl.Int32).cast(pl.Date)
-    digits = day.dt.year() * 10_000 + day.dt.month().cast(pl.Int32) * 100 + day.dt.day()
-    return posts.filter(digits != pl.col("dato")).height
+    return posts.filter(_digits_of(pl.col("day")) != pl.col("dato")).height
+
+
+def _digits_of(day: pl.Expr) -> pl.Expr:
+    """Days since 1970 as YYYYMMDD, Int64."""
+    dato = day.clip(_LONG_BEFORE, _LONG_AFTER).cast(pl.Int32).cast(pl.Date)
+    return (dato.dt.year() * 10_000 + dato.dt.month().cast(pl.Int32) * 100 + dato.dt.day()).cast(pl.Int64)
 
 
 _LONG_BEFORE, _LONG_AFTER = -800_000, 3_000_000

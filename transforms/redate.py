@@ -1,30 +1,31 @@
-"""The documents of parts of whom tonight only the date is another, made of those of the previous snapshot.
+"""The overviews of parts of whom tonight only the date is another, made of those of the previous snapshot.
 
-A date decides what is overdue and the interest: in the documents that is one amount of an open krav and the
-totals of the overview, nothing else. So payments and payouts are kept as they lie, the krav are cut where their
-words say, the amount is replaced where it has moved, and no other post is read (docs/decisions/0012).
+A date decides what is overdue and the interest: in the documents that is one amount of an open krav and the totals of
+the overview, and open krav stand in overviews only. So of those the krav are cut out, the amount is replaced where it
+has moved, and the totals are made anew; the histories stay where they are (docs/decisions/0012).
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import zstandard
 
-from schemas.store import END_MASK
+from schemas.store import open_krav, unplaced_payments
 from transforms import balances
-from transforms.build import SORTING, Built, Making, write_tables
-from transforms.documents import Store, by_document, histories, listed, overviews
+from transforms.build import SORTING, Making, write_tables
+from transforms.documents import Store, Tables, by_document, overviews, per_document
 from transforms.frames import Frames
-from transforms.json_text import Texts, texts_of, with_amount
-from transforms.snapshot import PART, SEGMENT_TABLES, HomeDamagedError, read_index, whose
+from transforms.json_text import Texts, with_amount
+from transforms.snapshot import PART, TABLES_IN, HomeDamagedError, read_index, whose
 
 _OF_PART = ["part", "parttype", "innehaver"]
+_SEGMENT = "oversikt_segment"
 
-PARTS_PER_JOB = 2_000
-"""The krav of a part stand in memory four times over, and who owes something overdue has more of them than most."""
+PARTS_PER_JOB = 4_000
 
 
 @dataclass(frozen=True)
@@ -41,38 +42,48 @@ class RedateJob:
     index: pl.DataFrame
 
 
+@dataclass(frozen=True)
+class Redated:
+    """What came of a job: the index rows of the overviews (see ``build.Built``), their bytes raw and on disk."""
+
+    oversikter: pl.DataFrame
+    raw_bytes: int
+    packed_bytes: int
+
+
 def redate_jobs(making: Making, previous: Path, parts: pl.DataFrame) -> Iterator[RedateJob]:
     """The jobs that redate the parts (``part``): of every segment of ``previous`` all, some ``PARTS_PER_JOB`` each.
 
     Small segments so become one, or there would be more of them every night.
     """
     index = read_index(previous).join(parts, on="part", how="semi")
-    segments = index.group_by("segment").len("parts").sort("segment")
+    segments = index.group_by(_SEGMENT).len("parts").sort(_SEGMENT)
     job = (pl.col("parts").cum_sum() - pl.col("parts")) // PARTS_PER_JOB
-    rows = index.join(segments.select("segment", job=job), on="segment")
+    rows = index.join(segments.select(_SEGMENT, job=job), on=_SEGMENT)
     rows = rows.join(pl.read_parquet(previous / PART, columns=_OF_PART), on="part")
     for number, (_, some) in enumerate(rows.sort("job", "part").group_by("job", maintain_order=True)):
         yield RedateJob(making, number, previous, some.select(_OF_PART), some.select(index.columns))
 
 
-def redate(job: RedateJob) -> Built:
+def redate(job: RedateJob) -> Redated:
     """Writes ``documents/<segment>.zst`` and ``tables/<table>/<segment>.parquet`` as a build of the parts would.
 
     Raises ``HomeDamagedError`` when the previous snapshot's documents and tables are not of the same posts.
     """
-    making, segment, part = job.making, job.making.segment(f"redated-{job.number:04d}"), job.part
-    before = {name: _rows(job, name) for name in SEGMENT_TABLES}
-    tables = before | _with_new_interest(before, part, making)
+    making, part = job.making, job.part
+    before = {name: _rows(job, name) for name in TABLES_IN[_SEGMENT]}
+    tables = _with_tonights_date(before, part, making)
+    segment = making.segment(f"redated-{job.number:04d}", _SEGMENT)
     try:
-        with (making.snapshot / "documents" / f"{segment}.zst").open("wb") as out:
-            store = Store(out, part["part"])
-            _add_documents(store, job, part, tables, before["krav"])
-            packed_bytes = out.tell()
-    except zstandard.ZstdError as error:
-        raise HomeDamagedError("documents of the previous snapshot cannot be read") from error
-    write_tables(making.snapshot, segment, tables)
-    index = store.index(making.snapshot_date, segment)
-    return Built(part, index, store.raw_bytes, packed_bytes)
+        krav, payments = _listed(job)
+    except (zstandard.ZstdError, ValueError) as error:
+        raise HomeDamagedError("overviews of the previous snapshot cannot be read") from error
+    opened = {"krav": _redated(krav, before["krav"], tables["krav"], job), "innbetalinger": payments}
+    with segment.open("wb") as out:
+        store = Store(out, part["part"])
+        store.add("oversikt", overviews(part, tables, opened))
+    write_tables(making.snapshot, segment.stem, _SEGMENT, tables)
+    return Redated(making.dated(store.index(_SEGMENT, segment.stem)), store.raw_bytes, store.packed_bytes)
 
 
 def _rows(job: RedateJob, name: str) -> pl.DataFrame:
@@ -84,7 +95,7 @@ def _rows(job: RedateJob, name: str) -> pl.DataFrame:
         pl.scan_parquet(job.previous / "tables" / name / f"{segment}.parquet").filter(
             pl.col(whose(name)).is_in(parts["part"].implode())
         )
-        for (segment,), parts in job.index.group_by("segment", maintain_order=True)
+        for (segment,), parts in job.index.group_by(_SEGMENT, maintain_order=True)
     ]
     return (
         pl.concat(found)
@@ -94,81 +105,47 @@ def _rows(job: RedateJob, name: str) -> pl.DataFrame:
     )
 
 
-def _with_new_interest(before: dict[str, pl.DataFrame], part: pl.DataFrame, making: Making) -> dict[str, pl.DataFrame]:
-    """The tables that the date moves. Only where something remains does it."""
-    rest = pl.col("gjenstaaende_beloep") != 0
-    dues, settled = before["kravforfall"].filter(rest), before["kravforfall"].filter(~rest)
-    dues = balances.with_interest(dues, making.rates, making.snapshot_date)
+def _with_tonights_date(before: Tables, part: pl.DataFrame, making: Making) -> Tables:
+    """The tables that the date moves."""
+    dues = balances.with_interest(before["kravforfall"], making.rates, making.snapshot_date)
     krav = balances.with_totals(before["krav"], dues).sort(SORTING["krav"])
-    shown = balances.shown_under(part)
-    groups = balances.per_kravgruppe(krav, shown)
+    groups = balances.per_kravgruppe(krav, balances.shown_under(part))
+    unplaced = before["oversikt"].select("forespurt_part", "uplasserte_innbetalinger")
     return {
-        "krav": krav,
-        "kravforfall": pl.concat([settled, dues.select(settled.columns)]),
-        "oversikt": balances.per_part(part, shown, groups, before["innbetaling"]),
+        "krav": krav.select(before["krav"].columns),
+        "kravforfall": dues.select(before["kravforfall"].columns),
+        "oversikt": balances.per_part(part, groups, unplaced),
         "oversikt_per_kravgruppe": groups,
     }
 
 
-def _add_documents(
-    store: Store, job: RedateJob, part: pl.DataFrame, tables: dict[str, pl.DataFrame], krav_before: pl.DataFrame
-) -> None:
-    frames = Frames(job.previous / "documents", job.index)
-    was = krav_before.select(id="kravidentifikator", before="stipulerte_renter")
-    krav = tables["krav"].select(
-        "part", dato="opprettelsesdato", id="kravidentifikator", open="aapent", now="stipulerte_renter"
-    )
-    rows = by_document(krav.join(was, on="id", maintain_order="left"), part)
-    rows = rows.with_columns(post=pl.int_range(pl.len(), dtype=pl.UInt32))  # each document has its own text of a krav
-    antall = np.bincount(rows["doc"], minlength=part.height)
-    if not np.array_equal(antall, job.index["krav_antall"]):
-        raise HomeDamagedError("the previous snapshot has other krav in its tables than in its documents")
-    texts = _redated(_krav(frames), rows)
-    documents, _ = histories(rows, texts, part.height)
-    store.add("krav", documents, job.index["krav_antall"])
-    for kind in ("innbetalinger", "utbetalinger"):
-        store.keep(kind, frames.packed(kind), job.index)
-    opened = {"krav": listed(rows.filter("open"), texts), "innbetalinger": _unplaced(frames)}
-    store.add("oversikt", overviews(part, tables, opened))
+def _listed(job: RedateJob) -> tuple[Texts, Texts]:
+    """What the overviews list: their open krav, and for each its unplaced payments as one text."""
+    krav: list[list[bytes]] = []
+    payments = []
+    for oversikt in Frames(job.previous / "documents", job.index, _SEGMENT).unpacked("oversikt"):
+        krav.append(open_krav(oversikt))
+        payments.append(unplaced_payments(oversikt))
+    counts = [len(some) for some in krav]
+    if counts != job.index["krav_aapne"].to_list():
+        raise HomeDamagedError("the previous snapshot's overviews list other krav than its index says")
+    parents = np.arange(len(krav), dtype=np.uint32)
+    return _texts([one for some in krav for one in some], parents.repeat(counts)), _texts(payments, parents)
 
 
-def _krav(frames: Frames) -> Texts:
-    """The krav of the parts' histories, one after another, cut where the words say.
-
-    Raises ``HomeDamagedError`` when the words of a history do not end where it does.
-    """
-    counts = frames.index["krav_antall"].filter(frames.index["krav_length"] > 0).to_numpy()
-    cut = [
-        (content[: 8 * count].ljust(8 * count), memoryview(content)[8 * count :])
-        for content, count in zip(frames.unpacked("krav"), counts, strict=True)
-    ]
-    words = np.frombuffer(b"".join(words for words, _ in cut), np.int64)
-    lengths = np.array([len(body) for _, body in cut], np.int64)
-    ends = np.repeat(lengths.cumsum() - lengths, counts) + (words & END_MASK)
-    if (np.diff(ends, prepend=0) <= 0).any() or not np.array_equal(ends[counts.cumsum() - 1], lengths.cumsum()):
-        raise HomeDamagedError("documents of the previous snapshot cannot be cut where they say")
-    bodies = np.frombuffer(b"".join(body for _, body in cut), np.uint8)
-    return Texts(bodies, np.concatenate([np.zeros(1, np.int64), ends]))
+def _texts(pieces: list[bytes], parents: np.ndarray[Any, np.dtype[np.uint32]]) -> Texts:
+    ends = np.cumsum([0, *map(len, pieces)], dtype=np.int64)
+    return Texts(np.frombuffer(b"".join(pieces), np.uint8), ends, pl.Series(parents, dtype=pl.UInt32))
 
 
-def _redated(krav: Texts, rows: pl.DataFrame) -> Texts:
-    """The krav with the interest that is ``now`` in place of what it was ``before``."""
+def _redated(texts: Texts, before: pl.DataFrame, krav: pl.DataFrame, job: RedateJob) -> Texts:
+    """The krav with tonight's interest in place of what it was ``before``."""
+    was = before.select(id="kravidentifikator", before="stipulerte_renter")
+    now = krav.select("part", dato="opprettelsesdato", id="kravidentifikator", now="stipulerte_renter")
+    rows = by_document(now.join(was, on="id", maintain_order="left"), job.part)
+    if not per_document(rows, job.part.height).equals(job.index["krav_aapne"]):
+        raise HomeDamagedError("the previous snapshot has other open krav in its tables than in its overviews")
     try:
-        return with_amount(krav, "stipulerteRenter", rows["before"], rows["now"])
+        return with_amount(texts, "stipulerteRenter", rows["before"], rows["now"])
     except ValueError as error:
-        raise HomeDamagedError("documents of the previous snapshot have other interest than its tables") from error
-
-
-# Not those of ``read_back``, which shares no code with what it reads back.
-_PAYMENTS, _TOTALS = '],"innbetalingMedUplassertBeloep":', '],"totalOversikt":'
-
-
-def _unplaced(frames: Frames) -> Texts:
-    """The unplaced payments as the overviews list them, one text for each part, from the bracket to the last."""
-    bodies = pl.Series(list(frames.unpacked("oversikt")), dtype=pl.Binary).cast(pl.String)
-    overviews = pl.DataFrame({"body": bodies}).with_row_index("parent")
-    text = pl.col("body")
-    start = text.str.find(_PAYMENTS, literal=True).cast(pl.Int64) + len(_PAYMENTS)
-    end = text.str.find(_TOTALS, literal=True).cast(pl.Int64)
-    lists = overviews.select(text.cast(pl.Binary).bin.slice(start, end - start).cast(pl.String)).to_series()
-    return texts_of(lists, overviews["parent"])
+        raise HomeDamagedError("overviews of the previous snapshot have other interest than its tables") from error

@@ -23,7 +23,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from schemas.store import INDEX_SCHEMA
+from schemas.store import COLUMNS_OF, INDEX_SCHEMA, KINDS_IN
 from transforms.dictionaries import keep_dictionaries
 from transforms.sql import sql_text
 
@@ -32,17 +32,21 @@ MANIFEST = "manifest.json"
 SNAPSHOTS = "snapshots"
 DELIVERIES = "deliveries"
 
-SEGMENT_TABLES = (
-    "krav",
-    "kravforfall",
-    "innbetaling",
-    "utbetaling",
-    "plassering",
-    "oversikt",
-    "oversikt_per_kravgruppe",
-)
-"""The tables that have a file per segment. Of its rows those count whose part has its documents in the segment."""
+TABLES_IN = {
+    "segment": ("krav", "kravforfall", "innbetaling", "utbetaling", "plassering"),
+    "oversikt_segment": ("krav", "kravforfall", "oversikt", "oversikt_per_kravgruppe"),
+}
+"""By the columns that name a part's segments, the tables that have a file per segment of them.
 
+Of the krav and due dates those are in the segment of the overview that a new date may move: where something remains.
+Of a file's rows those count whose part has its documents in that segment.
+"""
+
+OVERSIKTER = ["part", "snapshotdato", *COLUMNS_OF["oversikt_segment"]]
+HISTORIES = ["part", *COLUMNS_OF["segment"]]
+"""The columns of an index about overviews, and those about histories."""
+
+SEGMENT_TABLES = tuple(dict.fromkeys(name for names in TABLES_IN.values() for name in names))
 TABLE_NAMES = ("part", *SEGMENT_TABLES)
 PART = "tables/part/part.parquet"
 HELD_BACK = "held_back.parquet"
@@ -109,13 +113,24 @@ def empty_index() -> pl.DataFrame:
     return pl.DataFrame(schema=pl.Schema(INDEX_SCHEMA))
 
 
-def write_index(snapshot: Path, frames: Iterable[pl.DataFrame], known: pl.Series) -> pl.DataFrame:
-    """Writes the index of all documents, and of the ``known`` parts that have none."""
-    index = pl.concat([empty_index(), *frames], how="vertical_relaxed")
+def segment_name(snapshot: Path, number: str, column: str) -> str:
+    """The name of a segment and its table files, unique among all snapshots."""
+    return f"{snapshot.name}-{number}" + ("" if column == "segment" else "-oversikt")
+
+
+def write_index(
+    snapshot: Path, oversikter: Iterable[pl.DataFrame], histories: Iterable[pl.DataFrame], known: pl.Series
+) -> pl.DataFrame:
+    """Writes the index of all documents, and of the ``known`` parts that have none.
+
+    Of a part both are there: ``oversikter`` and ``histories`` have the columns of those names.
+    """
+    there = pl.concat([empty_index().select(OVERSIKTER), *oversikter], how="vertical_relaxed")
+    index = there.join(pl.concat([empty_index().select(HISTORIES), *histories], how="vertical_relaxed"), on="part")
     absent = known.unique().rename("part").to_frame().join(index, on="part", how="anti")
-    numbers = [pl.lit(0, pl.Int64).alias(name) for name in INDEX_SCHEMA.names if name.endswith(_NUMBERS)]
-    index = pl.concat([index, absent.with_columns(numbers)], how="diagonal").sort("part")
-    table = index.select(INDEX_SCHEMA.names).to_arrow().cast(INDEX_SCHEMA)
+    numbers = [pl.lit(0, pl.Int64).alias(field.name) for field in INDEX_SCHEMA if field.type == pa.int64()]
+    index = pl.concat([index, absent.with_columns(numbers)], how="diagonal").sort("part").select(INDEX_SCHEMA.names)
+    table = index.to_arrow().cast(INDEX_SCHEMA)
     with (
         pa.OSFile(str(snapshot / "documents" / "index.arrow"), "wb") as sink,
         pa.ipc.new_file(sink, INDEX_SCHEMA) as writer,
@@ -124,14 +139,11 @@ def write_index(snapshot: Path, frames: Iterable[pl.DataFrame], known: pl.Series
     return index
 
 
-_NUMBERS = ("_offset", "_length", "_antall")
-
-
 def write_part(snapshot: Path, index: pl.DataFrame, part: pl.DataFrame) -> None:
-    """Writes the table ``part``: ``part``, ``parttype``, ``innehaver``, and its documents' date and segment."""
-    published = index.filter(pl.col("snapshotdato").is_not_null()).select("part", "snapshotdato", "segment")
+    """Writes the table ``part``: ``part``, ``parttype``, ``innehaver``, and its documents' date and segments."""
+    published = index.filter(pl.col("snapshotdato").is_not_null()).select("part", "snapshotdato", *KINDS_IN)
     published.join(part, on="part", how="left", maintain_order="left").select(
-        "part", "parttype", "innehaver", "snapshotdato", "segment"
+        "part", "parttype", "innehaver", "snapshotdato", *KINDS_IN
     ).write_parquet(snapshot / PART, compression="zstd", compression_level=1)
 
 
@@ -147,9 +159,10 @@ def rows_sql(snapshot: Path, name: str) -> str:
         return f"SELECT * FROM {part}"
     files = sql_text(snapshot / "tables" / name / "*.parquet")
     overdue = ", row.forfallsdato < part.snapshotdato AS forfalt" if name == "kravforfall" else ""
+    segments = ", ".join(f"part.{column}" for column, tables in TABLES_IN.items() if name in tables)
     return (
         f"SELECT row.* EXCLUDE (segment){overdue} FROM read_parquet({files}) AS row JOIN {part} AS part "
-        f"ON part.part = row.{whose(name)} AND part.segment = row.segment"
+        f"ON part.part = row.{whose(name)} AND row.segment IN ({segments})"
     )
 
 
