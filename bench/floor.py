@@ -11,8 +11,8 @@ import polars as pl
 import pyarrow as pa
 import zstandard
 
-from bench.inbox import KINDS, delivered
-from schemas.store import frame_reader
+from bench.inbox import delivered
+from schemas.store import KINDS_IN, frame_reader
 from transforms.documents import THREADS, compressor_of
 
 
@@ -51,21 +51,25 @@ def _compress(snapshot: Path) -> float:
     with pa.memory_map(str(snapshot / "documents" / "index.arrow")) as source:
         index = pl.DataFrame(pl.from_arrow(pa.ipc.open_file(source).read_all()))
     content = frame_reader(path.read_bytes() for path in (snapshot / "documents").glob("*.dict"))
-    for (segment,), rows in index.filter(pl.col("segment").is_not_null()).group_by("segment"):
-        packed = (snapshot / "documents" / f"{segment}.zst").read_bytes()
-        for kind in KINDS:
-            places = rows.select(pl.col(f"{kind}_offset"), pl.col(f"{kind}_length")).filter(pl.nth(1) > 0).rows()
-            if not places:
-                continue
-            compressor = compressor_of(kind)
-            raw = [content(packed[offset : offset + length]) for offset, length in places]
-            ends = [0, *accumulate(map(len, raw))]
-            pairs = array("Q", chain.from_iterable((first, last - first) for first, last in pairwise(ends)))
-            buffer = zstandard.BufferWithSegments(b"".join(raw), pairs.tobytes())
-            start = time.perf_counter()
-            compressor.multi_compress_to_buffer(buffer, threads=THREADS)
-            seconds += time.perf_counter() - start
+    for column, kinds in KINDS_IN.items():
+        for (segment,), rows in index.drop_nulls(column).group_by(column):
+            packed = (snapshot / "documents" / f"{segment}.zst").read_bytes()
+            for kind in kinds:
+                places = rows.select(f"{kind}_offset", f"{kind}_length").filter(pl.nth(1) > 0).rows()
+                if places:
+                    raw = [content(packed[offset : offset + length]) for offset, length in places]
+                    seconds += _seconds_to_compress(raw, kind)
     return seconds
+
+
+def _seconds_to_compress(documents: list[bytes], kind: str) -> float:
+    ends = [0, *accumulate(map(len, documents))]
+    pairs = array("Q", chain.from_iterable((first, last - first) for first, last in pairwise(ends)))
+    buffer = zstandard.BufferWithSegments(b"".join(documents), pairs.tobytes())
+    compressor = compressor_of(kind)
+    start = time.perf_counter()
+    compressor.multi_compress_to_buffer(buffer, threads=THREADS)
+    return time.perf_counter() - start
 
 
 def _write(snapshot: Path, scratch: Path) -> float:

@@ -1,5 +1,6 @@
 """What is served for a part and a period: windows, error codes and their precedence, kept documents, damage."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -7,17 +8,18 @@ import sys
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
 import pytest
 
-from schemas.store import INDEX_SCHEMA
+from schemas.store import INDEX_SCHEMA, KINDS_IN
 from serving.errors import STATUS, KravoversiktError
 from serving.numbers import check_part
 from serving.period import Period, one_year_after
 from serving.store import Snapshot, export
 from tests.nights import Nights, S
 from tests.plain.numbers import national_number, organisation_number, with_wrong_check_digit
-from tests.plain.statement import innbetaling, krav, kravforfall, part, rows, utbetaling
+from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
 from tests.plain.write import write_delivery
 from transforms.snapshot import read_index
 
@@ -28,15 +30,18 @@ DAYS = ("0001-01-01", "1899-12-31", "1969-12-31", "1970-01-01", "2023-01-01", "2
 
 
 def statement():
-    """A's posts on odd days; B has none; C pays once; D's claim doesn't add up from the first night on."""
+    """A's posts on odd days, every other krav paid; B has none; C pays once; D's claim doesn't add up from the first
+    night on."""
     posts = [part(A), part(B), part(C), part(D), innbetaling("C1", C, 1)]
-    for day in DAYS:
+    for number, day in enumerate(DAYS):
         posts += [
             krav(f"K{day}", A, 100, opprettelsesdato=day),
             kravforfall(f"F{day}", f"K{day}", 100, day),
-            innbetaling(f"I{day}", A, 10, day),
+            innbetaling(f"I{day}", A, 100, day),
             utbetaling(f"U{day}", A, 10, day),
         ]
+        if number % 2:
+            posts.append(plassering(f"P{day}", "INNBETALING", f"F{day}", f"I{day}", 100))
     return rows(*posts, krav("D1", D, 100), kravforfall("D2", "D1", 99, "2023-01-01"))
 
 
@@ -248,10 +253,10 @@ def copy(published, tmp_path):
     return shutil.copytree(published.snapshot().folder, tmp_path / "snapshot")
 
 
-def segment_of(folder, whose):
-    """The file that the part's documents lie in."""
+def segment_of(folder, whose, column):
+    """The file that the part's documents lie in, its overview's or its histories'."""
     index = read_index(folder)
-    return folder / "documents" / f"{index.filter(index['part'] == whose)['segment'].item()}.zst"
+    return folder / "documents" / f"{index.filter(index['part'] == whose)[column].item()}.zst"
 
 
 def test_nothing_published(tmp_path):
@@ -318,9 +323,10 @@ print(*sorted(answers))
 """
 
 
+@pytest.mark.parametrize("column", KINDS_IN)
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "overwritten", "one bit"])
-def test_damaged_segment_answers_kb_002_for_its_parts_only(copy, damage):
-    path = segment_of(copy, A)
+def test_damaged_segment_answers_kb_002_for_its_parts_only(copy, damage, column):
+    path = segment_of(copy, A, column)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.unlink()
@@ -339,7 +345,7 @@ def test_damaged_segment_answers_kb_002_for_its_parts_only(copy, damage):
 
 def test_no_bit_can_change_unseen(copy):
     """Each frame carries a checksum: a changed bit anywhere in A's oversikt is never served."""
-    path = segment_of(copy, A)
+    path = segment_of(copy, A, "oversikt_segment")
     content, right = path.read_bytes(), Snapshot(copy).document("oversikt", A)
     for place in range(0, len(content), 7):
         damaged = bytearray(content)
@@ -348,3 +354,18 @@ def test_no_bit_can_change_unseen(copy):
         snapshot = Snapshot(copy)
         if code(snapshot, A) is None:
             assert snapshot.document("oversikt", A) == right
+
+
+def test_an_overview_that_lists_fewer_krav_than_the_history_leaves_to_it_is_not_served(copy):
+    """Both frames are whole: the index gives A the overview of B, who has nothing open."""
+    index = read_index(copy)
+    columns = ["oversikt_offset", "oversikt_length"]
+    of_b = index.filter(pl.col("part") == B).row(0, named=True)
+    others = [pl.when(pl.col("part") == A).then(of_b[name]).otherwise(name).alias(name) for name in columns]
+    path = copy / "documents" / "index.arrow"
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, INDEX_SCHEMA) as writer:
+        writer.write_table(index.with_columns(others).to_arrow().cast(INDEX_SCHEMA).combine_chunks())
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["files"]["documents/index.arrow"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    assert code(Snapshot(copy), A, "krav", PERIOD) == "KB-002"

@@ -274,8 +274,8 @@ def test_what_cannot_be_audited_is_not_shown(app, monkeypatch):
 @pytest.mark.parametrize("coding", CODINGS)
 def test_a_damaged_frame_is_never_sent(home, tmp_path, coding):
     copy = shutil.copytree(home, tmp_path / "home", symlinks=True)
-    (segment,) = copy.glob("snapshots/*/documents/*.zst")
-    segment.write_bytes(b"x" * segment.stat().st_size)
+    for segment in copy.glob("snapshots/*/documents/*.zst"):
+        segment.write_bytes(b"x" * segment.stat().st_size)
     app = app_over(copy)
     for kind in KINDS:
         assert kode(ask(app, url(kind), accept_encoding=coding)) == "KB-002"
