@@ -23,7 +23,7 @@ WELL_KNOWN = ".well-known/oauth-authorization-server"
 LEAST_CONNECTIONS = 128
 
 OTHER_FILES = 200
-"""Files that a worker has open beside its connections, at most: two snapshots' segments, logs, figures."""
+"""Files that a worker has open beside its connections, at most: logs, figures, what is being opened."""
 
 log = logging.getLogger("kravoversikt")
 

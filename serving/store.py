@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import mmap
 from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -73,7 +72,7 @@ class Snapshot:
             self._content = frame_reader(path.read_bytes() for path in (folder / "documents").glob("*.dict"))
         except _UNREADABLE as error:
             raise KravoversiktError("KB-002", "no published snapshot can be read") from error
-        self._segments: dict[str, mmap.mmap] = {}
+        self._segments: dict[str, memoryview] = {}
         self._sound = bytearray(len(self))
         self._recent: Recent[Document] = Recent(RECENT_BYTES)
 
@@ -255,14 +254,15 @@ class Snapshot:
         offset = self._columns[f"{kind}_offset"][row]
         try:
             names, places = self._segments_of[kind]
-            return self._segment(names[places[row]])[offset : offset + length]
+            return bytes(self._segment(names[places[row]])[offset : offset + length])
         except (OSError, ValueError) as error:
             raise KravoversiktError("KB-002", "the published snapshot cannot be read") from error
 
-    def _segment(self, name: str) -> mmap.mmap:
+    def _segment(self, name: str) -> memoryview:
+        """The segment's bytes, mapped. Its file is closed again: a process may not have as many open as there are."""
         if name not in self._segments:
-            with self._segment_path(name).open("rb") as file:
-                self._segments[name] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            with pa.memory_map(str(self._segment_path(name))) as source:
+                self._segments[name] = memoryview(source.read_buffer())
         return self._segments[name]
 
     def _segment_path(self, name: str) -> Path:

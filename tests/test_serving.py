@@ -369,3 +369,13 @@ def test_an_overview_that_lists_fewer_krav_than_the_history_leaves_to_it_is_not_
     manifest["files"]["documents/index.arrow"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     (copy / "manifest.json").write_text(json.dumps(manifest))
     assert code(Snapshot(copy), A, "krav", PERIOD) == "KB-002"
+
+
+def test_segments_are_mapped_without_staying_open(snapshot):
+    """A nation's snapshot has more of them than a process may have files open."""
+    open_files = Path("/proc/self/fd")
+    before = len(list(open_files.iterdir()))
+    opened = Snapshot(snapshot.folder)
+    opened.open_all()
+    assert opened.document("oversikt", A) == snapshot.document("oversikt", A)
+    assert len(list(open_files.iterdir())) == before
