@@ -43,9 +43,9 @@ def refused(home: Home) -> tuple:
 
 
 @settings(max_examples=examples(15))
-@given(ordinary_nights(), st.sampled_from((0, 2)))
+@given(ordinary_nights(), st.sampled_from((0, 0.4, 2)))
 def test_any_sequence_of_nights_gives_what_whole_nights_give(plans, many):
-    """``many``: whether the parts to build always count as many, or always as few."""
+    """``many``: whether parts always count as many, always as few, or those near as many and those to build as few."""
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(neighbourhood, "MANY", many)
         ordinary, whole = Home(Path(folder) / "ordinary"), Home(Path(folder) / "whole")
@@ -159,6 +159,15 @@ def test_a_payout_shows_what_remains_when_a_placement_on_its_krav_becomes_one_to
     assert '"gjenstaaendeBeloep":-300.00' in home.answer(D)["utbetalinger"]
 
 
+def test_rows_are_read_once_for_the_checks_and_the_documents(home, monkeypatch):
+    """The parts near the change are those to build: spreading finds their rows there."""
+    shown, show = [], neighbourhood._show
+    monkeypatch.setattr(neighbourhood, "MANY", 2)
+    monkeypatch.setattr(neighbourhood, "_show", lambda *args: shown.append(show(*args)))
+    assert built(home, plassering("P-BC", "MOTKRAV", "F-B", "F-C", 50)) == {B, C, D}
+    assert len(shown) == 1
+
+
 def test_a_removed_placement_was_at_both_its_ends(home):
     gone = plassering("P-AB", "INNBETALING", "F-A", "I-B", 60)
     assert built(home, removed=(gone,)) == {A, B}
@@ -218,7 +227,10 @@ def test_a_part_that_the_date_moves_is_built_if_something_else_has_changed_too(h
     assert redated(home, day) == {A}
 
 
-def test_a_household_whose_documents_lie_apart_is_built(home, monkeypatch):
+@pytest.mark.parametrize("many", [0, 2])
+def test_a_household_whose_documents_lie_apart_is_built(home, monkeypatch, many):
+    """Nothing of it has changed, so its posts are not among those checked."""
+    monkeypatch.setattr(neighbourhood, "MANY", many)
     monkeypatch.setattr(carry_over, "PARTS_PER_BUCKET", 1)
     built(home, *(row for table in ("krav", "innbetaling") for row in FIRST[table] if row["part"] != OWNER))
     day = S + timedelta(days=31)
@@ -299,6 +311,13 @@ def test_a_part_held_back_keeps_its_documents_and_its_date_until_it_is_released(
     home.publish(S + timedelta(days=2))
     assert home.answer(A) == before
     assert built(home, krav("K-A", A, 100), day=S + timedelta(days=3)) == {A, B}
+
+
+def test_a_refused_row_holds_back_whom_it_refers_to_night_after_night(home):
+    """It stands, and so do the posts that it names, on nights when nothing near them has changed."""
+    write_delivery(home.inbox, "mva", 2, "endring", rows(plassering("P-X", "INNBETALING", "F-A", "I-B", -1)))
+    for _ in range(2):
+        assert set(home.publish().held_back) == {A, B}
 
 
 def test_a_placement_that_came_and_went_while_its_part_was_held_back(home):

@@ -5,7 +5,9 @@ reference data, and of the date through interest and what is overdue. So those p
 changed post belongs or belonged, those at the other end of a placement on it, and those paid out of a krav whose
 remaining has changed. Those whom only the date moves are redated (``redate``). A post has changed when a delivery
 used since the last snapshot names its key, or when it is quarantined tonight and was not then, or the other way
-about. ``docs/decisions/0012`` has the argument why this is all; a test holds nights built this way to whole ones.
+about. What it was before is one of its versions in the deliveries in force (``neighbourhood``): the last snapshot's
+documents show those of then, but for parts held back then, which are built or still held back tonight.
+``docs/decisions/0012`` has the argument why this is all; a test holds nights built this way to whole ones.
 """
 
 from collections.abc import Collection, Sequence
@@ -16,7 +18,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from schemas.tables import TABLES
+from schemas.tables import TABLES, WITH_PART
 from transforms.current import delivered_keys_sql
 from transforms.interest import stipulated, weights
 from transforms.snapshot import HELD_BACK, QUARANTINED, read_index, rows_sql
@@ -73,15 +75,18 @@ def build_affected(
     snapshot; and ``made``, both (``part`` each).
 
     ``changes``: the deliveries used tonight that the previous snapshot did not use. ``dates``: the previous snapshot's
-    and tonight's. Needs ``good_*``, ``forfall`` and ``plassering_ends`` around the changes, ``quarantined`` and
-    ``held_back``.
+    and tonight's. Needs ``versions_*``, ``good_*``, ``forfall`` and ``plassering_ends`` around the changes,
+    ``quarantined`` and ``held_back``.
     """
     for name in TABLES:
         connection.execute(f"CREATE TEMP VIEW previous_{name} AS {rows_sql(previous, name)}")
     _find_changed(connection, previous, deliveries, changes)
     connection.execute("CREATE TEMP TABLE affected (part VARCHAR)")
     connection.execute(f"CREATE TEMP VIEW previous_held_back AS FROM read_parquet({sql_text(previous / HELD_BACK)})")
-    for query in (*_OWNERS, _FAR_ENDS, _PAYOUTS, _PAYOUTS_OF_HELD_BACK, _RELEASED):
+    queries = [*_OWNERS, _FAR_ENDS, _NEAR_PAYOUTS, _RELEASED]
+    if connection.execute("SELECT count(*) FROM turned WHERE tabell = 'plassering'").fetchall()[0][0]:
+        queries.append(_FAR_PAYOUTS)
+    for query in queries:
         connection.execute(f"INSERT INTO affected {query}")
     connection.register("moved", _moved_by_date(connection, rates, *dates).to_arrow())
     documents = (
@@ -112,7 +117,7 @@ def _find_changed(
     connection: duckdb.DuckDBPyConnection, previous: Path, deliveries: Path, changes: Sequence[Accepted]
 ) -> None:
     """``changed_<table> (noekkel)``: the posts that may be others than they were; a krav with its due dates.
-    ``former_plassering``: where the changed placements were.
+    ``placed_posts (post)``: at the ends of the placements among them, now and before.
     """
     before = f"read_parquet({sql_text(previous / QUARANTINED)})"
     tonight = "(SELECT DISTINCT tabell, noekkel FROM quarantined WHERE noekkel IS NOT NULL)"
@@ -132,13 +137,12 @@ def _find_changed(
     connection.execute(
         """
         INSERT INTO changed_krav
-        SELECT kravidentifikator FROM forfall WHERE kravforfallsidentifikator IN (FROM changed_kravforfall)
-        UNION SELECT kravidentifikator FROM previous_kravforfall
+        SELECT kravidentifikator FROM versions_kravforfall
         WHERE kravforfallsidentifikator IN (FROM changed_kravforfall);
         INSERT INTO changed_kravforfall
         SELECT kravforfallsidentifikator FROM forfall WHERE kravidentifikator IN (FROM changed_krav);
-        CREATE TEMP TABLE former_plassering AS
-        SELECT part, post, motpost FROM previous_plassering
+        CREATE TEMP TABLE placed_posts AS
+        SELECT DISTINCT unnest([kravforfallsidentifikator, motpost]) AS post FROM versions_plassering
         WHERE plasseringsidentifikator IN (FROM changed_plassering)
         """
     )
@@ -146,14 +150,15 @@ def _find_changed(
 
 _OWNERS = (
     "FROM changed_part",
+    *(f"SELECT part FROM versions_{name} WHERE {TABLES[name].key} IN (FROM changed_{name})" for name in WITH_PART),
     *(
-        f"SELECT part FROM {when}_{name} WHERE {TABLES[name].key} IN (FROM changed_{name})"
-        for name in ("krav", "innbetaling", "utbetaling")
-        for when in ("good", "previous")
+        f"SELECT part FROM versions_{name} WHERE {TABLES[name].key} IN (FROM placed_posts)"
+        for name in ("innbetaling", "utbetaling")
     ),
-    "SELECT part FROM former_plassering",
+    """SELECT part FROM versions_krav WHERE kravidentifikator IN (
+       SELECT kravidentifikator FROM versions_kravforfall WHERE kravforfallsidentifikator IN (FROM placed_posts))""",
 )
-"""Whose the changed posts are and were. A due date is its krav's; a placement lies with both its ends."""
+"""Whose the changed posts are and were, and those at the ends of changed placements. A due date is its krav's."""
 
 _FAR_ENDS = """
     SELECT unnest([forfall_part, motpost_part]) FROM plassering_ends
@@ -163,27 +168,19 @@ _FAR_ENDS = """
 """Both ends of every placement that has changed, or is on a post that has."""
 
 _PAYOUTS = """
-    WITH covered AS (
-      SELECT unnest([kravforfallsidentifikator, motpost]) AS forfall FROM plassering_ends
-      WHERE plasseringsidentifikator IN (FROM changed_plassering)
-      UNION ALL SELECT unnest([post, motpost]) FROM former_plassering),
-    krav AS (
-      SELECT DISTINCT kravidentifikator FROM forfall WHERE kravforfallsidentifikator IN (FROM covered)),
+    WITH krav AS (
+      SELECT DISTINCT kravidentifikator FROM forfall WHERE kravforfallsidentifikator IN (FROM placed_posts)),
     dues AS (SELECT kravforfallsidentifikator FROM forfall SEMI JOIN krav USING (kravidentifikator))
-    SELECT motpost_part FROM plassering_ends
-    WHERE plasseringstype = 'UTBETALING' AND kravforfallsidentifikator IN (FROM dues)
-    UNION ALL SELECT part FROM previous_plassering
-    WHERE plasseringstype = 'UTBETALING' AND ende = 'motpost' AND motpost IN (FROM dues)"""
-"""Whom a krav is paid out to whose remaining has changed: a payout shows it.
+    SELECT {part} FROM {placements}
+    WHERE plasseringstype = 'UTBETALING' AND {due_date} IN (FROM dues)"""
+"""Whom a krav is paid out to whose remaining has changed: a payout shows it."""
 
-A placement that turns bad because too much is placed may lie so far from the change that the payouts on its krav are
-not near (``neighbourhood``); they are as they were in the previous snapshot, or changed themselves."""
-
-_PAYOUTS_OF_HELD_BACK = """
-    SELECT motpost_part FROM plassering_ends
-    WHERE plasseringstype = 'UTBETALING' AND forfall_part IN (SELECT part FROM previous_held_back)"""
-"""Whom a krav is paid out to whose part was held back: no table of the previous snapshot tells where placements
-were that came while it was, though the payout showed what they left of the krav."""
+_NEAR_PAYOUTS = _PAYOUTS.format(part="motpost_part", placements="plassering_ends", due_date="kravforfallsidentifikator")
+_FAR_PAYOUTS = _PAYOUTS.format(
+    part="part", placements="(FROM previous_plassering WHERE ende = 'motpost')", due_date="motpost"
+)
+"""The same of a placement that turns bad because too much is placed: it may lie so far from the change that the payouts
+on its krav are not near (``neighbourhood``); they are as they were in the previous snapshot, or changed themselves."""
 
 _RELEASED = "SELECT part FROM previous_held_back ANTI JOIN held_back USING (part)"
 """Parts that were held back: their documents are older than the previous snapshot."""
@@ -193,6 +190,8 @@ def _moved_by_date(
     connection: duckdb.DuckDBPyConnection, rates: pl.DataFrame, before: date, tonight: date
 ) -> pl.DataFrame:
     """The parts with a due date that is overdue on one of the dates only, or bears other interest."""
+    if before == tonight:
+        return pl.DataFrame(schema={"part": pl.String})
     dues = connection.sql(
         """
         SELECT part, forfallsdato, gjenstaaende_beloep, renteberegnes, forfalt, stipulerte_renter
@@ -200,8 +199,6 @@ def _moved_by_date(
         """,
         params=[max(before, tonight)],
     ).pl()
-    if before == tonight:
-        return dues.clear().select("part")
     dues = dues.rename({"stipulerte_renter": "renter_before", "forfalt": "forfalt_before"})
     dues = dues.with_columns(forfalt=pl.col("forfallsdato") < tonight).join(
         weights(dues["forfallsdato"], rates, tonight), on="forfallsdato", how="left"

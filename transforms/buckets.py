@@ -104,7 +104,7 @@ def schemas(connection: duckdb.DuckDBPyConnection) -> dict[str, pl.Schema]:
 def let_go(connection: duckdb.DuckDBPyConnection) -> None:
     """Drops the tables with a row per post: nothing needs them once the buckets are written, and memory is wanted."""
     per_post = ["placed", "plassering_ends", "forfall", "far_dues"]
-    per_post += [f"{kind}_{name}" for kind in ("rows", "near") for name in LOOKED_UP]
+    per_post += [f"{kind}_{name}" for kind in ("versions", "near") for name in LOOKED_UP]
     there = connection.execute("SELECT table_name FROM duckdb_tables() WHERE table_name IN $1", [per_post])
     for (name,) in there.fetchall():
         connection.execute(f"DROP TABLE {name}")

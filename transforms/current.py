@@ -5,7 +5,8 @@ Per delivered table there is a view ``current_<table>``: the good rows of every 
 keys refused when their delivery was accepted. A row stands until a later delivery of its source
 names its key, whether with good content, refused content or a removal; a refused row without a key
 stands until the source's next full. ``delivered_<table>`` are all good rows that the deliveries in force hold,
-also those that a later one has replaced. Nothing is copied: the views read the accepted Parquet files.
+also those that a later one has replaced: ``gjelder`` is false there. Nothing is copied: the views read the accepted
+Parquet files.
 """
 
 import contextlib
@@ -71,16 +72,17 @@ def create_current(connection: duckdb.DuckDBPyConnection, deliveries: Path, used
     connection.register("_no_refused", REFUSED_SCHEMA.to_frame().to_arrow())
     for table in TABLES.values():
         _create_named(connection, deliveries, used, table)
-        parts = [
-            _rows_of(deliveries, delivery, table, later=len(chain) > place + 1)
+        there = [
+            (delivery, len(chain) > place + 1)
             for chain in used.values()
             for place, delivery in enumerate(chain)
             if _files(deliveries, delivery, table)
         ]
-        connection.execute(f"CREATE TEMP VIEW current_{table.name} AS " + (" UNION ALL ".join(parts) or _none(table)))
-        files = [file for chain in used.values() for one in chain for file in _files(deliveries, one, table)]
-        rows = f"SELECT * FROM {_read(files)} WHERE NOT slettet" if files else _none(table)
-        connection.execute(f"CREATE TEMP VIEW delivered_{table.name} AS {rows}")
+        current = [_rows_of(deliveries, delivery, table, later=later) for delivery, later in there]
+        delivered = [_delivered(deliveries, delivery, table, later=later) for delivery, later in there]
+        connection.execute(f"CREATE TEMP VIEW current_{table.name} AS " + (" UNION ALL ".join(current) or _none(table)))
+        none = f"SELECT *, true AS gjelder FROM ({_none(table)})"
+        connection.execute(f"CREATE TEMP VIEW delivered_{table.name} AS " + (" UNION ALL ".join(delivered) or none))
     _create_refused(connection, deliveries, used)
 
 
@@ -103,18 +105,30 @@ def _none(table: Table) -> str:
     return f"SELECT {', '.join(columns + place)} WHERE false"
 
 
-def _rows_of(deliveries: Path, delivery: Accepted, table: Table, *, later: bool) -> str:
-    select = (
-        f"SELECT {', '.join(table.names)}, {sql_text(delivery.kilde)} AS kilde, "
-        f"{delivery.leveransenummer} AS leveransenummer, fil, rad "
-        f"FROM {_read(_files(deliveries, delivery, table))} AS delivered"
-    )
-    if delivery.type == "full" and not later:
-        return select
-    named = (
+def _columns(delivery: Accepted, table: Table) -> str:
+    place = f"{sql_text(delivery.kilde)} AS kilde, {delivery.leveransenummer} AS leveransenummer, fil, rad"
+    return f"{', '.join(table.names)}, {place}"
+
+
+def _named_later(delivery: Accepted, table: Table) -> str:
+    return (
         f"SELECT noekkel FROM named_{table.name} WHERE kilde = {sql_text(delivery.kilde)} "
         f"AND leveransenummer > {delivery.leveransenummer}"
     )
+
+
+def _delivered(deliveries: Path, delivery: Accepted, table: Table, *, later: bool) -> str:
+    stands = f"{table.key} NOT IN ({_named_later(delivery, table)})" if later else "true"
+    files = _read(_files(deliveries, delivery, table))
+    return f"SELECT {_columns(delivery, table)}, {stands} AS gjelder FROM {files} WHERE NOT slettet"
+
+
+def _rows_of(deliveries: Path, delivery: Accepted, table: Table, *, later: bool) -> str:
+    files = _read(_files(deliveries, delivery, table))
+    select = f"SELECT {_columns(delivery, table)} FROM {files} AS delivered"
+    if delivery.type == "full" and not later:
+        return select
+    named = _named_later(delivery, table)
     return f"{select} ANTI JOIN ({named}) AS named ON named.noekkel = delivered.{table.key} WHERE NOT slettet"
 
 

@@ -17,7 +17,8 @@ from transforms.snapshot import rows_sql
 def hold_back(connection: duckdb.DuckDBPyConnection, previous: Path | None) -> None:
     """Creates ``held_back (part)`` and ``leads_nowhere``, the number of quarantined rows without a part.
 
-    Needs ``quarantined`` and ``current_*``. ``previous``: the last published snapshot.
+    Needs ``quarantined``, ``rows_*`` with all that quarantined rows refer to, and ``current_part``. ``previous``: the
+    last published snapshot.
     """
     connection.execute(
         "CREATE TEMP TABLE row_ids AS SELECT row_number() OVER "
@@ -34,7 +35,7 @@ def _lookup(name: str, column: str) -> str:
     """Key to ``column`` (a part, or a krav's key), over good and quarantined rows of a table."""
     key = TABLES[name].key
     return (
-        f"SELECT {key} AS noekkel, {column} AS found FROM current_{name} UNION ALL "
+        f"SELECT {key} AS noekkel, {column} AS found FROM rows_{name} UNION ALL "
         f"SELECT noekkel, {column} FROM quarantined WHERE tabell = '{name}'"
     )
 

@@ -236,10 +236,10 @@ class Night:
                 self._rates,
                 (date.fromisoformat(manifest["snapshotdato"]), self.settings.snapshot_date),
             )
-            neighbourhood.look_around_parts(self.connection)
-            show_good(self.connection)
-            connect_due_dates(self.connection)
-            connect_placements(self.connection)
+            if neighbourhood.look_around_parts(self.connection):
+                show_good(self.connection)
+                connect_due_dates(self.connection)
+                connect_placements(self.connection)
         self._buckets = buckets.write_buckets(self.connection, self.work / "posts", self._kravtyper)
         self._schemas = buckets.schemas(self.connection)
         self._expected = self._expect()

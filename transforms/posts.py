@@ -72,6 +72,8 @@ def _check_keys(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
         GROUP BY noekkel HAVING min(kilde) <> max(kilde);
         """
     )
+    if not connection.execute("SELECT count(*) FROM shared").fetchall()[0][0]:
+        return  # spares looking for none of them among all rows
     content = ", ".join(f"{column} := {column}" for column in table.names)
     connection.execute(
         f"""
@@ -268,11 +270,12 @@ class Count:
 
 
 def count_posts(connection: duckdb.DuckDBPyConnection, table: Table) -> Count:
-    """Counts the rows of a table. Needs ``current_*``, ``bad_*``, ``same_*`` and ``current_refused``."""
+    """Counts the rows of a table. Needs ``counted_*``, ``rows_*``, ``bad_*``, ``same_*`` and ``current_refused``."""
     name = table.name
-    good, accepted = connection.execute(
+    good, bad = connection.execute(
         f"""
-        SELECT count(*), count(*) FILTER ({table.key} NOT IN (SELECT noekkel FROM bad_{name})) FROM current_{name}
+        SELECT (SELECT count(*) FROM counted_{name}),
+               (SELECT count(*) FROM rows_{name} WHERE {table.key} IN (SELECT noekkel FROM bad_{name}))
         """
     ).fetchall()[0]
     again, refused = connection.execute(
@@ -281,4 +284,4 @@ def count_posts(connection: duckdb.DuckDBPyConnection, table: Table) -> Count:
                (SELECT count(*) FROM current_refused WHERE tabell = '{name}')
         """
     ).fetchall()[0]
-    return Count(good + refused, accepted, accepted - again)
+    return Count(good + refused, good - bad, good - bad - again)
