@@ -163,7 +163,10 @@ class _Writer:
         rows = frame.to_arrow()
         if self.file is None:
             repeat = [name for name in frame.columns if name not in {"rad", *UNIQUE}]
-            self.file = pyarrow.parquet.ParquetWriter(self.path, rows.schema, use_dictionary=repeat, **PACKED)
+            keys = {name: "DELTA_LENGTH_BYTE_ARRAY" for name in frame.columns if name in UNIQUE}  # is faster to read
+            self.file = pyarrow.parquet.ParquetWriter(
+                self.path, rows.schema, use_dictionary=repeat, column_encoding=keys, **PACKED
+            )
         self.file.write_table(rows)
 
     def __exit__(self, *_: object) -> None:
