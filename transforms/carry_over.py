@@ -12,44 +12,86 @@ import shutil
 from collections.abc import Collection, Iterator
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
 from schemas.store import KINDS_IN
+from schemas.tables import PART as PART_TABLE
 from transforms.buckets import PARTS_PER_BUCKET
 from transforms.dictionaries import keep_dictionaries
 from transforms.documents import Store
 from transforms.frames import Frames
-from transforms.snapshot import TABLES_IN, read_index, segment_name, whose
+from transforms.snapshot import (
+    HISTORIES,
+    OVERSIKTER,
+    PART,
+    TABLES_IN,
+    empty_index,
+    read_index,
+    segment_name,
+    whose,
+)
 
 SMALL_SEGMENTS = 32
 """So many segments of less than half a bucket may there be before they are put together."""
 
 
-def rows_that_stay(
-    previous: Path, held_back: pl.DataFrame, same: pl.DataFrame, snapshot_date: date, lost: Collection[str]
-) -> pl.DataFrame:
-    """The index rows of ``previous`` whose documents stay: those of parts ``held_back``, with the date that they have,
-    and of those that would get the ``same`` anew, with tonight's (both frames: ``part``).
-
-    ``lost``: segments that cannot be read, and so not be kept.
+class Staying(NamedTuple):
+    """The parts (``part``) whose documents stay: those held back, with the date that they have, and those that would
+    get the ``same`` anew, with tonight's. Of those ``redated`` the histories stay.
     """
-    held = held_back.with_columns(held=True)
-    stay = pl.concat([held, same.join(held, on="part", how="anti").with_columns(held=False)])
-    readable = pl.all_horizontal(~pl.col(column).is_in(list(lost)) for column in KINDS_IN)
-    rows = read_index(previous).filter(pl.col("snapshotdato").is_not_null() & readable)
-    rows = rows.join(stay, on="part", maintain_order="left")
-    date_of = pl.when("held").then("snapshotdato").otherwise(snapshot_date)
-    return rows.with_columns(snapshotdato=date_of).drop("held")
+
+    held_back: pl.DataFrame
+    same: pl.DataFrame
+    redated: pl.DataFrame
 
 
-def carry_over(previous: Path, index: pl.DataFrame, snapshot: Path, column: str, *, link: bool = True) -> pl.DataFrame:
-    """Takes the documents and table rows of the ``index`` rows of ``previous`` into ``snapshot``: those that lie in the
-    segments of the ``column`` (``schemas.store.KINDS_IN``).
+class CarriedOver(NamedTuple):
+    """Index rows of overviews and of histories, and the ``part`` rows of them all; see ``build.Built``."""
 
-    Returns the rows with their new places.
+    oversikter: pl.DataFrame
+    histories: pl.DataFrame
+    part: pl.DataFrame
+
+
+NOTHING = CarriedOver(
+    empty_index().select(OVERSIKTER),
+    empty_index().select(HISTORIES),
+    pl.DataFrame(schema=dict.fromkeys(PART_TABLE.names, pl.String)),
+)
+"""What is carried over from no snapshot."""
+
+
+def carry_over(
+    previous: Path, snapshot: Path, snapshot_date: date, staying: Staying, lost: Collection[str], *, link: bool = True
+) -> CarriedOver:
+    """Takes what stays of the documents and table rows of ``previous`` into ``snapshot``, and tells where it lies now.
+
+    ``lost``: segments that cannot be read, and so not be kept. Unless ``link``, all is copied.
     """
     keep_dictionaries(snapshot / "documents", previous / "documents")
+    held_back, same, redated = staying
+    dated = [
+        held_back.with_columns(dato=pl.lit(None, pl.Date), redated=False),
+        same.join(held_back, on="part", how="anti").with_columns(dato=snapshot_date, redated=False),
+        redated.with_columns(dato=snapshot_date, redated=True),
+    ]
+    readable = pl.all_horizontal(~pl.col(column).is_in(list(lost)) for column in KINDS_IN)
+    index = read_index(previous).filter(pl.col("snapshotdato").is_not_null() & readable)
+    rows = index.join(pl.concat(dated), on="part", maintain_order="left")
+    rows = rows.with_columns(snapshotdato=pl.coalesce("dato", "snapshotdato"))
+    oversikter = rows.filter(~pl.col("redated")).select(OVERSIKTER)
+    part = pl.read_parquet(previous / PART).select(PART_TABLE.names).join(rows, on="part", how="semi")
+    return CarriedOver(
+        _carry_over(previous, oversikter, snapshot, "oversikt_segment", link=link),
+        _carry_over(previous, rows.select(HISTORIES), snapshot, "segment", link=link),
+        part,
+    )
+
+
+def _carry_over(previous: Path, index: pl.DataFrame, snapshot: Path, column: str, *, link: bool) -> pl.DataFrame:
+    """The index rows with the new places of what is in the segments of the ``column`` (``schemas.store.KINDS_IN``)."""
     if index.is_empty():
         return index
     segments = _segments(previous, index, column)

@@ -19,11 +19,11 @@ import duckdb
 import polars as pl
 
 from schemas.refusals import Refusal
-from schemas.tables import PART, TABLES
+from schemas.tables import TABLES
 from transforms import affected, buckets, expected, neighbourhood, reference, snapshot
 from transforms.analytics import write_analytics
 from transforms.build import Built, Job, Making, build
-from transforms.carry_over import carry_over, rows_that_stay
+from transforms.carry_over import NOTHING, CarriedOver, Staying, carry_over
 from transforms.current import connect, create_current, give_back, memory_for
 from transforms.findings import findings
 from transforms.held_back import hold_back
@@ -271,8 +271,7 @@ class Night:
         jobs = [Job(making, number, self.work / "posts", self._schemas) for number in range(self._buckets)]
         made: list[Callable[[], Built | Redated]] = [partial(build, job) for job in jobs]
         if previous := self._previous():
-            to_redate = self.connection.sql("FROM to_redate").pl()
-            made += [partial(redate, job) for job in redate_jobs(making, previous, to_redate)]
+            made += [partial(redate, job) for job in redate_jobs(making, previous, self._redated())]
         segments: list[Built | Redated] = []
         with ThreadPoolExecutor(self.settings.workers) as pool:
             try:
@@ -282,27 +281,24 @@ class Night:
             except snapshot.HomeDamagedError as error:
                 self.stops.append(stop("L3-HOME-DAMAGED", f"{error}: run with --full"))
                 raise StoppedError(self.stops) from error
+        stay = self._carry_over()
         built = [segment for segment in segments if isinstance(segment, Built)]
-        nothing = snapshot.empty_index().select(snapshot.OVERSIKTER)
-        made_tonight = pl.concat([nothing, *(segment.oversikter for segment in segments)])
-        oversikter, histories, part = self._carry_over()
+        oversikter = pl.concat([NOTHING.oversikter, *(segment.oversikter for segment in segments)])
+        histories = pl.concat([NOTHING.histories, *(segment.histories for segment in built)])
         index = snapshot.write_index(
-            self.folder,
-            [made_tonight, oversikter],
-            [*(segment.histories for segment in built), histories],
-            self._known(),
+            self.folder, [oversikter, stay.oversikter], [histories, stay.histories], self._known()
         )
-        snapshot.write_part(self.folder, index, pl.concat([*(segment.part for segment in built), part]))
-        self._index = index.join(made_tonight.select("part"), on="part", how="semi")
+        snapshot.write_part(self.folder, index, pl.concat([*(segment.part for segment in built), stay.part]))
+        self._index = index.join(oversikter, on="part", how="semi")
         posts = {kind: int(index[f"{kind}_antall"].sum()) for kind in ("krav", "innbetalinger", "utbetalinger")}
         published = int(index["snapshotdato"].is_not_null().sum())
-        held = oversikter.join(self.held_back.to_frame(), on="part", how="semi").height
+        held = stay.oversikter.join(self.held_back.to_frame(), on="part", how="semi").height
         redated = self.counted("spread", "redated_parts")
         return {
             "parts": published,
             "built_parts": self._index.height - redated,
             "redated_parts": redated,
-            "same_parts": oversikter.height - held,
+            "same_parts": stay.oversikter.height - held,
             "kept_parts": held,
             "parts_without_documents": index.height - published,
             "documents": 4 * published,
@@ -318,24 +314,20 @@ class Night:
             "WHERE tabell = 'part' AND noekkel IS NOT NULL"
         ).pl()["part"]
 
-    def _carry_over(self) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-        """Index rows of the overviews and of the histories that stay, of redated parts too, and their ``part``."""
+    def _carry_over(self) -> CarriedOver:
+        """The documents that stay."""
         previous = self._previous()
         if previous is None:
-            nothing = snapshot.empty_index()
-            part = pl.DataFrame(schema=dict.fromkeys(PART.names, pl.String))
-            return nothing.select(snapshot.OVERSIKTER), nothing.select(snapshot.HISTORIES), part
+            return NOTHING
         same = self.connection.sql("SELECT part FROM good_part ANTI JOIN made USING (part)").pl()
-        redated = self.connection.sql("FROM to_redate").pl()
+        staying = Staying(self.held_back.to_frame(), same, self._redated())
         lost = {Path(name).stem for name in self._damaged}
-        rows = rows_that_stay(previous, self.held_back.to_frame(), same, self.settings.snapshot_date, lost)
-        of_redated = rows_that_stay(previous, redated.clear(), redated, self.settings.snapshot_date, lost)
-        link = not self._all_because
-        oversikter = carry_over(previous, rows.select(snapshot.OVERSIKTER), self.folder, "oversikt_segment", link=link)
-        rows = pl.concat([rows, of_redated]).select(snapshot.HISTORIES)
-        histories = carry_over(previous, rows, self.folder, "segment", link=link)
-        part = pl.read_parquet(previous / snapshot.PART).select(PART.names)
-        return oversikter, histories, part.join(histories.select("part"), on="part", how="semi")
+        date_, link = self.settings.snapshot_date, not self._all_because
+        return carry_over(previous, self.folder, date_, staying, lost, link=link)
+
+    def _redated(self) -> pl.DataFrame:
+        """``part``: those whose overviews get the new date."""
+        return self.connection.sql("FROM to_redate").pl()
 
     def reconcile(self) -> dict[str, Any]:
         """The control totals by two routes, to the øre (CONTRACT section 5)."""
@@ -353,8 +345,7 @@ class Night:
 
     def _read_back(self) -> ReadBack:
         """What was made tonight as it is stored: what is new of it added up, what is kept held to where it is from."""
-        redated = self.connection.sql("FROM to_redate").pl()
-        workers = self.settings.workers
+        redated, workers = self._redated(), self.settings.workers
         new = without_kept(self._index, redated)
         read = from_documents(self.folder, new, self.settings.snapshot_date, workers)
         previous = self._previous()
