@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from serving.consumers import ConsumersError, faults, read_consumers
 from serving.keys import KeysError, keys_of_file
+from serving.store import CURRENT
 
 TEST_ISSUER = "urn:kravoversikt:test-only"
 """Who signs the throwaway tokens of ``serving.throwaway``."""
@@ -23,7 +24,7 @@ WELL_KNOWN = ".well-known/oauth-authorization-server"
 LEAST_CONNECTIONS = 128
 
 OTHER_FILES = 200
-"""Files that a worker has open beside its connections, at most: logs, figures, what is being opened."""
+"""Files that a worker has open beside its connections and the segments of two snapshots, at most: logs, figures."""
 
 log = logging.getLogger("kravoversikt")
 
@@ -237,9 +238,10 @@ def with_room(settings: Settings) -> Settings:
 
     Fewer than are asked for are an error: ``SettingsError``. When nobody has asked, there are fewer, with a warning.
     """
-    needed = settings.connections + OTHER_FILES
+    others = OTHER_FILES + 2 * sum(1 for _ in (settings.home / CURRENT / "documents").glob("*.zst"))
+    needed = settings.connections + others
     allowed = _open_files(needed)
-    fits = allowed - OTHER_FILES
+    fits = allowed - others
     if allowed >= needed:
         return settings
     said = f"connections = {settings.connections} needs {needed} open files, and {allowed} are allowed"

@@ -2,14 +2,15 @@
 
 import hashlib
 import json
+import mmap
 from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import date, datetime
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import zstandard
@@ -72,7 +73,7 @@ class Snapshot:
             self._content = frame_reader(path.read_bytes() for path in (folder / "documents").glob("*.dict"))
         except _UNREADABLE as error:
             raise KravoversiktError("KB-002", "no published snapshot can be read") from error
-        self._segments: dict[str, memoryview] = {}
+        self._segments: dict[str, mmap.mmap | bytes] = {}
         self._sound = bytearray(len(self))
         self._recent: Recent[Document] = Recent(RECENT_BYTES)
 
@@ -222,26 +223,35 @@ class Snapshot:
         return self._posts(kind, row, frame, first, last)
 
     def _posts(self, kind: str, row: int, frame: bytes, first: int, last: int) -> bytes:
-        """The fragments from one word to another: one slice, unless some are of open krav."""
-        begin = 8 * self._antall(kind, row)
-        words = memoryview(frame)[:begin].cast("q")
-        if kind == "krav" and self._columns["krav_aapne"][row]:
-            return self._with_open(row, frame[begin:], [word & END_MASK for word in words[:last]], first)
+        """The fragments from one word to another: one slice, unless some of them are open krav."""
+        antall = self._antall(kind, row)
+        words, history = memoryview(frame)[: 8 * antall].cast("q"), memoryview(frame)[8 * antall :]
         start = words[first - 1] & END_MASK if first else 0
         end = words[last - 1] & END_MASK if last else 0
-        return frame[begin + start : begin + end]
+        if kind != "krav" or not self._columns["krav_aapne"][row]:
+            return bytes(history[start:end])
+        ends = np.frombuffer(words, np.int64) & END_MASK
+        opened = np.flatnonzero(np.diff(ends, prepend=0) == 0)  # what has no bytes of its own
+        before, until = np.searchsorted(opened, (first, last)).tolist()
+        if before == until:
+            return bytes(history[start:end])
+        pieces: list[bytes | memoryview] = []
+        texts = self._open_krav(row, len(opened))
+        for number in range(before, until):
+            place = int(ends[opened[number]])
+            pieces += (history[start:place], texts[number])
+            start = place
+        return b"".join([*pieces, history[start:end]])
 
-    def _with_open(self, row: int, history: bytes, ends: list[int], first: int) -> bytes:
-        """The krav with these ``ends`` from the ``first`` on; those without bytes of their own are the overview's.
-
-        Raises KB-002 when it lists fewer.
-        """
+    def _open_krav(self, row: int, antall: int) -> list[bytes]:
+        """The open krav of the overview, which must be so many. Raises KB-002."""
         try:
-            opened = iter(open_krav(self.oversikt(row)))
-            texts = [history[start:end] or next(opened) for start, end in pairwise([0, *ends])]
-        except (ValueError, StopIteration) as error:
+            opened = open_krav(self.oversikt(row))
+        except ValueError as error:
             raise KravoversiktError("KB-002", "the published snapshot cannot be read") from error
-        return b"".join(texts[first:])
+        if len(opened) != antall:
+            raise KravoversiktError("KB-002", "the published snapshot cannot be read")
+        return opened
 
     def _frame(self, kind: str, row: int) -> bytes:
         packed = self._packed(kind, row)
@@ -252,17 +262,22 @@ class Snapshot:
         if not length:
             return b""
         offset = self._columns[f"{kind}_offset"][row]
+        names, places = self._segments_of[kind]
         try:
-            names, places = self._segments_of[kind]
-            return bytes(self._segment(names[places[row]])[offset : offset + length])
+            frame = self._segment(names[places[row]])[offset : offset + length]
         except (OSError, ValueError) as error:
             raise KravoversiktError("KB-002", "the published snapshot cannot be read") from error
+        if len(frame) != length:
+            raise KravoversiktError("KB-002", "the published snapshot cannot be read")
+        return frame
 
-    def _segment(self, name: str) -> memoryview:
-        """The segment's bytes, mapped. Its file is closed again: a process may not have as many open as there are."""
+    def _segment(self, name: str) -> mmap.mmap | bytes:
+        """The segment's bytes, mapped; one of histories has none when its parts have no posts."""
         if name not in self._segments:
-            with pa.memory_map(str(self._segment_path(name))) as source:
-                self._segments[name] = memoryview(source.read_buffer())
+            path = self._segment_path(name)
+            with path.open("rb") as file:
+                empty = not path.stat().st_size
+                self._segments[name] = b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         return self._segments[name]
 
     def _segment_path(self, name: str) -> Path:

@@ -290,6 +290,21 @@ def test_a_change_that_is_overlooked_is_missed_by_the_posts(home, monkeypatch, f
     assert stopped(home) == {"L3-RECONCILE"}
 
 
+@pytest.mark.parametrize(
+    ("placed", "amount", "motpost"), [("INNBETALING", 20, "I-B"), ("MOTKRAV", 20, "F-C"), ("UTBETALING", -20, "U-D2")]
+)
+def test_a_placement_that_is_overlooked_though_nothing_remains_without_it(home, monkeypatch, placed, amount, motpost):
+    """The krav is settled by the previous snapshot, so it stands in the history that stays; by the posts it is not."""
+    gone = plassering("P-S", placed, "F-S", motpost, 20)
+    settled = (krav("K-S", A, amount), kravforfall("F-S", "K-S", amount, "2026-01-15"), utbetaling("U-D2", D, 20))
+    built(home, *settled, gone)
+    monkeypatch.setattr(affected, "_OWNERS", tuple(query for query in affected._OWNERS if "placed" not in query))
+    for name in ("_FAR_ENDS", "_NEAR_PAYOUTS"):
+        monkeypatch.setattr(affected, name, "SELECT part FROM good_part WHERE false")
+    write_delivery(home.inbox, "mva", 3, "endring", rows(gone | {"slettet": True}))
+    assert stopped(home) == {"L3-RECONCILE"}
+
+
 def test_an_index_that_counts_otherwise_than_the_documents(home):
     """Its counts say which krav stand in overviews only."""
     assert built(home, krav("K-A2", A, 7), kravforfall("F-A2", "K-A2", 7, S + timedelta(days=30))) == {A}
@@ -429,6 +444,18 @@ def test_many_small_segments_become_one(home, monkeypatch):
             p: d for p, d in before.items() if p not in (OWNER, ENK)
         }
     assert len(inodes(home)) <= 4
+
+
+def test_parts_without_posts_are_copied_too(home, monkeypatch):
+    """Their histories' segment has no bytes."""
+    monkeypatch.setattr(carry_over, "SMALL_SEGMENTS", 2)
+    new = [organisation_number(number) for number in range(50, 55)]
+    for number in new:
+        built(home, part(number))
+    write_delivery(home.inbox, "mva", 7, "endring", rows(krav("K-BAD", new[0], 7) | {"slettet": False}))
+    for _ in range(3):  # it has no due dates: the part is held back, and copied
+        assert home.publish(full=True).counted("build", "kept_parts") == 1
+    assert set(home.documents()) >= set(new)
 
 
 def test_without_hard_links_segments_are_copied(home, monkeypatch):

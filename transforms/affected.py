@@ -89,9 +89,7 @@ def build_affected(
     for query in queries:
         connection.execute(f"INSERT INTO affected {query}")
     connection.register("moved", _moved_by_date(connection, rates, *dates).to_arrow())
-    documents = (
-        read_index(previous).filter(pl.col("snapshotdato").is_not_null()).select("part", segment="oversikt_segment")
-    )
+    documents = read_index(previous).filter(pl.col("snapshotdato").is_not_null()).select("part", "oversikt_segment")
     connection.register("documents", documents.to_arrow())
     connection.execute(
         """
@@ -102,10 +100,11 @@ def build_affected(
         SELECT part FROM members WHERE household IN (
           SELECT coalesce(innehaver, part) FROM good_part SEMI JOIN affected USING (part));
         CREATE TEMP TABLE dated AS
-        SELECT part, segment, household FROM members JOIN documents USING (part) ANTI JOIN to_build USING (part)
+        SELECT part, oversikt_segment, household
+        FROM members JOIN documents USING (part) ANTI JOIN to_build USING (part)
         WHERE household IN (SELECT coalesce(innehaver, part) FROM good_part SEMI JOIN moved USING (part));
         CREATE TEMP TABLE scattered AS
-        SELECT household FROM dated GROUP BY household HAVING min(segment) <> max(segment);
+        SELECT household FROM dated GROUP BY household HAVING min(oversikt_segment) <> max(oversikt_segment);
         INSERT INTO to_build SELECT part FROM dated SEMI JOIN scattered USING (household);
         CREATE TEMP TABLE to_redate AS SELECT part FROM dated ANTI JOIN scattered USING (household);
         """

@@ -74,36 +74,42 @@ _GRUNNLAG = """
 
 def of_redated(connection: duckdb.DuckDBPyConnection) -> Totals:
     """Counts and sums of the posts of the parts ``to_redate``: of open krav, which overviews list, all; of other posts,
-    whose histories stay, enough to tell that they are those of the previous snapshot.
+    whose histories stay, enough to tell that they are those of the previous snapshot: that nothing remains of the
+    other krav, and what krav, payments and payouts add up to.
 
     Needs ``good_*`` over everything, and ``previous_krav``, which says what is open. Of far ends only the payments'
     amounts are read.
     """
     for query in _OF_REDATED:
         connection.execute(query)
+    own = "SELECT {columns} FROM good_{table} SEMI JOIN to_redate USING (part)"
+    placed = {
+        "innbetaling_paa_krav": "FROM redated_placed WHERE plasseringstype = 'INNBETALING'",
+        "motkrav_paa_debet": "FROM redated_placed WHERE plasseringstype = 'MOTKRAV'",
+        "motkrav_paa_kredit": "FROM redated_credits",
+        "utbetalt_paa_kredit": "FROM redated_placed WHERE plasseringstype = 'UTBETALING'",
+    }
 
-    def placed(kind: str) -> str:
-        sign = "" if kind == "UTBETALING" else "-"
-        return f"SELECT count(*), {sign}sum(plassert_beloep) FROM redated_placed WHERE plasseringstype = '{kind}'"
+    def listed(some: str) -> dict[str, str]:
+        """The due dates and what is placed on and from them: all, or ``some``."""
+        amounts = {
+            name: f"SELECT count(*), {_SIGN[name]}sum(plassert_beloep) FROM ({rows}) {some}"
+            for name, rows in placed.items()
+        }
+        return amounts | {"kravforfall": f"SELECT count(*), sum(opprinnelig_beloep) FROM redated_forfall {some}"}
 
     totals = _totals(
         connection,
-        {
+        listed("WHERE aapent")
+        | {
             "parter": "SELECT count(*), NULL FROM to_redate",
-            "krav": "SELECT count(*), sum(opprinnelig_beloep) FROM good_krav SEMI JOIN to_redate USING (part)",
-            "kravforfall": "SELECT count(*), sum(opprinnelig_beloep) FROM redated_forfall",
-            "innbetaling_paa_krav": placed("INNBETALING"),
-            "motkrav_paa_debet": placed("MOTKRAV"),
-            "motkrav_paa_kredit": """
-                SELECT count(*), sum(plassert_beloep) FROM good_plassering
-                SEMI JOIN redated_forfall AS forfall ON forfall.kravforfallsidentifikator = motpost
-                WHERE plasseringstype = 'MOTKRAV'""",
-            "utbetalt_paa_kredit": placed("UTBETALING"),
+            "krav": own.format(columns="count(*), sum(opprinnelig_beloep)", table="krav"),
             "innbetalt_paa_krav": """
                 SELECT count(*), -sum(innbetalt_beloep) FROM good_innbetaling
-                JOIN redated_placed ON motpost = innbetalingsidentifikator WHERE plasseringstype = 'INNBETALING'""",
+                JOIN (FROM redated_placed WHERE aapent AND plasseringstype = 'INNBETALING')
+                  ON motpost = innbetalingsidentifikator""",
             "innbetaling": "SELECT count(*), -sum(innbetalt_beloep) FROM redated_innbetaling",
-            "utbetaling": "SELECT count(*), sum(utbetalt_beloep) FROM good_utbetaling SEMI JOIN to_redate USING (part)",
+            "utbetaling": own.format(columns="count(*), sum(utbetalt_beloep)", table="utbetaling"),
         },
     )
     placed_on = connection.execute(
@@ -111,19 +117,27 @@ def of_redated(connection: duckdb.DuckDBPyConnection) -> Totals:
         "WHERE plasseringstype = 'INNBETALING'"
     ).fetchall()[0][0]
     unplaced = totals["sum_innbetaling"] + int(placed_on or 0)
-    for name in ("redated_forfall", "redated_placed", "redated_innbetaling"):
-        connection.execute(f"DROP TABLE {name}")
-    return totals | _remaining(totals) | {"sum_uplassert": unplaced, "sum_uplassert_oversikt": unplaced}
+    remaining = _remaining(_totals(connection, listed("")))
+    for name in ("forfall", "placed", "credits", "innbetaling"):
+        connection.execute(f"DROP TABLE redated_{name}")
+    return totals | remaining | {"sum_uplassert": unplaced, "sum_uplassert_oversikt": unplaced}
 
+
+_SIGN = {"innbetaling_paa_krav": "-", "motkrav_paa_debet": "-", "motkrav_paa_kredit": "", "utbetalt_paa_kredit": ""}
 
 _OF_REDATED = (
     """CREATE TEMP TABLE redated_forfall AS
-    SELECT kravforfallsidentifikator, opprinnelig_beloep FROM good_kravforfall
-    WHERE kravidentifikator IN (
-      SELECT kravidentifikator FROM previous_krav SEMI JOIN to_redate USING (part) WHERE aapent)""",
+    WITH krav AS (SELECT kravidentifikator FROM good_krav SEMI JOIN to_redate USING (part)),
+    opened AS (SELECT kravidentifikator FROM previous_krav SEMI JOIN to_redate USING (part) WHERE aapent)
+    SELECT kravforfallsidentifikator, opprinnelig_beloep, kravidentifikator IN (FROM opened) AS aapent
+    FROM good_kravforfall SEMI JOIN krav USING (kravidentifikator)""",
     """CREATE TEMP TABLE redated_placed AS
-    SELECT plasseringstype, motpost, plassert_beloep FROM good_plassering
-    SEMI JOIN redated_forfall USING (kravforfallsidentifikator)""",
+    SELECT plasseringstype, motpost, plassert_beloep, aapent FROM good_plassering
+    JOIN redated_forfall USING (kravforfallsidentifikator)""",
+    """CREATE TEMP TABLE redated_credits AS
+    SELECT plassert_beloep, aapent FROM good_plassering AS placed
+    JOIN redated_forfall AS forfall ON forfall.kravforfallsidentifikator = motpost
+    WHERE plasseringstype = 'MOTKRAV'""",
     """CREATE TEMP TABLE redated_innbetaling AS
     SELECT innbetalingsidentifikator AS motpost, innbetalt_beloep FROM good_innbetaling
     SEMI JOIN to_redate USING (part)""",

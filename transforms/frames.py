@@ -32,6 +32,7 @@ class Frames:
         return map(self._content, self.packed(kind))
 
 
-def _mapped(path: Path) -> mmap.mmap:
+def _mapped(path: Path) -> mmap.mmap | bytes:
+    """The segment's bytes. One of histories has none when its parts have no posts, and that cannot be mapped."""
     with path.open("rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b""

@@ -82,19 +82,19 @@ def _read_segment(snapshot: Path, index: pl.DataFrame, owners: pl.DataFrame, sna
     ``owners``: ``part``, and ``whose`` posts it shows beside its own.
     """
 
-    def read_kind(kind: str, column: str) -> Read:
-        data = (snapshot / "documents" / f"{index[column].unique().item()}.zst").read_bytes()
-        return read(data, index, kind, content)
+    def segment(column: str) -> bytes:
+        return (snapshot / "documents" / f"{index[column].unique().item()}.zst").read_bytes()
 
     content = frame_reader(path.read_bytes() for path in (snapshot / "documents").glob("*.dict"))
-    overviews = read_kind("oversikt", "oversikt_segment")
+    overviews = read(segment("oversikt_segment"), index, "oversikt", content)
     opened = overviews.items.filter(pl.col("model") == "Krav")
     found = [
         _read_overviews(overviews, index.height, snapshot_date),
         ReadBack(_totals(_sums_of_krav(overviews), "krav"), _wrong_copies(opened, owners) + _miscounted(opened, index)),
     ]
     if index["krav_length"].is_not_null().all():
-        found += [_read_histories(read_kind(kind, "segment"), kind, overviews, owners) for kind in HISTORIES]
+        data = segment("segment")
+        found += [_read_histories(read(data, index, kind, content), kind, overviews, owners) for kind in HISTORIES]
     both = together(found)
     # interest stands in no extract: the krav say as much of it as the overviews list
     interest = both.totals.pop("sum_renter_krav") != both.totals.pop("sum_renter_oversikt")
@@ -175,7 +175,7 @@ def _miscounted(opened: pl.DataFrame, index: pl.DataFrame) -> int:
 
 
 def _misplaced(opened: pl.DataFrame, elsewhere: pl.DataFrame) -> int:
-    """Whether the krav that overviews list are, in their order and by their dates, those that histories leave out."""
+    """1 unless the krav that overviews list are, in their order and by their dates, those that histories leave out."""
     places = elsewhere.select("part", dato=_digits_of(pl.col("day")))
     return int(not opened.select("part", "dato").equals(places))
 

@@ -125,8 +125,11 @@ def write_index(
 
     Of a part both are there: ``oversikter`` and ``histories`` have the columns of those names.
     """
-    there = pl.concat([empty_index().select(OVERSIKTER), *oversikter], how="vertical_relaxed")
-    index = there.join(pl.concat([empty_index().select(HISTORIES), *histories], how="vertical_relaxed"), on="part")
+    of_oversikter = pl.concat([empty_index().select(OVERSIKTER), *oversikter], how="vertical_relaxed")
+    of_histories = pl.concat([empty_index().select(HISTORIES), *histories], how="vertical_relaxed")
+    index = of_oversikter.join(of_histories, on="part", validate="1:1")
+    if not index.height == of_oversikter.height == of_histories.height:
+        raise ValueError("there are overviews and histories of different parts")
     absent = known.unique().rename("part").to_frame().join(index, on="part", how="anti")
     numbers = [pl.lit(0, pl.Int64).alias(field.name) for field in INDEX_SCHEMA if field.type == pa.int64()]
     index = pl.concat([index, absent.with_columns(numbers)], how="diagonal").sort("part").select(INDEX_SCHEMA.names)
