@@ -5,7 +5,6 @@ not read back again (``reconcile``): they were when they were built, and are rig
 previous snapshot's tables are added up for that, and held to tonight's posts.
 """
 
-import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -55,14 +54,12 @@ def _same(frame: bytes, before: bytes, content: Callable[[bytes], bytes]) -> boo
         return False
 
 
-def _listed(oversikt: bytes) -> bytes:
-    """What stands before the totals, without amounts of interest: their name cannot stand in a text, where its quotes
-    would be escaped.
+def _listed(oversikt: bytes) -> list[bytes]:
+    """What stands before the totals, cut where the interest of each krav was: the name of its field cannot stand in a
+    text, where its quotes would be escaped, and a comma follows its amount.
     """
-    return _INTEREST.sub(b"", oversikt[: oversikt.rfind(b'],"totalOversikt":')])
-
-
-_INTEREST = re.compile(rb'"stipulerteRenter":-?[0-9]+\.[0-9]{2},')
+    before, *after = oversikt[: oversikt.rfind(b'],"totalOversikt":')].split(b'"stipulerteRenter":')
+    return [before, *(piece[piece.find(b",") :] for piece in after)]
 
 
 def kept_totals(connection: duckdb.DuckDBPyConnection) -> Totals:
