@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +51,3 @@ def night(inbox: Path, home: Path, day: str, log: Path, *options: str) -> Night:
     cost = run(command, ROOT, log)
     newest = max((home / "runs").glob("*/report.json"))
     return Night(cost, json.loads(newest.read_text("utf-8")))
-
-
-@cache
-def can_be_full() -> bool:
-    """Whether ``run`` knows ``--full``; where it doesn't, every night is one."""
-    shown = subprocess.run([COMMAND, "run", "--help"], check=True, capture_output=True, text=True)
-    return "--full" in shown.stdout
