@@ -12,7 +12,7 @@ import polars as pl
 from schemas.tables import PLASSERING
 from transforms import balances, far_ends
 from transforms.documents import Store, Tables, write_documents
-from transforms.snapshot import OVERSIKTER, TABLES_IN, segment_name
+from transforms.snapshot import OVERSIKT_COLUMNS, TABLES_IN, segment_name
 
 POSTS = (
     *("part", "krav", "kravforfall", "innbetaling", "utbetaling", "plassering"),
@@ -42,7 +42,7 @@ class Making:
 
     def dated(self, oversikter: pl.DataFrame) -> pl.DataFrame:
         """Index rows of overviews with their date."""
-        return oversikter.with_columns(snapshotdato=self.snapshot_date).select(OVERSIKTER)
+        return oversikter.with_columns(snapshotdato=self.snapshot_date).select(OVERSIKT_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Job:
 @dataclass(frozen=True)
 class Built:
     """What came of a bucket: its parts, the index rows of their overviews and of their histories
-    (``snapshot.OVERSIKTER``, ``snapshot.HISTORIES``), their bytes raw and on disk.
+    (``snapshot.OVERSIKT_COLUMNS``, ``snapshot.HISTORY_COLUMNS``), their bytes raw and on disk.
     """
 
     part: pl.DataFrame

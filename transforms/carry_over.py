@@ -3,8 +3,7 @@
 A segment is a hard link to the previous snapshot's as long as most of it is still in use: the snapshots share its
 bytes, each folder is whole by itself, and the disk lets go of it with the last folder that has it. What is still
 in use of other segments is copied together into new ones, so what is not in use never outweighs what is.
-Histories and overviews lie in segments of their own, and each are carried over by themselves: of redated parts the
-histories are.
+Histories and overviews lie in segments of their own and are carried over apart: of redated parts only the histories.
 """
 
 import os
@@ -23,8 +22,8 @@ from transforms.dictionaries import keep_dictionaries
 from transforms.documents import Store
 from transforms.frames import Frames
 from transforms.snapshot import (
-    HISTORIES,
-    OVERSIKTER,
+    HISTORY_COLUMNS,
+    OVERSIKT_COLUMNS,
     PART,
     TABLES_IN,
     empty_index,
@@ -56,8 +55,8 @@ class CarriedOver(NamedTuple):
 
 
 NOTHING = CarriedOver(
-    empty_index().select(OVERSIKTER),
-    empty_index().select(HISTORIES),
+    empty_index().select(OVERSIKT_COLUMNS),
+    empty_index().select(HISTORY_COLUMNS),
     pl.DataFrame(schema=dict.fromkeys(PART_TABLE.names, pl.String)),
 )
 """What is carried over from no snapshot."""
@@ -81,11 +80,11 @@ def carry_over(
     index = read_index(previous).filter(pl.col("snapshotdato").is_not_null() & readable)
     rows = index.join(pl.concat(dated), on="part", maintain_order="left")
     rows = rows.with_columns(snapshotdato=pl.coalesce("dato", "snapshotdato"))
-    oversikter = rows.filter(~pl.col("redated")).select(OVERSIKTER)
+    oversikter = rows.filter(~pl.col("redated")).select(OVERSIKT_COLUMNS)
     part = pl.read_parquet(previous / PART).select(PART_TABLE.names).join(rows, on="part", how="semi")
     return CarriedOver(
         _carry_over(previous, oversikter, snapshot, "oversikt_segment", link=link),
-        _carry_over(previous, rows.select(HISTORIES), snapshot, "segment", link=link),
+        _carry_over(previous, rows.select(HISTORY_COLUMNS), snapshot, "segment", link=link),
         part,
     )
 

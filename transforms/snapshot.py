@@ -42,8 +42,8 @@ Of the krav and due dates those are in the segment of the overview that a new da
 Of a file's rows those count whose part has its documents in that segment.
 """
 
-OVERSIKTER = ["part", "snapshotdato", *COLUMNS_OF["oversikt_segment"]]
-HISTORIES = ["part", *COLUMNS_OF["segment"]]
+OVERSIKT_COLUMNS = ["part", "snapshotdato", *COLUMNS_OF["oversikt_segment"]]
+HISTORY_COLUMNS = ["part", *COLUMNS_OF["segment"]]
 """The columns of an index about overviews, and those about histories."""
 
 SEGMENT_TABLES = tuple(dict.fromkeys(name for names in TABLES_IN.values() for name in names))
@@ -123,10 +123,10 @@ def write_index(
 ) -> pl.DataFrame:
     """Writes the index of all documents, and of the ``known`` parts that have none.
 
-    Of a part both are there: ``oversikter`` and ``histories`` have the columns of those names.
+    Of a part both are there: ``oversikter`` has ``OVERSIKT_COLUMNS``, ``histories`` has ``HISTORY_COLUMNS``.
     """
-    of_oversikter = pl.concat([empty_index().select(OVERSIKTER), *oversikter], how="vertical_relaxed")
-    of_histories = pl.concat([empty_index().select(HISTORIES), *histories], how="vertical_relaxed")
+    of_oversikter = pl.concat([empty_index().select(OVERSIKT_COLUMNS), *oversikter], how="vertical_relaxed")
+    of_histories = pl.concat([empty_index().select(HISTORY_COLUMNS), *histories], how="vertical_relaxed")
     index = of_oversikter.join(of_histories, on="part", validate="1:1")
     if not index.height == of_oversikter.height == of_histories.height:
         raise ValueError("there are overviews and histories of different parts")
