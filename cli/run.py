@@ -20,9 +20,11 @@ from cli.summary import summary
 @click.option("--kravtyper", type=FILE, help="Kravtyper, CSV or the published XML code list [data/reference].")
 @click.option("--max-held-back", type=click.FloatRange(0), help="Largest share of parts held back [0.01].")
 @click.option("--max-age-days", type=click.IntRange(0), help="Oldest last extract of a source, in days [3].")
+@click.option("--max-loss", type=click.FloatRange(0, 1), help="Largest share of a source's rows gone since last [0.2].")
 @click.option("--keep", type=click.IntRange(1), help="Snapshots to keep [7].")
 @click.option("--workers", type=click.IntRange(1), help="Buckets to build at a time [2].")
 @click.option("--full", is_flag=True, help="Check every row and build every part anew, not only what can differ.")
+@click.option("--allow-date", is_flag=True, help="Take a date before what is published or extracted, or in the future.")
 def run(inbox: Path, home: Path, day: datetime, **options: Any) -> None:
     """Run a night. Exits 0 when a snapshot was published, 1 when not."""
     from pipelines.run import run_night

@@ -26,8 +26,10 @@ def every_delivery_accepted(night: NightResource) -> dg.AssetCheckResult:
 
 @dg.asset_check(asset=deliveries, blocking=True)
 def sources_usable(night: NightResource) -> dg.AssetCheckResult:
-    """Every source of the last snapshot has a delivery to use, none is too old, and accepted rows are all there."""
-    return _stop(night, "L3-SOURCE-OLD", "L3-SOURCE-GONE", "L3-NO-SOURCE", "L3-ACCEPTED-LOST")
+    """Every source of the last snapshot has a delivery to use, none is too old or of another time than the snapshot
+    date, and accepted rows are all there.
+    """
+    return _stop(night, "L3-SOURCE-OLD", "L3-SOURCE-GONE", "L3-NO-SOURCE", "L3-ACCEPTED-LOST", "L3-DATE-EXTRACTS")
 
 
 @dg.asset_check(asset=posts)
@@ -40,6 +42,12 @@ def no_row_quarantined(night: NightResource) -> dg.AssetCheckResult:
 def held_back_share(night: NightResource) -> dg.AssetCheckResult:
     """No more parts are held back than the configured share."""
     return _stop(night, "L3-HELD-BACK")
+
+
+@dg.asset_check(asset=posts, blocking=True)
+def no_source_shrunk(night: NightResource) -> dg.AssetCheckResult:
+    """No source says fewer rows of a table than the last snapshot used, by more than the configured share."""
+    return _stop(night, "L3-SOURCE-SHRUNK")
 
 
 @dg.asset_check(asset=documents, blocking=True)

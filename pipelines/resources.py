@@ -50,10 +50,12 @@ class NightResource(dg.ConfigurableResource):
     kravtyper: str = str(KRAVTYPER)
     max_held_back: float = Settings.max_held_back
     max_age_days: int = Settings.max_age_days
+    max_loss: float = Settings.max_loss
     keep: int = Settings.keep
     workers: int = Settings.workers
     memory: str = Settings.memory
     full: bool = Settings.full
+    allow_date: bool = Settings.allow_date
 
     echo: ClassVar[Any] = staticmethod(lambda line: None)
     """Where progress goes; the command line sets it to print."""
@@ -75,10 +77,12 @@ class NightResource(dg.ConfigurableResource):
             kravtyper=Path(self.kravtyper),
             max_held_back=self.max_held_back,
             max_age_days=self.max_age_days,
+            max_loss=self.max_loss,
             keep=self.keep,
             workers=self.workers,
             memory=self.memory,
             full=self.full,
+            allow_date=self.allow_date,
         )
         with self._lock(settings):
             self._end_dead_runs(context)

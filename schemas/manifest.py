@@ -9,17 +9,24 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from schemas.tables import TABLES
 
 Count = Annotated[int, Field(ge=0, lt=2**53)]
-Sum = Annotated[str, Field(pattern=r"^-?[0-9]{1,40}(\.[0-9]{1,2})?$")]
+Sum = Annotated[str, Field(pattern=r"^-?0*[0-9]{1,40}(\.[0-9]{1,2})?$")]
+"""More than 40 digits are no sum of amounts of 16."""
 Kilde = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
 
-_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{5,8}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2})")
+_MOMENT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2})(:[0-9]{2}(?:\.[0-9]+)?|)(Z|[+-][0-9]{2}:?[0-9]{2})"
+)
+_MICROSECONDS = len(":00.000000")
+"""So much of the seconds is read."""
 
 
 def _moment(value: object) -> object:
-    """Only text in ISO form: pydantic would take a number for seconds since 1970."""
-    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+    """Only text in the contract's form: pydantic would take a number for seconds since 1970."""
+    found = _MOMENT.fullmatch(value) if isinstance(value, str) else None
+    if not found:
         raise ValueError("must be a date and time with its offset, like 2026-11-22T23:00:00+01:00")
-    return value
+    minute, seconds, offset = found.groups()
+    return minute + seconds[:_MICROSECONDS] + offset
 
 
 def _within_reach(value: datetime) -> datetime:
@@ -58,7 +65,8 @@ class DeliveredTable(_Model):
     def oere(self) -> int:
         """``kontrollsum`` in øre."""
         whole, _, decimals = (self.kontrollsum or "0").partition(".")
-        return int(whole + f"{decimals:0<2}")
+        sign = -1 if whole.startswith("-") else 1
+        return sign * int(f"{whole.lstrip('-0')}{decimals:0<2}")
 
 
 def _few(value: object) -> object:

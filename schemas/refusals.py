@@ -49,6 +49,7 @@ DELIVERY = {
 WAITING = {
     "L1-GAP": "an earlier delivery of the source is missing or refused, so this one waits",
     "L1-NO-FULL": "the source has no full delivery yet, so this one waits",
+    "L1-NO-ACCESS": "a folder or file of the inbox may not be read, so what is in it waits",
 }
 
 ROW = {
@@ -79,9 +80,14 @@ RUN = {
     "L3-HELD-BACK": "too many parts are held back",
     "L3-SOURCE-OLD": "a source's last used delivery is too old",
     "L3-SOURCE-GONE": "a source that the last snapshot used has no delivery to use",
+    "L3-SOURCE-SHRUNK": "a source says far fewer rows than it did for the last snapshot",
     "L3-NO-SOURCE": "no source has a full delivery to use",
     "L3-INBOX-MISSING": "the inbox is not there",
-    "L3-ACCEPTED-LOST": "the rows of an accepted delivery are gone from the home, or not all there",
+    "L3-INBOX-NO-ACCESS": "the inbox may not be read",
+    "L3-DATE-BACK": "the snapshot date is before that of the published snapshot",
+    "L3-DATE-FUTURE": "the snapshot date is in the future",
+    "L3-DATE-EXTRACTS": "the snapshot date is before all extracts",
+    "L3-ACCEPTED-LOST": "the rows of an accepted delivery are gone from the home, not all there, or cannot be read",
     "L3-HOME-DAMAGED": "what the home has published cannot be read",
     "L3-HOME-VERSION": "the home was made by a version of the program that keeps its snapshots in another form",
     "L3-SCHEMA": "a table's files do not all have the same columns",
@@ -92,6 +98,9 @@ REPORT = {
     "R-KEY-SOURCES-SAME": "one post from two sources, with the same content",
     "R-SUPERSEDED": "a delivery below the source's last full was never used, and is not looked at",
     "R-KRAVTYPE-UNKNOWN": "a kravtype is not in the reference data",
+    "R-EXTRACT-AFTER": "a delivery was extracted after the snapshot date",
+    "R-EXTRACT-ORDER": "a delivery is older than the source's delivery before it",
+    "R-RATES-OLD": "no rate of late-payment interest begins in the half-year of the snapshot date",
     "R-KID": "a KID's check digit fails",
     "R-KONTONUMMER": "an account number's check digit fails, or the number is masked",
     "R-IBAN": "an IBAN's check digits fail, or it is masked",

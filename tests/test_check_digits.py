@@ -16,6 +16,8 @@ def valid(rule, text: str) -> bool:
     [
         (valid_kontonummer, "76940524802", "76940524803"),
         (valid_kontonummer, "86011117947", "8601111794"),
+        (valid_kontonummer, "8601.11.17947", "8601.11.17948"),
+        (valid_kontonummer, "8601 11 17947", "8601-11-17947"),
         (valid_iban, "NO42 7694 0524 802", "NO43 7694 0524 802"),
         (valid_iban, "NO9386011117947", "NO9386011117974"),
         (valid_iban, "GB29NWBK60161331926819", "GB29NWBK6016133192681"),

@@ -1,7 +1,7 @@
 """What stops a run before it publishes (CONTRACT section 2, level 3). Yesterday's documents stay up."""
 
 import json
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -10,6 +10,8 @@ from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, part, rows
 from tests.plain.write import write_delivery
 from transforms.night import Night, Settings
+from transforms.report import StoppedError
+from transforms.stops import OSLO
 
 YESTERDAY = S - timedelta(days=1)
 
@@ -122,7 +124,7 @@ def test_when_no_part_is_accepted_any_row_is_too_many(nights):
         ("2026-11-20T07:59:00+09:00", ["L3-SOURCE-OLD"]),  # the 20th in Tokyo
         ("2026-11-19T19:00:00-04:00", []),  # the 19th in the west
         ("2026-11-23T03:00:00+01:00", []),
-        ("2026-11-25T03:00:00+01:00", []),  # extracted after S: not old
+        ("2026-11-25T03:00:00+01:00", ["L3-DATE-EXTRACTS"]),  # extracted after S: not old, but has to be asked for
     ],
 )
 def test_source_too_old(nights, extracted, codes):
@@ -160,6 +162,118 @@ def test_one_old_source_of_two_stops_all(nights):
     night = nights.run()
     assert stopped_by(nights) == ["L3-SOURCE-OLD"]
     assert [stop.kilde for stop in night.stops] == ["mva"]
+
+
+# a date that has to be asked for
+
+
+def test_a_date_before_what_is_published(nights):
+    deliver(nights, uttrekkstidspunkt="2026-11-20T23:00:00+01:00")
+    nights.run()
+    assert reasons(nights, YESTERDAY, allow_date=True) == []
+    with pytest.raises(StoppedError, match="L3-DATE-BACK"):
+        reasons(nights, YESTERDAY)
+    nights.run(YESTERDAY)
+    assert stopped_by(nights) == ["L3-DATE-BACK"]
+    nights.run(YESTERDAY, allow_date=True)
+    assert stopped_by(nights) == []
+    assert nights.snapshot().snapshot_date(organisation_number(1)) == YESTERDAY
+    nights.run(YESTERDAY)  # the same date again
+    assert stopped_by(nights) == []
+
+
+def test_a_date_in_the_future(nights):
+    today = datetime.now(OSLO).date()
+    deliver(nights, uttrekkstidspunkt=f"{today}T00:00:00+01:00")
+    assert reasons(nights, today) == []
+    with pytest.raises(StoppedError, match="L3-DATE-FUTURE"):
+        reasons(nights, today + timedelta(days=2))  # tomorrow, should midnight pass meanwhile
+    assert reasons(nights, today + timedelta(days=2), allow_date=True) == []
+
+
+@pytest.mark.parametrize(
+    ("extracted", "codes", "reports"),
+    [
+        (["23T23:59:59+01:00", "23T23:59:59+01:00"], [], 0),  # S is the 23rd
+        (["24T00:00:00+01:00", "23T12:00:00+01:00"], [], 1),  # one after S is reported
+        (["23T23:00:00Z", "24T00:00:00+01:00"], ["L3-DATE-EXTRACTS"], 2),  # midnight in Oslo, both
+    ],
+)
+def test_a_date_before_all_extracts(nights, extracted, codes, reports):
+    for kilde, moment in zip(("mva", "skatt"), extracted, strict=True):
+        deliver(nights, kilde=kilde, uttrekkstidspunkt=f"2026-11-{moment}")
+    nights.run()
+    assert stopped_by(nights) == codes
+    assert nights.findings().filter(kode="R-EXTRACT-AFTER").height == reports
+    nights.run(allow_date=True)
+    assert stopped_by(nights) == []
+
+
+# a source that shrinks
+
+
+def payments(*numbers):
+    return [innbetaling(f"I{number}", organisation_number(1), 10) for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("rows_left", "max_loss", "codes"),
+    [
+        (10, 0.2, []),
+        (8, 0.2, []),  # exactly the share
+        (7, 0.2, ["L3-SOURCE-SHRUNK"]),
+        (7, 0.3, []),  # 0.3 × 10 in binary is just under 3
+        (0, 0.2, ["L3-SOURCE-SHRUNK"]),
+        (0, 0.99, ["L3-SOURCE-SHRUNK"]),
+        (0, 1, []),
+        (9, 0, ["L3-SOURCE-SHRUNK"]),
+    ],
+)
+def test_a_full_with_fewer_rows(nights, rows_left, max_loss, codes):
+    whose = part(organisation_number(1))
+    deliver(nights, said=rows(whose, *payments(*range(10))))
+    nights.publish(YESTERDAY)
+    deliver(nights, 2, said=rows(whose, *payments(*range(rows_left))))
+    night = nights.run(max_loss=max_loss)
+    assert stopped_by(nights) == codes
+    assert [(stop.kilde, "innbetaling" in stop.message) for stop in night.stops] == [("skatt", True)] * len(codes)
+
+
+def test_a_full_that_is_empty_stops_whatever_its_source_is_called_and_said(nights):
+    """The rows of another source, however many, do not hide it."""
+    deliver(nights, said=rows(part(organisation_number(1)), *payments(1)))
+    deliver(nights, kilde="mva", said=rows(*companies(50)))
+    nights.publish(YESTERDAY)
+    deliver(nights, 2, said=rows())
+    night = nights.run()
+    assert {(stop.code, stop.kilde) for stop in night.stops} == {("L3-SOURCE-SHRUNK", "skatt")}
+    assert nights.oversikt(organisation_number(1)).count('"innbetalingsdato"') == 1
+
+
+def test_removals_count_and_refused_rows_are_still_said(nights):
+    deliver(nights, said=rows(part(organisation_number(1)), *payments(*range(10))))
+    nights.publish(YESTERDAY)
+    refused = [innbetaling(f"I{number}", organisation_number(1), 0) for number in range(5)]
+    deliver(nights, 2, "endring", rows(*refused))
+    nights.publish()
+    removed = [{"innbetalingsidentifikator": f"I{number}", "slettet": True} for number in range(5, 8)]
+    deliver(nights, 3, "endring", {"innbetaling": removed})
+    nights.run(max_held_back=1)
+    assert stopped_by(nights) == ["L3-SOURCE-SHRUNK"]
+
+
+def test_a_snapshot_that_does_not_tell_its_rows_is_counted_anew(nights):
+    """As those made by the program before it counted them."""
+    deliver(nights, said=rows(part(organisation_number(1)), *payments(*range(10))))
+    deliver(nights, 2, "endring", {"innbetaling": [{"innbetalingsidentifikator": "I1", "slettet": True}]})
+    nights.publish(YESTERDAY, max_loss=1)
+    path = nights.home / "current" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    assert manifest.pop("said")["skatt"]["innbetaling"] == 9
+    path.write_text(json.dumps(manifest))
+    deliver(nights, 3, said=rows(part(organisation_number(1)), *payments(*range(7))))
+    night = nights.run()
+    assert [stop.message for stop in night.stops] == ["innbetaling has lost 2 of 9 rows, the limit is 20.00%"]
 
 
 # a source gone, no source at all

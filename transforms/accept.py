@@ -23,7 +23,7 @@ import polars as pl
 import pyarrow.parquet
 
 from schemas.refusals import Refusal
-from schemas.tables import TABLES, UNIQUE, Table
+from schemas.tables import REMOVED, TABLES, UNIQUE, Table
 from transforms.check_digits import count_failing
 from transforms.deliveries import MANIFEST, Delivery, check_files, shown, state
 from transforms.money import kroner
@@ -180,17 +180,23 @@ def _refused_file(good: Path) -> Path:
 
 
 def _as_refused(columns: Collection[str], table: Table, place: int) -> list[pl.Expr]:
-    """What makes raw or typed rows with ``koder`` rows of ``REFUSED_SCHEMA``."""
+    """What makes raw or typed rows with ``koder`` rows of ``REFUSED_SCHEMA``.
+
+    Of a removal nothing but the key counts, which of ``part`` is the part (CONTRACT section 1).
+    """
     return [
         pl.lit(table.name).alias("tabell"),
         pl.col(table.key).cast(pl.String).alias("noekkel"),
         pl.lit(place, pl.Int32).alias("fil"),
         pl.col("rad", "koder"),
-        *(
-            (pl.col(name).cast(pl.String) if name in columns else pl.lit(None, pl.String).alias(name))
-            for name in REFERENCES
-        ),
+        *((_leading(name, table) if name in columns else pl.lit(None, pl.String)).alias(name) for name in REFERENCES),
     ]
+
+
+def _leading(name: str, table: Table) -> pl.Expr:
+    """What a refused row leads to parts by in the column: nothing when it is a removal and this is not its key."""
+    reference = pl.col(name).cast(pl.String)
+    return reference if name == table.key else pl.when(~pl.col(REMOVED.name)).then(reference)
 
 
 def _check_totals(delivery: Delivery, results: dict[str, _FileResult]) -> list[Refusal]:

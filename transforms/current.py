@@ -68,8 +68,11 @@ def give_back(connection: duckdb.DuckDBPyConnection, memory: str) -> None:
 
 
 def create_current(connection: duckdb.DuckDBPyConnection, deliveries: Path, used: dict[str, list[Accepted]]) -> None:
-    """Creates ``current_<table>`` and ``delivered_<table>`` for every table, and ``current_refused``."""
+    """Creates ``current_<table>`` and ``delivered_<table>`` for every table, ``current_refused``, and the type
+    ``kilder``, the names of the sources in a byte or two.
+    """
     connection.register("_no_refused", REFUSED_SCHEMA.to_frame().to_arrow())
+    connection.execute(f"CREATE TYPE kilder AS ENUM ({', '.join(map(sql_text, used or ['']))})")
     for table in TABLES.values():
         _create_named(connection, deliveries, used, table)
         there = [

@@ -1,7 +1,7 @@
 """Finds deliveries in the inbox and checks each one as a whole (CONTRACT section 1 and 2, level 1).
 
 A folder without ``manifest.json`` is not a delivery yet. Everything wrong with a delivery is
-listed; nothing of a refused one is used.
+listed; nothing of a refused one is used. What may not be read is told, and waits like a gap.
 """
 
 import hashlib
@@ -22,6 +22,8 @@ from transforms.tabular import ENDINGS
 
 MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 8 << 20
+NO_ACCESS = "L1-NO-ACCESS"
+"""The one code of a delivery's faults that refuses nothing: what may not be read waits like a gap."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +46,74 @@ class Delivery:
         return Refusal(1, code, message, self.kilde, self.nummer, **place)
 
 
-def find_deliveries(inbox: Path) -> tuple[list[Delivery], list[Refusal]]:
-    """All deliveries in the inbox, by source and number, and what lies there that is none."""
-    found, stray = [], []
-    for folder in sorted(path.parent for path in inbox.glob(f"*/*/{MANIFEST}")):
-        name = folder.name
-        if len(name) == 6 and name.isascii() and name.isdigit() and _source_is_named_well(folder.parent.name):
-            found.append(read_delivery(folder))
-        else:
-            text = "a folder with a manifest is not named <kilde>/<six digits>"
-            kilde = folder.parent.name if _source_is_named_well(folder.parent.name) else None
-            stray.append(Refusal(1, "L1-FOLDER", text, kilde, fil=shown(f"{folder.parent.name}/{name}")))
-    return found, stray
+@dataclass
+class Found:
+    """What lies in the inbox: deliveries by source and number; ``stray``, what is none and is refused;
+    ``without_access``, what may not be read, so that nobody knows what it is.
+    """
+
+    deliveries: list[Delivery] = field(default_factory=list)
+    stray: list[Refusal] = field(default_factory=list)
+    without_access: list[Refusal] = field(default_factory=list)
+
+
+def find_deliveries(inbox: Path) -> Found:
+    """All that lies in the inbox. Raises ``OSError`` when the inbox itself cannot be read."""
+    found = Found()
+    for source in _folders(inbox):
+        kilde = source.name if _source_is_named_well(source.name) else None
+        try:
+            numbers = _folders(source)
+        except OSError as error:
+            found.without_access.append(_no_access(error, kilde, None, source.name))
+            continue
+        for folder in numbers:
+            try:
+                _find_delivery(folder, kilde, found)
+            except OSError as error:
+                nummer = int(folder.name) if _is_number(folder.name) else None
+                found.without_access.append(_no_access(error, kilde, nummer, f"{source.name}/{folder.name}"))
+    return found
+
+
+def _folders(folder: Path) -> list[Path]:
+    """All that may be a folder in the folder: what is one, and what may not be looked at."""
+    return sorted(Path(entry) for entry in os.scandir(folder) if not _is_no_folder(entry))
+
+
+def _is_no_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return not entry.is_dir()
+    except PermissionError:  # a link that leads where one may not go
+        return False
+    except OSError:  # one that leads to itself
+        return True
+
+
+def _find_delivery(folder: Path, kilde: str | None, found: Found) -> None:
+    """Raises ``OSError`` when it can't be told whether the folder has a manifest, or what that says."""
+    try:
+        (folder / MANIFEST).lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if kilde and _is_number(folder.name):
+        found.deliveries.append(read_delivery(folder))
+    else:
+        text = "a folder with a manifest is not named <kilde>/<six digits>"
+        name = shown(f"{folder.parent.name}/{folder.name}")
+        found.stray.append(Refusal(1, "L1-FOLDER", text, kilde, fil=name))
+
+
+def _is_number(name: str) -> bool:
+    return len(name) == 6 and name.isascii() and name.isdigit()
+
+
+def _no_access(error: OSError, kilde: str | None, nummer: int | None, name: str) -> Refusal:
+    return Refusal(1, NO_ACCESS, _may_not(error), kilde, nummer, fil=shown(name))
+
+
+def _may_not(error: OSError) -> str:
+    return f"let the user of the run read it ({error.strerror})"
 
 
 def _source_is_named_well(name: str) -> bool:
@@ -63,7 +121,10 @@ def _source_is_named_well(name: str) -> bool:
 
 
 def read_delivery(folder: Path) -> Delivery:
-    """The delivery in ``<kilde>/<number>``, its manifest read and held against the folder's name."""
+    """The delivery in ``<kilde>/<number>``, its manifest read and held against the folder's name.
+
+    Raises ``PermissionError`` when the manifest may not be read.
+    """
     kilde, nummer, path = folder.parent.name, int(folder.name), folder / MANIFEST
 
     def refused(sha256: str, *reasons: tuple[str, str], manifest: Manifest | None = None) -> Delivery:
@@ -74,8 +135,10 @@ def read_delivery(folder: Path) -> Delivery:
         if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_MANIFEST_BYTES:
             return refused("", ("L1-MANIFEST-JSON", "it is not a plain file of a sensible size"))
         content = path.read_bytes()
-    except OSError:
-        return refused("", ("L1-MANIFEST-JSON", "it cannot be read"))
+    except PermissionError:
+        raise
+    except OSError as error:
+        return refused("", ("L1-MANIFEST-JSON", f"it cannot be read: {error.strerror}"))
     sha256 = hashlib.sha256(content).hexdigest()
     try:
         text = content.decode("utf-8-sig")  # json.loads would take UTF-16 too
@@ -152,11 +215,13 @@ def check_files(delivery: Delivery) -> FileChecks:
             ]
             if not reasons:
                 checks.paths[file.sti] = delivery.folder / file.sti
-    for name in sorted(_files_below(delivery.folder)):
-        if name != MANIFEST and name not in listed:
-            checks.refusals.append(
-                delivery.refusal("L1-FILE-UNLISTED", "list it in the manifest, or remove it", fil=shown(name))
-            )
+    below = _FilesBelow(delivery.folder)
+    for name in sorted(below.names - {MANIFEST, *listed}):
+        text = "list it in the manifest, or remove it"
+        checks.refusals.append(delivery.refusal("L1-FILE-UNLISTED", text, fil=shown(name)))
+    checks.refusals += [
+        _no_access(error, delivery.kilde, delivery.nummer, name) for name, error in sorted(below.without_access.items())
+    ]
     return checks
 
 
@@ -174,20 +239,38 @@ def _plain(sti: str) -> str:
     return str(PurePosixPath(sti))
 
 
-def _files_below(folder: Path) -> Iterator[str]:
-    """All that lies in the folder, links and what cannot be opened included, but for plain folders."""
-    waiting = [folder]
-    while waiting:  # no recursion: folders may be nested deeper than Python's stack
-        top = waiting.pop()
-        try:
-            with os.scandir(top) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(top / entry.name)
-                    else:
-                        yield (top / entry.name).relative_to(folder).as_posix()
-        except OSError:  # may not be opened, or its path is too long
-            yield top.relative_to(folder).as_posix()
+class _FilesBelow:
+    """``names``: all that lies in the folder, links included, but for plain folders and what programs leave beside
+    their files (``_SUCCESS``, ``.crc``, ``.nfs…``). ``without_access``: folders that may not be read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names: set[str] = set()
+        self.without_access: dict[str, PermissionError] = {}
+        waiting = [folder]
+        while waiting:  # no recursion: folders may be nested deeper than Python's stack
+            top = waiting.pop()
+            try:
+                waiting += self._look_into(top)
+            except PermissionError as error:
+                self.without_access[self._name(top)] = error
+            except OSError:  # its path is too long, say
+                self.names.add(self._name(top))
+
+    def _look_into(self, top: Path) -> list[Path]:
+        """Keeps the names of what lies in it; returns the folders among them."""
+        folders = []
+        with os.scandir(top) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(top / entry.name)
+                elif not entry.name.startswith((".", "_")):
+                    self.names.add(self._name(top / entry.name))
+        return folders
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
 
 
 def shown(name: str) -> str:
@@ -219,8 +302,11 @@ def _file_reasons(folder: Path, file: DeliveredFile, listed: Counter[str]) -> It
             return
         with path.open("rb") as content:
             sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-    except OSError:
-        yield "L1-UNREADABLE", "the file cannot be opened"
+    except PermissionError as error:
+        yield NO_ACCESS, _may_not(error)
+        return
+    except OSError as error:
+        yield "L1-UNREADABLE", f"the file cannot be opened: {error.strerror}"
         return
     if sha256 != file.sha256.lower():
         yield "L1-SHA256", "the content is not what the manifest was made for"

@@ -130,12 +130,13 @@ def _are_few(connection: duckdb.DuckDBPyConnection, parts: str) -> bool:
 
 
 def _link(connection: duckdb.DuckDBPyConnection) -> None:
-    """``links_<table>``: which keys a row has ever named together, as hashes, and whether it stands."""
+    """``links_<table>``: which keys a row has ever named together, as hashes, whose it is and whether it stands."""
     connection.execute(_HASH)
     connection.execute("CREATE TEMP VIEW counted_part AS FROM current_part")
     for name, others in LINKS.items():
         hashes = ", ".join(f"short_hash({column}) AS {column}" for column in (TABLES[name].key, *others))
-        connection.execute(f"CREATE TEMP TABLE links_{name} AS SELECT {hashes}, gjelder FROM delivered_{name}")
+        links = f"SELECT {hashes}, kilde::kilder AS kilde, gjelder FROM delivered_{name}"
+        connection.execute(f"CREATE TEMP TABLE links_{name} AS {links}")
         connection.execute(f"CREATE TEMP VIEW counted_{name} AS FROM links_{name} WHERE gjelder")
 
 

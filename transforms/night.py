@@ -28,12 +28,31 @@ from transforms.current import connect, create_current, give_back, memory_for
 from transforms.findings import findings
 from transforms.held_back import hold_back
 from transforms.kept import kept_otherwise, kept_totals, without_kept
-from transforms.posts import check_posts, connect_due_dates, connect_placements, count_posts, said_twice, show_good
+from transforms.posts import (
+    check_posts,
+    connect_due_dates,
+    connect_placements,
+    count_posts,
+    count_said,
+    said_twice,
+    show_good,
+)
 from transforms.reconcile import ReadBack, differences, from_documents, together
 from transforms.redate import Redated, redate, redate_jobs
-from transforms.report import Report, StoppedError, by_code, delivered_files, reported
+from transforms.report import Report, StoppedError, by_code, delivered_files
+from transforms.reported import reported_of_deliveries, reported_of_posts, reported_of_rates
 from transforms.sources import Accepted, Sources, choose
-from transforms.stops import damaged_home, stop, too_many_held_back, unusable_sources
+from transforms.stops import (
+    OSLO,
+    damaged_home,
+    date_before_extracts,
+    shrunk_sources,
+    stop,
+    too_many_held_back,
+    unasked_date,
+    unreadable_inbox,
+    unusable_sources,
+)
 from transforms.version import CODE
 
 SCHEMA_VERSION = "3"
@@ -43,7 +62,8 @@ SCHEMA_VERSION = "3"
 class Settings:
     """What a night is run with. ``snapshot_date`` is ``S``, a day in Europe/Oslo.
 
-    ``full``: build every part anew, also those whose documents would be the same. ``memory``: DuckDB's limit, such as
+    ``full``: build every part anew, also those whose documents would be the same. ``allow_date``: take ``S`` also when
+    it is before what is published, before all extracts or in the future. ``memory``: DuckDB's limit, such as
     ``1500MB``; by the number of rows if empty.
     """
 
@@ -55,10 +75,12 @@ class Settings:
     kravtyper: Path = reference.KRAVTYPER
     max_held_back: float = 0.01
     max_age_days: int = 3
+    max_loss: float = 0.2
     keep: int = 7
     workers: int = 2
     memory: str = ""
     full: bool = False
+    allow_date: bool = False
 
     def __post_init__(self) -> None:
         """The engines take ``* ? [ ]`` in a path for patterns, so a home cannot have them in its path."""
@@ -86,6 +108,7 @@ class Night:
     _rates: pl.DataFrame = field(default_factory=pl.DataFrame)
     _kravtyper: pl.DataFrame = field(default_factory=pl.DataFrame)
     _rows: dict[str, int] = field(default_factory=dict)
+    _said: dict[str, dict[str, int]] = field(default_factory=dict)
     _expected: expected.Totals = field(default_factory=dict)
     _reconciliation: dict[str, Any] = field(default_factory=dict)
     _index: pl.DataFrame = field(default_factory=pl.DataFrame)
@@ -130,30 +153,29 @@ class Night:
     def accept(self) -> dict[str, Any]:
         """Takes in what is new in the inbox and chooses what is in force (level 1)."""
         shutil.rmtree(self.work, ignore_errors=True)
-        if not self.settings.inbox.is_dir():
-            self.stops = [stop("L3-INBOX-MISSING", "mount it, or correct the path")]
-            raise StoppedError(self.stops)
+        self._stop_for(unreadable_inbox(self.settings.inbox))
         try:
             snapshot.clean(self.home, self.settings.keep)
             previous = self._previous()
         except snapshot.HomeDamagedError as error:
-            self.stops = [stop("L3-HOME-DAMAGED", str(error))]
-            raise StoppedError(self.stops) from error
+            self._stop_for([stop("L3-HOME-DAMAGED", str(error))])
         manifest = snapshot.read_manifest(previous) if previous else {"accepted": [], "used": []}
         if previous and manifest["skjemaversjon"] != SCHEMA_VERSION:
             text = f"its snapshots are of version {manifest['skjemaversjon']}, this program's of {SCHEMA_VERSION}"
-            self.stops = [stop("L3-HOME-VERSION", text)]
-            raise StoppedError(self.stops)
+            self._stop_for([stop("L3-HOME-VERSION", text)])
         damaged = snapshot.damaged_files(previous, manifest) if previous else []
-        self.stops = damaged_home(damaged)
-        if self.stops:
-            raise StoppedError(self.stops)
+        self._stop_for(damaged_home(damaged))
         self._damaged = [name for name in damaged if name.startswith("documents/")]
+        if not self.settings.allow_date:
+            published = date.fromisoformat(manifest["snapshotdato"]) if previous else None
+            self._stop_for(unasked_date(self.settings.snapshot_date, published, datetime.now(OSLO).date()))
         self._rates = reference.read_rates(self.settings.rates)
         self._kravtyper = reference.read_kravtyper(self.settings.kravtyper)
         accepted = [Accepted(**delivery) for delivery in manifest["accepted"]]
         self.sources = choose(self.settings.inbox, self.home / snapshot.DELIVERIES, accepted, self.progress)
         self.stops = unusable_sources(self.sources, manifest, self.settings.snapshot_date, self.settings.max_age_days)
+        if not self.settings.allow_date:
+            self.stops += date_before_extracts(self.sources, self.settings.snapshot_date)
         return {
             "accepted": len(self.sources.new),
             "used": len(self.sources.in_force),
@@ -163,6 +185,12 @@ class Night:
             "waiting": self.sources.waiting,
             "rows": {name: sum(d.rows(name) for d in self.sources.new) for name in TABLES},
         }
+
+    def _stop_for(self, reasons: list[Refusal]) -> None:
+        """Stops the night when there is a reason. Raises ``StoppedError``."""
+        self.stops += reasons
+        if reasons:
+            raise StoppedError(self.stops)
 
     def check(self) -> dict[str, Any]:
         """All sources together: good posts, quarantined rows, parts held back (level 2)."""
@@ -177,8 +205,15 @@ class Night:
         held = len(self.held_back) + self._one("SELECT count(*) FROM leads_nowhere")
         accepted = self._one("SELECT count(*) FROM good_part")
         self.stops += too_many_held_back(held, accepted, self.settings.max_held_back)
-        self.reports = reported(self.connection, self._kravtyper, self.sources.in_force)
-        counts = {name: count_posts(self.connection, table) for name, table in TABLES.items()}
+        self.reports = [
+            *reported_of_posts(self.connection, self._kravtyper),
+            *reported_of_deliveries(self.sources, self.settings.snapshot_date),
+            *reported_of_rates(self._rates, self.settings.snapshot_date),
+        ]
+        self._said = count_said(self.connection, self.sources.used)
+        self.stops += shrunk_sources(self._said, self._said_before(previous), self.settings.max_loss)
+        said = {name: sum(tables[name] for tables in self._said.values()) for name in TABLES}
+        counts = {name: count_posts(self.connection, table, said[name]) for name, table in TABLES.items()}
         quarantined = self._one("SELECT count(*) FROM quarantined")
         self._rows = {
             "said": sum(count.said for count in counts.values()),
@@ -198,6 +233,20 @@ class Night:
             "leads_nowhere": self._one("SELECT count(*) FROM leads_nowhere"),
             "from_two_sources": sum(self._one(f"SELECT count(*) FROM same_{name}") for name in TABLES),
         }
+
+    def _said_before(self, previous: Path | None) -> dict[str, dict[str, int]]:
+        """What the previous snapshot's sources said, by source and table; counted anew where it doesn't tell."""
+        manifest = snapshot.read_manifest(previous) if previous else {"said": {}}
+        if "said" in manifest:
+            said: dict[str, dict[str, int]] = manifest["said"]
+            return said
+        chains: dict[str, list[Accepted]] = {}
+        for delivery in manifest["used"]:
+            chains.setdefault(delivery["kilde"], []).append(Accepted(**delivery))
+        with connect(self.work, self._memory(), self.settings.workers) as connection:
+            create_current(connection, self.home / snapshot.DELIVERIES, chains)
+            neighbourhood.look_at_everything(connection)
+            return count_said(connection, chains)
 
     def _look_around(self, previous: Path | None) -> None:
         """Chooses between everything and what is around tonight's changes."""
@@ -432,6 +481,7 @@ class Night:
             "extracted_at": min(chain[-1].extracted_at for chain in self.sources.used.values()).isoformat(),
             "previous": previous.name if previous else None,
             "used": [delivery.as_json() for delivery in used],
+            "said": self._said,
             "accepted": [accepted[key].as_json() for key in sorted(accepted)],
             "stages": self.report.stages,
             "reconciliation": self._reconciliation,

@@ -6,6 +6,7 @@ those in ``bad_<table>``, the keys refused so far with their code. What is refus
 cost little more than reading the rows.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import duckdb
@@ -269,19 +270,31 @@ class Count:
     posts: int
 
 
-def count_posts(connection: duckdb.DuckDBPyConnection, table: Table) -> Count:
-    """Counts the rows of a table. Needs ``counted_*``, ``rows_*``, ``bad_*``, ``same_*`` and ``current_refused``."""
+def count_said(connection: duckdb.DuckDBPyConnection, sources: Iterable[str]) -> dict[str, dict[str, int]]:
+    """The rows that each of the sources says of each table, refused ones too, removed ones apart: by source, by table.
+
+    Needs ``counted_*`` and ``current_refused``.
+    """
+    refused = "SELECT kilde, tabell, count(*) FROM current_refused GROUP BY ALL"
+    good = [f"SELECT kilde, '{name}', count(*) FROM counted_{name} GROUP BY ALL" for name in TABLES]
+    counted = {kilde: dict.fromkeys(TABLES, 0) for kilde in sources}
+    for kilde, tabell, rows in connection.execute(" UNION ALL ".join([refused, *good])).fetchall():
+        counted[kilde][tabell] += rows
+    return counted
+
+
+def count_posts(connection: duckdb.DuckDBPyConnection, table: Table, said: int) -> Count:
+    """Counts the posts of a table of which the sources say so many rows.
+
+    Needs ``rows_*``, ``bad_*``, ``same_*`` and ``current_refused``.
+    """
     name = table.name
-    good, bad = connection.execute(
+    refused, bad, again = connection.execute(
         f"""
-        SELECT (SELECT count(*) FROM counted_{name}),
-               (SELECT count(*) FROM rows_{name} WHERE {table.key} IN (SELECT noekkel FROM bad_{name}))
+        SELECT (SELECT count(*) FROM current_refused WHERE tabell = '{name}'),
+               (SELECT count(*) FROM rows_{name} WHERE {table.key} IN (SELECT noekkel FROM bad_{name})),
+               (SELECT count(*) FROM same_{name} ANTI JOIN bad_{name} USING (noekkel))
         """
     ).fetchall()[0]
-    again, refused = connection.execute(
-        f"""
-        SELECT (SELECT count(*) FROM same_{name} ANTI JOIN bad_{name} USING (noekkel)),
-               (SELECT count(*) FROM current_refused WHERE tabell = '{name}')
-        """
-    ).fetchall()[0]
-    return Count(good + refused, good - bad, good - bad - again)
+    accepted = said - refused - bad
+    return Count(said, accepted, accepted - again)

@@ -14,11 +14,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
 
 from schemas.refusals import SENTENCES, Refusal
-from schemas.tables import TABLES
 from transforms.deliveries import shown
 from transforms.reference import ReferenceFileError
 from transforms.snapshot import read_json, write_json
@@ -90,33 +88,6 @@ def told(error: BaseException) -> str:
 def by_code(refusals: Iterable[Refusal], *levels: int) -> dict[str, int]:
     """How many refusals of the levels there are of each code."""
     return dict(sorted(Counter(refusal.code for refusal in refusals if refusal.level in levels).items()))
-
-
-def reported(connection: duckdb.DuckDBPyConnection, kravtyper: pl.DataFrame, used: list[Accepted]) -> list[Refusal]:
-    """What is reported and never refused: unknown kravtyper, posts of two sources, check digits that fail."""
-    connection.register("known", kravtyper.to_arrow())
-    krav, types = connection.execute(_UNKNOWN).fetchall()[0]
-    reports = []
-    if krav:
-        text = f"{types} kravtyper on {krav} krav: they bear interest, and need a kravgruppe of their own"
-        reports.append(Refusal(0, "R-KRAVTYPE-UNKNOWN", text, tabell="krav"))
-    for name in TABLES:
-        count = connection.execute(f"SELECT count(*) FROM same_{name}").fetchall()[0][0]
-        if count:
-            reports.append(Refusal(0, "R-KEY-SOURCES-SAME", f"{count} rows", tabell=name))
-    return reports + [
-        Refusal(0, what.split()[0], f"{count} in {what.split()[1]}", one.kilde, one.leveransenummer, tabell=table)
-        for one in used
-        for table, receipt in one.receipt.items()
-        for what, count in receipt.get("failing", {}).items()
-    ]
-
-
-_UNKNOWN = """
-    SELECT count(*), count(DISTINCT kravtype) FROM current_krav AS krav ANTI JOIN known USING (kravtype)
-    ANTI JOIN bad_krav AS bad ON bad.noekkel = krav.kravidentifikator
-    ANTI JOIN same_krav AS same ON same.noekkel = krav.kravidentifikator AND same.kilde = krav.kilde"""
-"""The good krav of kravtyper that the reference data doesn't have."""
 
 
 def delivered_files(used: list[Accepted]) -> pl.DataFrame:

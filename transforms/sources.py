@@ -20,7 +20,7 @@ import pyarrow.parquet
 
 from schemas.refusals import Refusal
 from transforms.accept import accept_delivery
-from transforms.deliveries import Delivery, find_deliveries
+from transforms.deliveries import NO_ACCESS, Delivery, find_deliveries
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,14 @@ class Accepted:
 
 @dataclass
 class Sources:
-    """``used``: per source the deliveries in force, in order. ``accepted``: with those of earlier nights."""
+    """``used``: per source the deliveries in force, in order. ``accepted``: with those of earlier nights.
+    ``lost``: those whose rows the home has not any more, each with why.
+    """
 
     used: dict[str, list[Accepted]] = field(default_factory=dict)
     accepted: list[Accepted] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
-    lost: list[Accepted] = field(default_factory=list)
+    lost: list[tuple[Accepted, str]] = field(default_factory=list)
     refused: int = 0
     waiting: int = 0
 
@@ -86,13 +88,18 @@ def choose(
     """Takes in what is new in ``inbox`` and says what is in force.
 
     ``accepted``: the deliveries that published snapshots have used. ``deliveries``: the home's folder
-    of accepted rows, written to.
+    of accepted rows, written to. Raises ``OSError`` when the inbox cannot be read.
     """
-    found, stray = find_deliveries(inbox)
-    sources = Sources(accepted=list(accepted), refusals=stray, refused=len(stray))
+    found = find_deliveries(inbox)
+    sources = Sources(
+        accepted=list(accepted),
+        refusals=[*found.stray, *found.without_access],
+        refused=len(found.stray),
+        waiting=len(found.without_access),
+    )
     by_source: dict[str, dict[int, Delivery]] = defaultdict(dict)
     before: dict[str, dict[int, Accepted]] = defaultdict(dict)
-    for delivery in found:
+    for delivery in found.deliveries:
         by_source[delivery.kilde][delivery.nummer] = delivery
     for known in sources.accepted:
         before[known.kilde][known.leveransenummer] = known
@@ -142,10 +149,11 @@ class _Source:
     def _take(self, nummer: int) -> Accepted | None:
         if nummer not in self.taken:
             known, delivery = self.before.get(nummer), self.found.get(nummer)
-            if known and is_whole(self.deliveries / known.folder, known):
+            lacks = what_it_lacks(self.deliveries / known.folder, known) if known else ""
+            if known and not lacks:
                 self.taken[nummer] = known
             elif known and not (delivery and delivery.manifest_sha256 == known.manifest_sha256):
-                self.out.lost.append(known)
+                self.out.lost.append((known, lacks))
                 self.taken[nummer] = None
             else:
                 self.taken[nummer] = self._take_in(self.found[nummer])
@@ -175,8 +183,12 @@ class _Source:
         return accepted
 
     def _refuse(self, refusals: list[Refusal]) -> None:
+        """Refused, or waiting if all that is wrong is that something may not be read."""
         self.out.refusals += refusals
-        self.out.refused += 1
+        if all(refusal.code == NO_ACCESS for refusal in refusals):
+            self.out.waiting += 1
+        else:
+            self.out.refused += 1
 
     def _report_waiting(self, code: str, numbers: list[int]) -> None:
         """Deliveries that wait are checked all the same, so that the operator sees all at once."""
@@ -193,14 +205,16 @@ class _Source:
             self.out.refusals.append(delivery.refusal(code, text))
 
 
-def is_whole(folder: Path, accepted: Accepted) -> bool:
-    """Whether the accepted rows are all there: good and refused ones as many as the receipt says."""
+def what_it_lacks(folder: Path, accepted: Accepted) -> str:
+    """Why the accepted rows cannot be used; nothing when good and refused ones are as many as the receipt says."""
     try:
         refused = pl.scan_parquet(folder / "refused.parquet").group_by("tabell").len()
         counts = dict(refused.collect(engine="streaming").iter_rows())
         for table in accepted.receipt:
-            for file in (folder / table).glob("*.parquet"):
+            for file in (folder / table).iterdir() if (folder / table).exists() else ():  # glob would hide errors
                 counts[table] = counts.get(table, 0) + pyarrow.parquet.read_metadata(file).num_rows
-    except (OSError, pl.exceptions.PolarsError, pa.ArrowException):
-        return False
-    return all(counts.get(table, 0) == receipt["rader"] for table, receipt in accepted.receipt.items())
+    except (OSError, pl.exceptions.PolarsError, pa.ArrowException) as error:
+        told = error.strerror if isinstance(error, OSError) else None
+        return f"they cannot be read ({told})" if told else "they cannot be read"
+    missing = [table for table, receipt in accepted.receipt.items() if counts.get(table, 0) != receipt["rader"]]
+    return f"not all rows of {', '.join(missing)} are there" if missing else ""

@@ -1,21 +1,35 @@
 """What stops a night before it publishes (CONTRACT section 2, level 3), each reason with its code and its words."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from datetime import date
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from schemas.refusals import Refusal
 from transforms import snapshot
-from transforms.sources import Sources
+from transforms.sources import Accepted, Sources
 
 OSLO = ZoneInfo("Europe/Oslo")
+Rows = Mapping[str, Mapping[str, int]]
 
 
 def stop(code: str, message: str, kilde: str | None = None) -> Refusal:
     """A reason to stop."""
     return Refusal(3, code, message, kilde)
+
+
+def unreadable_inbox(inbox: Path) -> list[Refusal]:
+    """An inbox that is no folder, or may not be read."""
+    try:
+        os.scandir(inbox).close()
+    except (FileNotFoundError, NotADirectoryError):
+        return [stop("L3-INBOX-MISSING", "mount it, or correct the path")]
+    except OSError as error:
+        return [stop("L3-INBOX-NO-ACCESS", f"let the user of the run read it ({error.strerror})")]
+    return []
 
 
 def damaged_home(damaged: Iterable[str]) -> list[Refusal]:
@@ -34,7 +48,9 @@ def unusable_sources(
     gone = {delivery["kilde"] for delivery in manifest["used"]} - set(sources.used)
     stops = [*_too_old(sources, snapshot_date, max_age_days)]
     stops += [stop("L3-SOURCE-GONE", "", kilde) for kilde in sorted(gone)]
-    stops += [stop("L3-ACCEPTED-LOST", f"delivery {lost.leveransenummer}", lost.kilde) for lost in sources.lost]
+    stops += [
+        stop("L3-ACCEPTED-LOST", f"delivery {lost.leveransenummer}: {why}", lost.kilde) for lost, why in sources.lost
+    ]
     if not sources.used:
         stops.append(stop("L3-NO-SOURCE", "put a full delivery of each source in the inbox"))
     return stops
@@ -42,14 +58,55 @@ def unusable_sources(
 
 def _too_old(sources: Sources, snapshot_date: date, limit: int) -> Iterable[Refusal]:
     for kilde, chain in sorted(sources.used.items()):
-        days = (snapshot_date - chain[-1].extracted_at.astimezone(OSLO).date()).days
+        days = (snapshot_date - day_of(chain[-1])).days
         if days > limit:
             text = f"delivery {chain[-1].leveransenummer} is {days} days old, the limit is {limit}"
             yield stop("L3-SOURCE-OLD", text, kilde)
 
 
+def day_of(delivery: Accepted) -> date:
+    """The day in Oslo that the delivery was extracted on."""
+    return delivery.extracted_at.astimezone(OSLO).date()
+
+
+def unasked_date(snapshot_date: date, published: date | None, today: date) -> list[Refusal]:
+    """A date before the published snapshot's, or in the future; both days in Oslo."""
+    stops = []
+    if published and snapshot_date < published:
+        stops.append(stop("L3-DATE-BACK", f"{snapshot_date}, what is published is of {published}"))
+    if snapshot_date > today:
+        stops.append(stop("L3-DATE-FUTURE", f"{snapshot_date}, today is {today}"))
+    return stops
+
+
+def date_before_extracts(sources: Sources, snapshot_date: date) -> list[Refusal]:
+    """A date before every source's last extract. (One after S among others is only reported: ``R-EXTRACT-AFTER``.)"""
+    first = min((day_of(chain[-1]) for chain in sources.used.values()), default=snapshot_date)
+    if snapshot_date >= first:
+        return []
+    return [stop("L3-DATE-EXTRACTS", f"{snapshot_date}, the oldest of the last extracts is of {first}")]
+
+
+def shrunk_sources(said: Rows, before: Rows, limit: float) -> Iterable[Refusal]:
+    """The sources that say fewer rows of a table than the last snapshot used, by more than the share ``limit``.
+
+    ``said``, ``before``: rows by source and table. A source that is not in both is new, or told to be gone.
+    """
+    for kilde in sorted(said.keys() & before.keys()):
+        for tabell, rows in before[kilde].items():
+            lost = rows - said[kilde][tabell]
+            if lost > _exact(limit) * rows:
+                text = f"{tabell} has lost {lost} of {rows} rows, the limit is {limit:.2%}"
+                yield stop("L3-SOURCE-SHRUNK", text, kilde)
+
+
 def too_many_held_back(held: int, accepted: int, limit: float) -> list[Refusal]:
     """``held``: parts held back and rows that lead to none; ``accepted``: the rows in ``part``."""
-    if limit == float("inf") or held <= Fraction(str(limit)) * accepted:
+    if limit == float("inf") or held <= _exact(limit) * accepted:
         return []
     return [stop("L3-HELD-BACK", f"{held} of {accepted}, the limit is {limit:.2%}")]
+
+
+def _exact(share: float) -> Fraction:
+    """The share as it was written: 0.29 in binary is just below."""
+    return Fraction(str(share))

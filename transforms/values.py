@@ -26,7 +26,8 @@ class Checked:
     """One batch after the checks.
 
     ``typed``: the good rows, typed, with ``slettet``. ``refused``: the raw rows that were refused
-    with ``koder``, the list of the reasons. Both have ``rad``, the row's number in its file from 1.
+    with ``koder``, the list of the reasons. Both have ``rad``, the row's number in its file from 1, and ``slettet``
+    as true or false.
     ``oere``: the sum of the well-formed amounts of all rows, for ``kontrollsum``.
     """
 
@@ -44,6 +45,7 @@ def check_values(raw: pl.DataFrame, table: Table, first_row: int) -> Checked:
     typed = raw.select(*(_typed(column, raw.schema[column.name]).alias(column.name) for column in columns), "rad")
     broken = list(_broken(table, raw, typed))
     typed = typed.with_columns(pl.col(REMOVED.name).fill_null(False))
+    raw = raw.with_columns(typed[REMOVED.name])
     oere = _sum(typed[table.amount]) if table.amount else 0
     if not broken:
         return Checked(typed, _no_reasons(raw.clear()), oere)
@@ -154,7 +156,7 @@ _NATIONAL_2 = (5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1)
 
 
 def valid_number(numbers: pl.Series) -> pl.Series:
-    """Whether each is an organisation number or a national number by its mod-11 check digits.
+    """Whether each is an organisation number or a national number by its mod-11 check digits, and not all zeros.
 
     The date in a national number is not checked (D-numbers and synthetic numbers shift it).
     """
@@ -181,4 +183,4 @@ def _mod11(text: pl.Expr, weights: tuple[int, ...]) -> pl.Expr:
     for position, weight in enumerate(weights):
         power = pl.lit(10, pl.Int64).pow(digits - 1 - position)
         total = total + (number // power) % 10 * weight
-    return total % 11 == 0
+    return (total % 11 == 0) & (number > 0)

@@ -90,11 +90,10 @@ def test_one_source_does_not_wait_for_another(place):
 def test_what_is_accepted_stays_in_force_when_the_inbox_is_emptied(place):
     deliver(place, "full 1", "change 2")
     place.night()
-    shutil.rmtree(place.inbox)
+    shutil.rmtree(place.inbox / "mva")
     tonight = place.night()
     assert [one.leveransenummer for one in tonight.used["mva"]] == [1, 2]
     assert (tonight.new, tonight.refusals) == ([], [])
-    place.inbox.mkdir()
     deliver(place, "change 3")
     assert place.used() == [1, 2, 3]
 

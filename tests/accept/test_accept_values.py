@@ -153,6 +153,10 @@ def test_numbers_by_their_check_digits():
     assert valid_number(pl.Series(others)).sum() == 100
 
 
+def test_all_zeros_are_no_number_though_they_check():
+    assert valid_number(pl.Series(["0" * 9, "0" * 11])).to_list() == [False, False]
+
+
 # removals
 
 

@@ -16,15 +16,15 @@ def check_digit(digits: str, weights: tuple[int, ...]) -> int | None:
 
 
 def is_organisation_number(text: str) -> bool:
-    """Nine digits, the last of which checks."""
-    if not re.fullmatch(r"[0-9]{9}", text):
+    """Nine digits, not all zeros, the last of which checks."""
+    if not re.fullmatch(r"[0-9]{9}", text) or not int(text):
         return False
     return check_digit(text[:8], ORGANISATION_WEIGHTS) == int(text[8])
 
 
 def is_national_number(text: str) -> bool:
-    """Eleven digits, the last two of which check. The date in it is not looked at."""
-    if not re.fullmatch(r"[0-9]{11}", text):
+    """Eleven digits, not all zeros, the last two of which check. The date in it is not looked at."""
+    if not re.fullmatch(r"[0-9]{11}", text) or not int(text):
         return False
     first = check_digit(text[:9], FIRST_WEIGHTS)
     second = check_digit(text[:10], SECOND_WEIGHTS)

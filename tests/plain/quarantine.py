@@ -1,6 +1,6 @@
 """One night: from what the sources say to held-back parts and what is published (section 2)."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -27,6 +27,7 @@ class Published:
     accepted: dict[Number, Delivery]
     used: dict[str, Delivery]  # per source, its last used delivery
     in_part: frozenset[str]  # every number that a row in ``part`` has, quarantined ones included
+    said: Counter[tuple[str, str]]  # rows by source and table
 
     @property
     def extracted_at(self) -> datetime:
@@ -138,6 +139,7 @@ def stops(
     previous: Published | None = None,
     largest_share: Fraction = Fraction(1, 100),
     most_days: int = 3,
+    largest_loss: Fraction = Fraction(1, 5),
 ) -> list[str]:
     """Why the run would stop before publishing (level 3); empty when it would not."""
     reasons = []
@@ -149,7 +151,14 @@ def stops(
             reasons.append(f"too old an extract: {kilde}")
     for kilde in sorted(set(previous.used if previous else {}) - set(this.chains)):
         reasons.append(f"nothing to use any longer: {kilde}")
+    for (kilde, table), rows in sorted(previous.said.items()) if previous else []:
+        if kilde in this.chains and rows - _counted(this.said)[kilde, table] > largest_loss * rows:
+            reasons.append(f"too many rows gone: {kilde} {table}")
     return reasons
+
+
+def _counted(said: list[RawRow]) -> Counter[tuple[str, str]]:
+    return Counter((row.kilde, row.table) for row in said)
 
 
 def publish(this: Night, previous: Published | None = None) -> Published:
@@ -164,6 +173,7 @@ def publish(this: Night, previous: Published | None = None) -> Published:
         accepted={**(previous.accepted if previous else {}), **used},
         used={kilde: chain[-1] for kilde, chain in this.chains.items()},
         in_part=frozenset(str(row.key) for row in this.said if row.table == "part" and row.key),
+        said=_counted(this.said),
     )
 
 

@@ -1,0 +1,54 @@
+"""To which parts a refused removal leads: by its key alone, whatever else its row says (CONTRACT sections 1 and 2)."""
+
+import pytest
+
+from tests.nights import Nights
+from tests.plain.numbers import organisation_number
+from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows
+from tests.plain.write import write_delivery
+
+ONE, OTHER, THIRD = (organisation_number(number) for number in range(3))
+GOOD = [
+    *(part(ONE), part(OTHER), part(THIRD)),
+    *(krav("K1", ONE, 100), kravforfall("F1", "K1", 100, "2026-02-01")),
+    *(krav("K2", OTHER, 50), kravforfall("F2", "K2", 50, "2026-02-01")),
+    *(innbetaling("I1", ONE, 80), plassering("P1", "INNBETALING", "F1", "I1", 60)),
+]
+REMOVED = {"slettet": True}
+STANDS = {"slettet": None}
+
+CASES = {
+    # a change: what it says, whom that holds back, and how many rows lead to nobody
+    "a removal without a key leads nowhere": ([krav(None, ONE, 1) | REMOVED], [], 1),
+    "nor does one of a due date": ([kravforfall(None, "K1", 1, "2026-02-01") | REMOVED], [], 1),
+    "nor one of a placement": ([plassering(None, "INNBETALING", "F1", "I1", 1) | REMOVED], [], 1),
+    "the same row, if it stands, leads to its part": ([krav(None, ONE, 1) | STANDS], [ONE], 0),
+    "of a new key twice, only the row that stands leads": (
+        [krav("NEW", ONE, 1) | REMOVED, krav("NEW", OTHER, 1) | STANDS],
+        [OTHER],
+        1,
+    ),
+    "a key twice leads to whose it was": (
+        [krav("K1", THIRD, 1) | REMOVED, krav("K1", OTHER, 1) | REMOVED],
+        [ONE],
+        0,
+    ),
+    "of a placement too": (
+        [plassering("NEW", "INNBETALING", "F2", "I1", 1) | REMOVED] * 2,
+        [],
+        2,
+    ),
+    "of part the key is the part": ([part(OTHER) | REMOVED, part(OTHER) | REMOVED], [OTHER], 0),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_whom_a_refused_removal_holds_back(nights: Nights, case):
+    said, held_back, nowhere = CASES[case]
+    nights.inbox.mkdir()
+    write_delivery(nights.inbox, "mva", 1, "full", rows(*GOOD))
+    nights.publish()
+    write_delivery(nights.inbox, "mva", 2, "endring", rows(*said))
+    night = nights.publish()
+    assert sorted(night.held_back) == held_back
+    assert night.counted("check", "leads_nowhere") == nowhere
