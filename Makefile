@@ -16,7 +16,7 @@ run: .venv/installed
 	$(BIN)/kravoversikt export oversikt --home $(SAMPLE)/home | $(BIN)/python -m cli.pretty
 
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --dist loadfile
 
 check: .venv/installed
 	$(BIN)/ruff format --check .

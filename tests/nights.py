@@ -13,6 +13,8 @@ from transforms.night import Night, Settings
 from transforms.report import StoppedError
 
 S = date(2026, 11, 23)
+LET_THROUGH = {"max_held_back": float("inf"), "max_age_days": 100_000, "max_loss": 1, "allow_date": True}
+"""Settings of a night that nothing stops but a home or a program that is wrong."""
 STAGES = ("accept", "check", "spread", "build", "reconcile", "publish")
 
 
@@ -49,8 +51,7 @@ class Nights:
 
     def publish(self, snapshot_date: date = S, **settings) -> Night:
         """One night that must be published, whoever is held back, whatever has gone and whatever the date."""
-        let_through = {"max_held_back": float("inf"), "max_age_days": 100_000, "max_loss": 1, "allow_date": True}
-        night = self.run(snapshot_date, **let_through | settings)
+        night = self.run(snapshot_date, **LET_THROUGH | settings)
         assert not night.stops, night.stops
         return night
 

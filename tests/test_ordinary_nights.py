@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from schemas.store import INDEX_SCHEMA
 from tests.conftest import examples
+from tests.nights import LET_THROUGH, S
 from tests.nights import Nights as Home
-from tests.nights import S
 from tests.plain import ledger as plain
 from tests.plain.faults import ordinary_nights
 from tests.plain.numbers import national_number, organisation_number
@@ -56,8 +56,10 @@ def test_any_sequence_of_nights_gives_what_whole_nights_give(plans, many):
             for delivery in plan.deliveries:
                 for home in (ordinary, whole):
                     delivery.write(home.inbox)
-            if ordinary.run(plan.snapshot_date, max_held_back=float("inf"), max_age_days=100_000, **files).stops:
+            stops = ordinary.run(plan.snapshot_date, **LET_THROUGH, **files).stops
+            if stops and not (ordinary.home / "current").exists():
                 return  # a broken first full
+            assert not stops
             whole.publish(plan.snapshot_date, full=True, **files)
             assert ordinary.documents() == whole.documents()
             assert ordinary.dates() == whole.dates()
@@ -256,7 +258,7 @@ def test_documents_that_the_tables_do_not_know_get_no_other_date(home):
 def overdue(home: Home) -> None:
     """A night that finds the previous snapshot damaged stops; in full it needs nothing of it."""
     day = S + timedelta(days=31)
-    (stop,) = home.run(day, max_age_days=100).stops
+    (stop,) = home.run(day, **LET_THROUGH).stops
     assert (stop.code, "--full" in stop.message) == ("L3-HOME-DAMAGED", True)
     assert home.dates()[A] == S
     home.publish(day, full=True)
@@ -269,7 +271,7 @@ LATER = S + timedelta(days=31)
 
 def stopped(home: Home) -> set[str]:
     """The codes that stop the night of ``LATER``; it must have redated someone."""
-    night = home.run(LATER, max_age_days=100)
+    night = home.run(LATER, **LET_THROUGH)
     assert night.counted("spread", "redated_parts") > 0
     return {stop.code for stop in night.stops}
 

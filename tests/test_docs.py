@@ -1,0 +1,140 @@
+"""What the docs show is run, and what they name is there."""
+
+import re
+import socket
+import subprocess
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cli.main import main
+from schemas.tables import TABLES
+from tests.nights import Nights
+from tests.plain.numbers import organisation_number
+from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
+from tests.plain.write import write_delivery
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENT = '{"forespurtPart":"202318061"'
+
+
+def blocks(page: Path) -> list[str]:
+    """The code of a page: what is indented by four, a text for each run of such lines."""
+    found = re.findall(r"(?:^ {4}.*\n?(?:^\n(?=^ {4}))?)+", page.read_text("utf-8"), re.MULTILINE)
+    return [re.sub("^ {4}", "", block, flags=re.MULTILINE) for block in found]
+
+
+# the README's commands
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """What the README's commands print, one after another in a folder of their own, on a port that is free."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    commands = "\n".join(block for block in blocks(PAGES[0]) if ".venv/bin/" in block)
+    commands = commands.replace("kravoversikt serve", f"kravoversikt serve --port {port}").replace(":8000", f":{port}")
+    script = f"set -e\nexport KRAVOVERSIKT_HOME=data/home\ntrap 'kill %1' EXIT\n{commands}\n"
+    bash = ["/usr/bin/env", "bash", "-c", script]
+    done = subprocess.run(bash, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "deliveries of 1 night(s) for 2000 parts",
+        "night of 2026-11-23, run ",
+        "published   2026-11-23-",
+        "R-KRAVTYPE-UNKNOWN",
+        f'{DOCUMENT},"periode":{{"start":"2026-01-01T00:00:00.000Z","slutt":"2026-12-31T00:00:00.000Z"}},"krav":[',
+        f'{DOCUMENT},"aapentKravMedGjenstaaendeBeloep":[',  # over HTTP
+        "sum(gjenstaaende_beloep)",
+    ],
+)
+def test_the_readmes_commands_show(shown, words):
+    assert words in shown
+
+
+# SQL
+
+
+@pytest.fixture(scope="module")
+def analytics(tmp_path_factory):
+    """A snapshot of a krav of 100 of which 60 are paid and 10 netted, and a credit of 50, partly paid out."""
+    whose = organisation_number(1)
+    nights = Nights(tmp_path_factory.mktemp("analytics"))
+    nights.inbox.mkdir()
+    said = [
+        *(part(whose), krav("K", whose, 100), kravforfall("F", "K", 100, "2026-01-15")),
+        *(krav("C", whose, -50), kravforfall("FC", "C", -50, "2026-01-15")),
+        *(innbetaling("I", whose, 90), utbetaling("U", whose, 30)),
+        *(plassering("P", "INNBETALING", "F", "I", 60), plassering("PM", "MOTKRAV", "F", "FC", 10)),
+        plassering("PU", "UTBETALING", "FC", "U", 30),
+    ]
+    write_delivery(nights.inbox, "mva", 1, "full", rows(*said))
+    nights.publish()
+    with duckdb.connect(str(nights.home / "current" / "analytics.duckdb"), read_only=True) as connection:
+        yield connection
+
+
+def queries() -> list[str]:
+    return [block for page in PAGES for block in blocks(page) if block.startswith("SELECT")]
+
+
+def test_the_docs_queries(analytics):
+    owed, paid, placed = (analytics.execute(query).fetchall() for query in queries())
+    assert [float(saldo) for _, saldo in owed] == [-10]  # 30 of the krav, -10 of the credit, 30 not placed; no interest
+    assert [(key, float(amount)) for key, _, amount in paid] == [("K", 60)]
+    assert sorted((of, float(amount)) for of, amount in placed) == [
+        *(("INNBETALING", 60), ("MOTKRAV", 10), ("UTBETALING", 30)),
+    ]
+
+
+def test_the_columns_of_the_tables(analytics):
+    """The page tells every column beyond the delivered ones, and those of the delivered that are not there."""
+    page = (ROOT / "docs" / "tables.md").read_text("utf-8")
+    told = dict(re.findall(r"^\| `([a-z_]+)` \|[^|]*\|(.*)\|$", page, re.MULTILINE))
+    views = [
+        name for (name,) in analytics.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+    ]
+    assert sorted(told) == sorted(views)
+    for name, words in told.items():
+        delivered = set(TABLES[name].names) if name in TABLES else set()
+        there = {column for column, *_ in analytics.execute(f"DESCRIBE {name}").fetchall()}
+        if "the same" not in words:  # as the table before
+            assert there - delivered <= set(re.findall("`([a-z_]+)`", words)), name
+        assert set(re.findall("no `([a-z_]+)`", words)) == delivered - there, name
+
+
+# what they name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_commands_of(page):
+    text = page.read_text("utf-8")
+    for link in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (page.parent / link).exists(), link
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    for target in re.findall(r"(?:`|^ {4})make ([a-z-]+)", text, re.MULTILINE):
+        assert target in targets, target
+    for command, words in re.findall(r"kravoversikt ([a-z]+)((?:[^`\n|&]|\\\n)*)", text):
+        if command in main.commands:
+            options = {name for option in main.commands[command].params for name in option.opts}
+            assert {*re.findall(r"(?<![\w-])--[a-z-]+", words)} <= options, command
+
+
+def test_the_architecture_names_every_module_of_the_night():
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    stages = re.findall(r"^\|[^|]*\| [a-z]+ \|([^|]*)\|", page, re.MULTILINE)
+    named = {name for cell in stages for name in re.findall("`([a-z_]+)`", cell)}
+    modules = {path.stem for path in (ROOT / "transforms").glob("*.py")}
+    shared = {"__init__", "night", "sql", "money", "measure", "report", "reference", "version", "lock", "stops"}
+    assert named <= modules
+    assert modules - named - shared == set()
