@@ -1,7 +1,10 @@
 """``kravoversikt get`` and ``export``: the published documents, exactly the bytes that are served."""
 
+import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -16,9 +19,9 @@ from serving.store import export as export_documents
 KIND = click.argument("kind", type=click.Choice(KINDS))
 
 
-def fail(error: KravoversiktError) -> None:
-    """The code and the sentence on standard error; exit 1."""
-    click.echo(str(error), err=True)
+def fail(said: str) -> NoReturn:
+    """The sentence on standard error; exit 1."""
+    click.echo(said, err=True)
     sys.exit(1)
 
 
@@ -37,9 +40,8 @@ def get(kind: str, part: str, home: Path, fra_og_med: str | None, til_og_med: st
         period = None if kind == "oversikt" else Period.parse(fra_og_med, til_og_med)
         document = Snapshot.current(home).document(kind, part, period)
     except KravoversiktError as error:
-        fail(error)
-    else:
-        sys.stdout.buffer.write(document + (b"\n" if sys.stdout.isatty() else b""))
+        fail(error.said())
+    _print([document, b"\n" if sys.stdout and sys.stdout.isatty() else b""])
 
 
 @click.command()
@@ -48,9 +50,22 @@ def get(kind: str, part: str, home: Path, fra_og_med: str | None, til_og_med: st
 def export(kind: str, home: Path) -> None:
     """Print every part's document, one JSON line per part, in part order."""
     try:
-        for document in export_documents(Snapshot.current(home), kind):
-            sys.stdout.buffer.write(document + b"\n")
+        _print(document + b"\n" for document in export_documents(Snapshot.current(home), kind))
     except KravoversiktError as error:
-        fail(error)
-    except BrokenPipeError:
-        sys.stderr.close()
+        fail(error.said())
+
+
+def _print(pieces: Iterable[bytes]) -> None:
+    """Writes them to standard output. Where that is closed or full, a sentence and exit 1; what was written stays."""
+    if sys.stdout is None:  # closed before the program began
+        fail("standard output is closed")
+    out = sys.stdout.buffer
+    try:
+        for piece in pieces:
+            out.write(piece)
+        out.flush()
+    except OSError as error:
+        # What is still held would be written at the end of the program, and fail there with a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        closed = isinstance(error, BrokenPipeError)
+        fail("standard output was closed" if closed else f"standard output cannot be written: {error.strerror}")

@@ -46,6 +46,8 @@ INDEX_SCHEMA = pa.schema(
         pa.field("part", pa.string(), nullable=False),
         # null: the part is known, but held back, and has no earlier documents
         pa.field("snapshotdato", pa.date32()),
+        # whose posts the documents show beside the part's own: an ENK's owner, as they were made
+        pa.field("innehaver", pa.string()),
         *(
             pa.field(name, pa.string() if name == column else pa.int64())
             for column, columns in COLUMNS_OF.items()
@@ -53,6 +55,9 @@ INDEX_SCHEMA = pa.schema(
         ),
     ]
 )
+
+LATER_COLUMNS = ("innehaver",)
+"""Columns that the index of an earlier program's snapshot may lack."""
 
 END_BITS = 32
 END_MASK = (1 << END_BITS) - 1
@@ -84,6 +89,11 @@ def unplaced_payments(oversikt: bytes) -> bytes:
     return oversikt[oversikt.index(_PAYMENTS) + len(_PAYMENTS) - 1 : oversikt.rindex(b'],"totalOversikt":')]
 
 
+MOST_OF_A_BYTE = 1 << 16
+"""A block of a frame has at least 4 bytes and holds at most 128 KiB (RFC 8878, 3.1.1.2): no frame holds so much more
+than its own length."""
+
+
 def frame_reader(dictionaries: Iterable[bytes]) -> Callable[[bytes], bytes]:
     """What gives the content of a frame, for one thread. It raises ``zstandard.ZstdError`` over a damaged frame.
 
@@ -95,10 +105,15 @@ def frame_reader(dictionaries: Iterable[bytes]) -> Callable[[bytes], bytes]:
         known[dictionary.dict_id()] = zstandard.ZstdDecompressor(dict_data=dictionary)
 
     def content_of(frame: bytes) -> bytes:
-        number = zstandard.get_frame_parameters(frame).dict_id
+        told = zstandard.get_frame_parameters(frame)
+        if told.content_size > len(frame) * MOST_OF_A_BYTE:  # or so much memory would be asked for
+            raise zstandard.ZstdError("the frame cannot hold what it says")
+        number = told.dict_id
         if number not in known:
             raise zstandard.ZstdError(f"dictionary {number} is not there")
-        content: bytes = known[number].decompress(frame)
+        # That a frame is empty, zstandard's one call takes the head's word for.
+        reader = known[number] if told.content_size else known[number].decompressobj()
+        content: bytes = reader.decompress(frame)
         return content
 
     return content_of

@@ -25,7 +25,7 @@ class Gate(Protocol):
     """What decides over a request."""
 
     def admit(self, request: Request, asked: Asked) -> Consumer:
-        """The consumer, when it may see what is asked for. Raises KB-004, 429 or KB-005."""
+        """The consumer, when it may see what is asked for. Raises KB-004, KB-010 or KB-005."""
 
     def ready(self) -> bool:
         """Whether it can decide at all."""
@@ -74,7 +74,7 @@ class Secured:
         self._altinn = altinn
 
     def admit(self, request: Request, asked: Asked) -> Consumer:
-        """The consumer, when it may see what is asked for. Raises KB-004, 429 or KB-005.
+        """The consumer, when it may see what is asked for. Raises KB-004, KB-010 or KB-005.
 
         The error that is raised carries the consumer as soon as it is known.
         """

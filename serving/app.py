@@ -10,7 +10,7 @@ from typing import NamedTuple
 import zstandard
 
 from serving.access import Gate
-from serving.errors import KravoversiktError
+from serving.errors import KravoversiktError, UnreadableError
 from serving.etag import etag, matches
 from serving.logs import About, Answered, Logs
 from serving.metrics import Metrics
@@ -70,6 +70,8 @@ class App:
         try:
             response = self._answer(request, told)
         except KravoversiktError as error:
+            if isinstance(error, UnreadableError):
+                self._logs.unreadable(error, told.korrelasjonsid)
             response = _error(error, told)
         except Exception as error:
             self._logs.unexpected(error, told.korrelasjonsid)
@@ -146,14 +148,14 @@ def _error(error: KravoversiktError, answer: Answered) -> Response:
 def document(snapshot: Snapshot, asked: Asked, coding: str, if_none_match: str | None) -> Response:
     """A document, or 304 when the caller has it. Raises KB-009, KB-002 or KB-007.
 
-    An overview's tag is made of its stored frame, so that a 304 unpacks nothing; a window's of its text, so that it
-    stays when only what is outside the window changes.
+    An overview's tag is made of its stored frame, whatever it is sent as; a window's of its text, so that it stays when
+    only what is outside the window changes.
     """
     row = snapshot.find(asked.part)
-    if asked.period is None:
-        stored = snapshot.packed_oversikt(row)
-    else:
+    if asked.period:
         stored = snapshot.window(asked.route.kind, row, asked.part, asked.period)
+    else:
+        stored = (snapshot.packed_oversikt if coding == "zstd" else snapshot.oversikt)(row, asked.part)
     tag = etag(stored.digest, coding)
     headers = [
         ("etag", tag),
@@ -168,10 +170,8 @@ def document(snapshot: Snapshot, asked: Asked, coding: str, if_none_match: str |
     headers.append(("content-type", JSON))
     if coding != "identity":
         headers.append(("content-encoding", coding))
-    if asked.period is None and coding == "zstd":
-        return Response(200, headers, stored.content)
-    content = stored.content if asked.period else snapshot.oversikt(row)
-    return Response(200, headers, _coded(content, coding))
+    packed = coding == "zstd" and asked.period is None
+    return Response(200, headers, stored.content if packed else _coded(stored.content, coding))
 
 
 def _coded(content: bytes, coding: str) -> bytes:

@@ -51,7 +51,7 @@ class Consents:
 def consents_in_details(details: Any, consumer: str, resource: str) -> Consents:
     """The consents in an access token's ``authorization_details``; what isn't understood gives none."""
     listed = details if isinstance(details, list) else [details]
-    found = (_READERS.get(str(one.get("type")), _none)(one, consumer, resource) for one in listed if _is_object(one))
+    found = (_reader(one.get("type"))(one, consumer, resource) for one in listed if _is_object(one))
     return Consents([consent for consent in found if consent])
 
 
@@ -84,15 +84,20 @@ _READERS: dict[str, Callable[[dict[str, Any], str, str], Consent | None]] = {
 }
 
 
-def _resources(rights: Any) -> set[str]:
-    """The resources that ``consentRights`` name."""
-    return {
-        str(resource.get("value"))
+def _reader(kind: Any) -> Callable[[dict[str, Any], str, str], Consent | None]:
+    """What reads a detail of that ``type``, which can be any JSON."""
+    return _READERS.get(kind, _none) if isinstance(kind, str) else _none
+
+
+def _resources(rights: Any) -> list[Any]:
+    """The resources that ``consentRights`` name, each any JSON."""
+    return [
+        resource.get("value")
         for right in (rights if isinstance(rights, list) else [])
         if isinstance(right, dict) and isinstance(right.get("resource"), list)
         for resource in right["resource"]
         if isinstance(resource, dict)
-    }
+    ]
 
 
 def consent_of_altinn(claims: dict[str, Any], service_code: str) -> Consents:

@@ -1,8 +1,8 @@
 """The errors of the published interface (CONTRACT section 6), and the few that HTTP itself asks for.
 
 Where several apply, the first of this order answers: 400 for what is no HTTP, 414, 431, 400 for the want of a host,
-405, 003, 006, 008, 004, 429, 005, 009, 002, 007. The contract gives 003, 006, 004, 005, 009, 002, 007;
-docs/decisions/0010-http.md tells why the others stand where they do.
+405, then the contract's: 003, 006, 008, 004, 010, 005, 009, 002, 007. docs/decisions/0010-http.md tells why those that
+the contract doesn't name stand where they do.
 """
 
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ CODES = (
     ErrorCode("KB-007", 404, "nothing in the period for this part"),
     ErrorCode("KB-008", 406, "format not served"),
     ErrorCode("KB-009", 404, "unknown part"),
+    ErrorCode("KB-010", 429, "too many requests; the header Retry-After says when again"),
 )
 """The contract's codes."""
 
@@ -35,7 +36,6 @@ STATUS = {code.kode: code.status for code in CODES}
 
 METHOD_NOT_ALLOWED = ("KB-003", 405)
 URL_TOO_LONG = ("KB-006", 414)
-TOO_MANY_REQUESTS = ("KB-005", 429)
 HEADERS_TOO_LARGE = ("KB-006", 431)
 """Answers that the contract doesn't name: the nearest of its codes, with the status that HTTP has for them."""
 
@@ -54,6 +54,25 @@ class KravoversiktError(Exception):
         """What logs call the consumer, when it was known before the error."""
         self.stranger: str | None = None
         """The organisation number of a caller without an agreement, for the audit log to hash."""
+
+    def said(self) -> str:
+        """The code and the sentence, for whoever runs this program."""
+        return str(self)
+
+
+class UnreadableError(KravoversiktError):
+    """KB-002 over a snapshot that cannot be read, or leads to what is not the part's.
+
+    ``what`` is for the operator, in logs and on the command line: a file or segment, never a number or content.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__("KB-002", "the published snapshot cannot be read")
+        self.what = what
+
+    def said(self) -> str:
+        """The same, and what it is."""
+        return f"{self}: {self.what}"
 
 
 def beyond_the_codes(code: tuple[str, int], melding: str, **headers: str) -> KravoversiktError:

@@ -14,10 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
+
+from serving.logs import where
 
 LEAST_BITS = 2048
 SECONDS = 5.0
@@ -72,8 +73,9 @@ class KeySet:
                 keys = self._read()
             except KeysError as error:
                 log.warning("the keys of an issuer could not be read: %s", error)
-            except Exception as error:  # whatever an issuer answers, it must not end the server
-                log.warning("the keys of an issuer could not be read: %s", type(error).__name__)
+            except Exception as error:  # ours, whatever an issuer answers; its message could hold anything
+                place = " < ".join(where(error))
+                log.error("the keys of an issuer could not be read: %s at %s", type(error).__name__, place)
             else:
                 self._take(keys)
             finally:
@@ -117,7 +119,7 @@ def parse_jwks(jwks: Any) -> Keys:
             continue
         try:
             key = PyJWK.from_dict(jwk, algorithm="RS256").key
-        except (PyJWTError, ValueError, TypeError, AttributeError, OverflowError, UnsupportedAlgorithm):
+        except PyJWTError:
             continue
         if isinstance(key, RSAPublicKey) and key.key_size >= LEAST_BITS and isinstance(jwk.get("kid"), str):
             keys[jwk["kid"]] = key

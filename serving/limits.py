@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from math import ceil
 
-from serving.errors import TOO_MANY_REQUESTS, beyond_the_codes
+from serving.errors import KravoversiktError
 
 
 class Limits:
@@ -22,11 +22,11 @@ class Limits:
         self._clock = clock
 
     def take(self, place: int, per_second: float, burst: int) -> None:
-        """Counts one request. Raises 429 with ``Retry-After`` when there have been too many."""
+        """Counts one request. Raises KB-010 with ``Retry-After``, in seconds, when there have been too many."""
         now = self._clock()
         full_at = max(self._full_at[place], now) + 1 / per_second
         wait = full_at - now - burst / per_second
         if wait > 1e-9:
             said = f"more than {per_second:g} requests a second"
-            raise beyond_the_codes(TOO_MANY_REQUESTS, said, Retry_After=str(max(1, ceil(wait))))
+            raise KravoversiktError("KB-010", said, Retry_After=str(max(1, ceil(wait))))
         self._full_at[place] = full_at

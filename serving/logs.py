@@ -20,6 +20,7 @@ from functools import lru_cache, partial
 from hashlib import blake2b
 from pathlib import Path
 
+from serving.errors import UnreadableError
 from serving.numbers import names_someone
 
 HELD_SECONDS = 0.05
@@ -206,10 +207,15 @@ class Logs:
 
     def unexpected(self, error: Exception, korrelasjonsid: str) -> None:
         """An error that is ours: its type and where it was raised, for its message could hold anything."""
-        frames = traceback.extract_tb(error.__traceback__)
-        where = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames[-5:]]
-        facts = {"korrelasjonsid": self._id(korrelasjonsid), "error": type(error).__name__, "where": where}
-        self.access.write(json.dumps({"log": "error", "time": _now(), **facts}, separators=(",", ":")))
+        self._error(korrelasjonsid, error=type(error).__name__, where=where(error))
+
+    def unreadable(self, error: UnreadableError, korrelasjonsid: str) -> None:
+        """Something that is published cannot be read, or leads to what is not the part's."""
+        self._error(korrelasjonsid, error=error.kode, what=error.what)
+
+    def _error(self, korrelasjonsid: str, **facts: str | list[str]) -> None:
+        line = {"log": "error", "time": _now(), "korrelasjonsid": self._id(korrelasjonsid), **facts}
+        self.access.write(json.dumps(line, separators=(",", ":")))
 
     def _id(self, korrelasjonsid: str) -> str:
         """The caller's id, hashed when someone's number can be read in it: it is echoed to the caller as it is."""
@@ -223,6 +229,12 @@ class Logs:
         """Writes what is held."""
         self.audit.flush()
         self.access.flush()
+
+
+def where(error: BaseException) -> list[str]:
+    """The last places that an error came by, as file, line and function."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames[-5:]]
 
 
 def _now() -> str:

@@ -8,13 +8,15 @@ from serving.errors import KravoversiktError
 
 
 def _mod11(*weights: int) -> Callable[[str], bool]:
-    """What tells whether a text is as many digits as there are weights, and their weighted sum divides by 11."""
+    """What tells whether a text is as many digits as there are weights, not all of them 0, and their weighted sum
+    divides by 11 (CONTRACT section 2.2, 1)."""
     zeros = ord("0") * sum(weights)
 
     def valid(text: str) -> bool:
         if len(text) != len(weights) or not (text.isascii() and text.isdigit()):
             return False
-        return (sum(map(mul, text.encode(), weights)) - zeros) % 11 == 0
+        weighted = sum(map(mul, text.encode(), weights)) - zeros
+        return weighted > 0 and weighted % 11 == 0
 
     return valid
 

@@ -37,7 +37,7 @@ owed negative, and remaining = original + the sum of what is placed. They are th
 **Again and often.** Send the `ETag` back in `If-None-Match`: 304 while the document is the same. HEAD is answered as \
 GET without its body. `Accept-Encoding: zstd` or `gzip` makes answers small.
 
-Several errors at once: the code is the first that applies of 405, KB-003, KB-006, KB-008, KB-004, 429, KB-005, \
+Several errors at once: the code is the first that applies of 405, KB-003, KB-006, KB-008, KB-004, KB-010, KB-005, \
 KB-009, KB-002, KB-007. To a caller without rights to a part, a part that exists and one that doesn't look the same."""
 
 _ERROR_HEADERS = {
@@ -53,7 +53,6 @@ _FORMATS = {
 _BEYOND_THE_CODES = {
     errors.METHOD_NOT_ALLOWED: "method not served; the header Allow says which are",
     errors.URL_TOO_LONG: "URL longer than is read",
-    errors.TOO_MANY_REQUESTS: "more requests than the consumer may make; the header Retry-After says how long to wait",
     errors.HEADERS_TOO_LARGE: "headers larger than are read",
 }
 

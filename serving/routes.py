@@ -87,7 +87,7 @@ class Route:
 
 
 PERIOD = (FRA_OG_MED, TIL_OG_MED)
-_COMMON = ("KB-001", "KB-002", "KB-003", "KB-004", "KB-005", "KB-006", "KB-008", "KB-009")
+_COMMON = ("KB-001", "KB-002", "KB-003", "KB-004", "KB-005", "KB-006", "KB-008", "KB-009", "KB-010")
 _PREFIX = "/v1/{rettighetspakke}/{part}/"
 
 ROUTES = (

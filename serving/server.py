@@ -24,7 +24,7 @@ from serving.docs_page import content_security_policy, docs_page
 from serving.http import Connection, Connections
 from serving.keys import KeySet, keys_by_discovery, keys_of_file
 from serving.limits import Limits
-from serving.logs import HELD_SECONDS, Logs
+from serving.logs import HELD_SECONDS, Logs, where
 from serving.metrics import Metrics
 from serving.openapi import openapi
 from serving.processes import Processes
@@ -221,8 +221,8 @@ class Worker:
     def _try(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except Exception:
-            log.exception("upkeep failed; it is tried again")
+        except Exception as error:  # its message could hold anything
+            log.error("upkeep failed and is tried again: %s at %s", type(error).__name__, " < ".join(where(error)))
 
     def upkeep(self) -> None:
         """Whatever must be done now and then and would keep a request waiting."""

@@ -1,6 +1,7 @@
 """Which snapshot is in use: follows ``<home>/current`` and takes a new one into use without a pause."""
 
 import logging
+import os
 from pathlib import Path
 
 from serving.errors import KravoversiktError
@@ -30,24 +31,26 @@ class Published:
         """The folder of the newest published snapshot, when it could not be taken into use."""
 
     def follow(self) -> bool:
-        """One look at ``current``; True when another snapshot was taken into use."""
+        """One look at ``current``; True when another snapshot was taken into use.
+
+        An error that is ours is raised, for the caller to tell; the snapshot is refused by it like by any other.
+        """
+        folder = Path(os.path.realpath(self._home / CURRENT))
+        if folder == self._seen and (self.refused is None or self._looks < RETRY):
+            self._looks += 1
+            return False
+        self._seen, self._looks = folder, 0
         try:
-            folder = (self._home / CURRENT).resolve()
-            if folder == self._seen and (self.refused is None or self._looks < RETRY):
-                self._looks += 1
-                return False
-            self._seen, self._looks = folder, 0
             snapshot = Snapshot(folder)
             snapshot.open_all()
-        except (KravoversiktError, OSError, RuntimeError) as error:
-            self._refuse(error)
+        except KravoversiktError as error:
+            if self.refused != folder.name:
+                log.warning("snapshot %s is refused: %s", folder.name, error.said())
+            self.refused = folder.name
             return False
+        except Exception:
+            self.refused = folder.name
+            raise
         self.snapshot, self.refused = snapshot, None
         log.info("snapshot %s is in use", folder.name)
         return True
-
-    def _refuse(self, error: Exception) -> None:
-        name = self._seen.name if self._seen else CURRENT
-        if self.refused != name:
-            log.warning("snapshot %s is refused: %s", name, error.__cause__ or error)
-        self.refused = name

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from serving.consent import moment
 from serving.keys import KeySet
@@ -83,29 +84,34 @@ class Tokens(Generic[Kept]):
             raise NoKeysError
         if len(token) > MAX_TOKEN:
             raise TokenError("the token is too long")
+        claims = self._claims(token, self._key(token))
+        expires = moment(claims["exp"])
+        if expires is None:
+            raise TokenError("exp is not a time")
+        return expires, self._read(claims)
+
+    def _claims(self, token: str, key: RSAPublicKey) -> dict[str, Any]:
+        """The claims, when the key has signed them. What else than a token's fault fails here is a bug, and passes."""
         try:
-            claims = jwt.decode(
+            return jwt.decode(
                 token,
-                self._key(token),
+                key,
                 algorithms=ALGORITHMS,
                 issuer=self._issuer,
                 audience=self._audience,
                 leeway=self._leeway,
                 options={"require": self._required, "verify_aud": self._audience is not None},
             )
-            expires = moment(claims["exp"])
-            if expires is None:
-                raise TokenError("exp is not a time")
-            return expires, self._read(claims)
-        except TokenError:
-            raise
         except jwt.MissingRequiredClaimError as error:
             raise TokenError(f"the token lacks {error.claim}") from error
-        except Exception as error:  # whatever a token makes fail, it isn't valid
+        except jwt.PyJWTError as error:
             raise TokenError(_SAID.get(type(error), "the token is not valid")) from error
 
-    def _key(self, token: str) -> Any:
-        header = jwt.get_unverified_header(token)
+    def _key(self, token: str) -> RSAPublicKey:
+        try:
+            header = jwt.get_unverified_header(token)
+        except jwt.PyJWTError as error:
+            raise TokenError("the token is not valid") from error
         kid = header.get("kid")
         if header.get("alg") not in ALGORITHMS:
             raise TokenError(f"the token must be signed with one of {', '.join(ALGORITHMS)}")

@@ -165,7 +165,7 @@ def test_valid_part(number):
 @pytest.mark.parametrize(
     "number",
     [
-        *("", "1", A[:-1], A + "0", " " + A, A + "\n", "x" * 9, "٣" * 9, "²" * 9, "-" + A[1:]),
+        *("0" * 9, "0" * 11, "", "1", A[:-1], A + "0", " " + A, A + "\n", "x" * 9, "٣" * 9, "²" * 9, "-" + A[1:]),
         *(with_wrong_check_digit(A), with_wrong_check_digit(national_number(1)), national_number(1)[:-1]),
     ],
 )
@@ -198,7 +198,7 @@ def test_codes(snapshot):
     assert code(snapshot, unknown, "krav", EMPTY_PERIOD) == "KB-009"
     assert code(snapshot, D) == "KB-002"
     assert code(snapshot, D, "krav", EMPTY_PERIOD) == "KB-002"
-    assert set(STATUS) == {f"KB-00{number}" for number in range(1, 10)}
+    assert set(STATUS) == {f"KB-{number:03d}" for number in range(1, 11)}
 
 
 @pytest.mark.parametrize("number", ["0", "999999999", "zzz", "", A[:-1]])

@@ -47,7 +47,7 @@ def test_an_error_after_the_switch_leaves_the_new_snapshot_up(published, monkeyp
     monkeypatch.setattr(place, what, second_time)
     published.publish()
     monkeypatch.undo()
-    assert published.snapshot().manifest["run"] == "0002"
+    assert published.snapshot().manifest.run == "0002"
     published.publish()
     assert len(list((published.home / "snapshots").iterdir())) == 3
 
@@ -59,7 +59,7 @@ def test_an_interrupt_after_the_switch_leaves_the_new_snapshot_up(published, mon
     monkeypatch.setattr(night_module, "link_analytics", interrupted)
     with pytest.raises(KeyboardInterrupt):
         published.publish()
-    assert published.snapshot().manifest["run"] == "0002"
+    assert published.snapshot().manifest.run == "0002"
 
 
 def test_without_current_nothing_is_removed(published):

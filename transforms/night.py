@@ -334,10 +334,11 @@ class Night:
         built = [segment for segment in segments if isinstance(segment, Built)]
         oversikter = pl.concat([NOTHING.oversikter, *(segment.oversikter for segment in segments)])
         histories = pl.concat([NOTHING.histories, *(segment.histories for segment in built)])
+        part = pl.concat([*(segment.part for segment in built), stay.part])
         index = snapshot.write_index(
-            self.folder, [oversikter, stay.oversikter], [histories, stay.histories], self._known()
+            self.folder, [oversikter, stay.oversikter], [histories, stay.histories], part, self._known()
         )
-        snapshot.write_part(self.folder, index, pl.concat([*(segment.part for segment in built), stay.part]))
+        snapshot.write_part(self.folder, index, part)
         self._index = index.join(oversikter, on="part", how="semi")
         posts = {kind: int(index[f"{kind}_antall"].sum()) for kind in ("krav", "innbetalinger", "utbetalinger")}
         published = int(index["snapshotdato"].is_not_null().sum())

@@ -56,7 +56,7 @@ def redate_jobs(making: Making, previous: Path, parts: pl.DataFrame) -> Iterator
 
     Small segments so become one, or there would be more of them every night.
     """
-    index = read_index(previous).join(parts, on="part", how="semi")
+    index = read_index(previous).drop("innehaver").join(parts, on="part", how="semi")
     segments = index.group_by(_SEGMENT).len("parts").sort(_SEGMENT)
     job = (pl.col("parts").cum_sum() - pl.col("parts")) // PARTS_PER_JOB
     rows = index.join(segments.select(_SEGMENT, job=job), on=_SEGMENT)

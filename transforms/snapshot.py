@@ -23,7 +23,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from schemas.store import COLUMNS_OF, INDEX_SCHEMA, KINDS_IN
+from schemas.store import COLUMNS_OF, INDEX_SCHEMA, KINDS_IN, LATER_COLUMNS
 from transforms.dictionaries import keep_dictionaries
 from transforms.sql import sql_text
 
@@ -103,9 +103,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_index(snapshot: Path) -> pl.DataFrame:
-    """The index of a snapshot's documents, see ``schemas.store``."""
+    """The index of a snapshot's documents, see ``schemas.store``; columns that an earlier program had not are null."""
     with pa.memory_map(str(snapshot / "documents" / "index.arrow")) as source:
-        return pl.DataFrame(pl.from_arrow(pa.ipc.open_file(source).read_all()))
+        index = pl.DataFrame(pl.from_arrow(pa.ipc.open_file(source).read_all()))
+    later = [pl.lit(None, pl.String).alias(name) for name in LATER_COLUMNS if name not in index.columns]
+    return index.with_columns(later).select(INDEX_SCHEMA.names)
 
 
 def empty_index() -> pl.DataFrame:
@@ -119,15 +121,21 @@ def segment_name(snapshot: Path, number: str, column: str) -> str:
 
 
 def write_index(
-    snapshot: Path, oversikter: Iterable[pl.DataFrame], histories: Iterable[pl.DataFrame], known: pl.Series
+    snapshot: Path,
+    oversikter: Iterable[pl.DataFrame],
+    histories: Iterable[pl.DataFrame],
+    part: pl.DataFrame,
+    known: pl.Series,
 ) -> pl.DataFrame:
     """Writes the index of all documents, and of the ``known`` parts that have none.
 
-    Of a part both are there: ``oversikter`` has ``OVERSIKT_COLUMNS``, ``histories`` has ``HISTORY_COLUMNS``.
+    Of a part all are there: ``oversikter`` has ``OVERSIKT_COLUMNS``, ``histories`` has ``HISTORY_COLUMNS``, ``part``
+    has ``part`` and ``innehaver``, the owner that its documents were made with.
     """
     of_oversikter = pl.concat([empty_index().select(OVERSIKT_COLUMNS), *oversikter], how="vertical_relaxed")
     of_histories = pl.concat([empty_index().select(HISTORY_COLUMNS), *histories], how="vertical_relaxed")
-    index = of_oversikter.join(of_histories, on="part", validate="1:1")
+    owners = part.select("part", "innehaver")
+    index = of_oversikter.join(of_histories, on="part", validate="1:1").join(owners, on="part", validate="1:1")
     if not index.height == of_oversikter.height == of_histories.height:
         raise ValueError("there are overviews and histories of different parts")
     absent = known.unique().rename("part").to_frame().join(index, on="part", how="anti")

@@ -42,7 +42,7 @@ def detail(**changed):
         [detail()],
         detail(),
         [detail(to=urn(CONSUMER))],
-        [{"type": "something else"}, "rubbish", None, detail()],
+        [{"type": "something else"}, {"type": []}, "rubbish", None, detail()],
         [detail(consentRights=[{"resource": [{"type": "urn:altinn:resource", "value": OURS}]}])],
         [detail(consentRights=[{"resource": []}, {"resource": [{"value": "x"}, {"value": OURS}]}])],
         [{"type": "urn:altinn:systemuser", "systemuser_org": actor(PART)}],
@@ -61,11 +61,27 @@ def test_details_that_hold_a_consent(details):
 
 @pytest.mark.parametrize(
     "rights",
-    [[], {}, "x", [{"resource": OURS}], [{"resource": [OURS]}], [{"resource": [{"value": "income"}]}], [None]],
+    [
+        [],
+        {},
+        "x",
+        [{"resource": [{"value": [OURS]}]}],
+        [{"resource": OURS}],
+        [{"resource": [OURS]}],
+        [{"resource": [{"value": "income"}]}],
+        [None],
+    ],
     ids=str,
 )
 def test_a_consent_to_something_else(rights):
     assert not consents_in_details([detail(consentRights=rights)], CONSUMER, OURS).cover(PART, CONSUMER)
+
+
+def test_a_number_too_long_to_be_written():
+    """It may stand where a word is looked for: ``str`` would raise."""
+    rights = [{"resource": [{"value": 10**5000}]}]
+    given = [{"type": 10**5000}, detail(consentRights=rights)]
+    assert not consents_in_details(given, CONSUMER, OURS).cover(PART, CONSUMER)
 
 
 @pytest.mark.parametrize("services", [["5928_202301"], "5928_202301", ["x", "5928_202301,a=b"]], ids=str)
@@ -136,7 +152,7 @@ def taken(limits, times, place=1, per_second=10, burst=5):
             limits.take(place, per_second, burst)
             done += 1
         except KravoversiktError as error:
-            assert error.status == 429
+            assert (error.kode, error.status) == ("KB-010", 429)
             assert int(error.headers["Retry-After"]) >= 1
     return done
 

@@ -70,13 +70,13 @@ def test_the_stored_bytes(app, snapshot, kind, coding):
     assert header(answer, "content-type") == "application/json"
     assert header(answer, "content-encoding") == (None if coding == "identity" else coding)
     assert header(answer, "snapshot-date") == "2026-11-23"
-    assert header(answer, "extracted-at") == snapshot.manifest["extracted_at"]
+    assert header(answer, "extracted-at") == snapshot.manifest.extracted_at.isoformat()
     assert header(answer, "cache-control") == "private, no-cache"
     assert header(answer, "vary") == "accept-encoding"
 
 
 def test_an_oversikt_as_zstd_is_the_stored_frame(app, snapshot):
-    frame = snapshot.packed_oversikt(snapshot.find(A)).content
+    frame = snapshot.packed_oversikt(snapshot.find(A), A).content
     assert ask(app, url("oversikt"), accept_encoding="zstd").body == frame
 
 
@@ -169,6 +169,8 @@ def test_other_methods(app, method, path):
         ("/v1/finans/x/nothing", "KB-003"),
         ("/v1/finans/x/oversikt", "KB-006"),
         ("/v1/finans//oversikt", "KB-006"),
+        ("/v1/finans/000000000/oversikt", "KB-006"),
+        ("/v1/finans/00000000000/oversikt", "KB-006"),
         ("/v1/finans/{A}/oversikt?x=1", "KB-006"),
         ("/v1/finans/{A}/krav", "KB-006"),
         ("/v1/finans/{A}/krav?fraOgMed=2026-01-01", "KB-006"),
@@ -222,9 +224,9 @@ class Refusing:
 
 
 def test_where_several_apply(home, tmp_path):
-    """003, 006, 008, 004, 005, 009, 002, 007: each URL has all the faults from its own on."""
+    """003, 006, 008, 004, 005, 009, 002, 007: each URL has all the faults from its own on (pairs: ``test_order``)."""
     empty = tmp_path / "empty"
-    for code in ("KB-004", "KB-005"):
+    for code in ("KB-004", "KB-010", "KB-005"):
         refusing = app_over(home, Refusing(code))
         assert kode(ask(refusing, "/v1/skatt/x/oversikt", accept="x")) == "KB-003"
         assert kode(ask(refusing, "/v1/finans/x/oversikt", accept="x")) == "KB-006"
@@ -250,6 +252,48 @@ def test_an_unexpected_error(home, tmp_path):
     assert '"error":"RuntimeError"' in log
     assert '"korrelasjonsid":"me"' in log
     assert A not in log + answer.body.decode()
+
+
+BUGS = (KeyError, TypeError, AttributeError)
+PLACES = ("content of a frame", "Snapshot._packed", "Whose.has_posts", "open_krav", "bisect_left", "digest")
+
+
+@pytest.mark.parametrize("bug", BUGS)
+@pytest.mark.parametrize("place", PLACES)
+def test_a_bug_in_reading_is_not_told_as_damage(home, tmp_path, monkeypatch, place, bug):
+    def broken(*_, **__):
+        raise bug(A)
+
+    app = app_over(home, access=str(tmp_path / "log"))
+    if place == "content of a frame":
+        app._published.snapshot._content = broken
+    else:
+        monkeypatch.setattr(f"serving.store.{place}", broken)
+    assert kode(ask(app, url("krav"))) == "KB-001"
+    app._logs.flush()
+    log = (tmp_path / "log").read_text()
+    assert f'"error":"{bug.__name__}"' in log
+    assert "test_handler.py" in log
+    assert A not in log
+
+
+@pytest.mark.parametrize("bug", BUGS)
+@pytest.mark.parametrize("place", ["Snapshot._read_index", "_open_index", "read_manifest", "frame_reader", "_numbers"])
+def test_a_bug_in_opening_is_not_told_as_damage(home, monkeypatch, place, bug):
+    """Whoever opens it gets the bug itself; the server refuses the snapshot and goes on with the one that it has."""
+    published = app_over(home)._published
+    before = published.snapshot
+    published._seen = None  # as if there were a new one
+
+    def broken(*_, **__):
+        raise bug
+
+    monkeypatch.setattr(f"serving.store.{place}", broken)
+    with pytest.raises(bug):
+        Snapshot.current(home)
+    with pytest.raises(bug):
+        published.follow()
+    assert (published.snapshot, published.refused) == (before, before.name)
 
 
 # Damage, and nothing there

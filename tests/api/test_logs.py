@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -11,7 +12,8 @@ import pytest
 
 from serving import logs as logs_module
 from serving.logs import About, Answered, Lines, Logs, part_hash
-from tests.api.running import ROOT
+from serving.server import Worker
+from tests.api.running import ROOT, A
 from tests.plain.numbers import national_number
 
 KEY = b"k" * 32
@@ -248,3 +250,12 @@ def logged_id(tmp_path, given):
     logs.flush()
     (line,) = lines(tmp_path / "access")
     return line["korrelasjonsid"]
+
+
+def test_upkeep_that_fails_tells_class_and_place_and_not_the_message(caplog):
+    def broken():
+        raise KeyError(A)
+
+    Worker._try(object(), broken)
+    assert re.search(r"KeyError at .*test_logs\.py:[0-9]+ broken", caplog.text)
+    assert A not in caplog.text

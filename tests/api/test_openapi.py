@@ -125,7 +125,6 @@ def test_every_error_of_a_route_is_there_with_its_meaning(document, route):
     assert {(code, status) for code, status, _ in told} - {(code.kode, code.status) for code in errors.CODES} == {
         errors.METHOD_NOT_ALLOWED,
         errors.URL_TOO_LONG,
-        errors.TOO_MANY_REQUESTS,
         errors.HEADERS_TOO_LARGE,
     }
 

@@ -16,6 +16,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+import zstandard
 
 from serving.limits import Limits
 from serving.request import Request
@@ -249,7 +250,7 @@ def test_all_over_the_wire(two, tmp_path):
         assert again[1]["etag"] == headers["etag"]
         packed = get(port, OVERSIKT, token, **{"Accept-Encoding": "zstd"})
         assert packed[1]["content-encoding"] == "zstd"
-        assert snapshot.unpack(packed[2]) == body
+        assert zstandard.ZstdDecompressor().decompress(packed[2]) == body
         assert get(port, KRAV, token)[0] == 200
         for path in ("/openapi.json", "/docs", "/health/live", "/metrics"):
             assert get(port, path)[0] == 200

@@ -1,6 +1,8 @@
 """Tokens are verified once and remembered; keys are read again when they must be. The attacks are in test_attacks."""
 
+import base64
 import json
+import re
 import socket
 import threading
 import time
@@ -9,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from serving import keys
@@ -165,14 +168,71 @@ def test_audience(audience):
             verifier.verify(token(**wrong))
 
 
-def test_reading_the_claims_may_fail_in_any_way():
-    def read(claims):
-        raise RuntimeError
+@pytest.mark.parametrize("bug", [KeyError, TypeError, AttributeError, ValueError, RuntimeError])
+@pytest.mark.parametrize("place", ["jwt.decode", "jwt.get_unverified_header", "KeySet.get", "moment", "read"])
+def test_a_bug_is_not_the_tokens_fault(monkeypatch, place, bug):
+    """A good token and broken code: it is not told as a token that isn't valid."""
 
-    keys = KeySet(Source("one"), every=1000, floor=0)
-    keys.refresh()
-    with pytest.raises(TokenError, match="not valid"):
-        Tokens(keys, "us", read).verify(token())
+    def broken(*_, **__):
+        raise bug
+
+    verifier, _ = tokens(Source("one"))
+    patched = {"moment": "serving.tokens.moment", "KeySet.get": "serving.keys.KeySet.get"}
+    if place == "read":
+        verifier._read = broken
+    else:
+        monkeypatch.setattr(patched.get(place, place), broken)
+    with pytest.raises(bug):
+        verifier.verify(token())
+
+
+DEEP = b"[" * 900 + b"]" * 900
+ANY_JSON = (
+    b"null",
+    b"true",
+    b"-1",
+    b"1e999",
+    b"NaN",
+    b"9" * 400,
+    b"9" * 5000,
+    b'"x"',
+    b'"\\ud800"',
+    b"[]",
+    b"{}",
+    DEEP,
+)
+
+
+@pytest.mark.parametrize("value", ANY_JSON, ids=lambda value: value[:12].decode())
+@pytest.mark.parametrize("name", ["iss", "exp", "iat", "nbf", "aud", "sub", "jti", "alg", "kid", "typ", "crit", "b64"])
+def test_whatever_stands_in_a_token_that_is_signed(name, value):
+    """In its header or its claims: it is refused or good, and no other error comes of it."""
+    now = str(int(time.time())).encode()
+    header = {"alg": b'"RS256"', "kid": b'"one"'}
+    claims = {"iss": b'"us"', "iat": now, "exp": now + b"0", "aud": b'"me"'}
+    (header if name in ("alg", "kid", "typ", "crit", "b64") else claims)[name] = value
+    signed = b".".join(_encoded(_object(said)) for said in (header, claims))
+    signature = PRIVATE["one"].sign(signed, padding.PKCS1v15(), hashes.SHA256())
+    verifier, _ = tokens(Source("one"), audience="me")
+    with suppress(TokenError):
+        verifier.verify((signed + b"." + _encoded(signature)).decode())
+
+
+@pytest.mark.parametrize(
+    "text", ["", ".", "..", "...", "a.b.c", "e30.e30.e30", "\xff.\xff.\xff", "W10.W10.", "=.=.=", "\0"]
+)
+def test_what_is_no_token(text):
+    verifier, _ = tokens(Source("one"))
+    with pytest.raises(TokenError):
+        verifier.verify(text)
+
+
+def _object(said):
+    return b"{%s}" % b",".join(b'"%s":%s' % (name.encode(), value) for name, value in said.items())
+
+
+def _encoded(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
 # JWKS
@@ -315,7 +375,8 @@ def test_an_issuer_that_is_slow_has_an_end(start, monkeypatch):
         keys_by_discovery(address, "us")
 
 
-def test_whatever_reading_raises_old_keys_stay():
+def test_whatever_reading_raises_old_keys_stay(caplog):
+    """A bug is told with its class and its place."""
     source = Source("one")
     held = KeySet(source, every=0, floor=0)
     held.refresh()
@@ -323,6 +384,7 @@ def test_whatever_reading_raises_old_keys_stay():
     held.refresh()
     assert source.reads == 2
     assert held.get("one")
+    assert re.search(r"KeyError at .*test_tokens\.py:[0-9]+ jwk", caplog.text)
 
 
 def test_metadata_of_another_issuer(issuer):
