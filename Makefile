@@ -39,7 +39,7 @@ fault-test: .venv/installed
 # Random manifests and files, 200 times as many as in make test, and ledgers with faults, 20 times as many.
 fuzz: .venv/installed
 	KRAVOVERSIKT_EXAMPLES=20 KRAVOVERSIKT_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest \
-	  tests/accept/test_accept_fuzz.py tests/test_against_plain.py
+	  tests/accept/test_accept_fuzz.py tests/accept/test_accept_blocks.py tests/test_against_plain.py
 
 # The night beside DuckDB, PySpark (needs Java 17) and pandas making the same documents: docs/benchmarks.md.
 PARTS ?= 10000

@@ -13,10 +13,12 @@ Out comes a folder that later nights read instead of the delivery:
 import json
 import shutil
 from collections import Counter
-from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import polars as pl
@@ -27,7 +29,8 @@ from schemas.tables import REMOVED, TABLES, UNIQUE, Table
 from transforms.check_digits import count_failing
 from transforms.deliveries import MANIFEST, Delivery, check_files, shown, state
 from transforms.money import kroner
-from transforms.tabular import FileRefused, read_batches
+from transforms.tabular import read_batches
+from transforms.unreadable import FileRefused
 from transforms.values import check_values
 
 REFERENCES = ("part", "kravidentifikator", "kravforfallsidentifikator", "motpost")
@@ -109,13 +112,15 @@ def _take_in(delivery: Delivery, out: Path) -> list[Refusal]:
         if file.sti in files.paths
     ]
     removals = delivery.manifest.type == "endring"
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with _readers() as (pool, stopped):
         read = [
-            pool.submit(_read_file, files.paths[file.sti], table, removals, place, file.rader, out)
+            pool.submit(_read_file, files.paths[file.sti], table, removals, place, file.rader, out, stopped)
             for table, place, file in jobs
         ]
         for (table, _, file), result in zip(jobs, read, strict=True):
             try:
+                while wait([result], timeout=1).not_done:  # Polars' SIGINT does not end a wait without an end
+                    pass
                 results[file.sti] = result.result()
                 same = state(files.paths[file.sti]) == files.states[file.sti]
                 reasons: tuple[tuple[str, str], ...] = () if same else (CHANGED_MEANWHILE,)
@@ -128,12 +133,29 @@ def _take_in(delivery: Delivery, out: Path) -> list[Refusal]:
     return refusals
 
 
-def _read_file(path: Path, table: Table, removals: bool, place: int, rader: int, out: Path) -> _FileResult:
+@contextmanager
+def _readers() -> Iterator[tuple[ThreadPoolExecutor, Event]]:
+    """Threads that read files, and what tells them that the run ends: they look at it between two batches."""
+    stopped = Event()
+    with ThreadPoolExecutor(WORKERS) as pool:  # waits for its threads, however it is left
+        try:
+            yield pool, stopped
+        except BaseException:
+            stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _read_file(
+    path: Path, table: Table, removals: bool, place: int, rader: int, out: Path, stopped: Event
+) -> _FileResult:
     """One file, batch by batch: the typed rows are written, and beside them the refused ones."""
     total = _FileResult()
     target = out / table.name / f"{place:05d}.parquet"
     with _Writer(target) as good, _Writer(_refused_file(target)) as refused:
         for raw in read_batches(path, table, removals=removals):
+            if stopped.is_set():
+                break  # nobody asks for the result
             checked = check_values(raw, table, total.rows + 1)
             total.rows += raw.height
             if total.rows > 2 * rader + ROWS_TOO_MANY:

@@ -10,6 +10,9 @@ import pyarrow as pa
 WELL_FORMED = r"^-?[0-9]{1,16}(\.[0-9]{1,2})?$"
 """A well-formed amount, CONTRACT section 1."""
 
+MOST_OERE = 10**18 - 1
+"""The largest: 16 digits before the point, two after it."""
+
 
 def oere_from_text(kroner: pl.Expr) -> pl.Expr:
     """Øre (Int64) of kroner written as text; null where the text is not a well-formed amount."""
@@ -18,8 +21,12 @@ def oere_from_text(kroner: pl.Expr) -> pl.Expr:
 
 
 def oere_from_decimal(kroner: pl.Expr) -> pl.Expr:
-    """Øre (Int64) of kroner as a decimal with scale 2: the integer that the decimal is stored as."""
-    return kroner.to_physical().cast(pl.Int64)
+    """Øre (Int64) of kroner as a decimal with scale 2: the integer that the decimal is stored as.
+
+    Null where kroner have more than 16 digits before the point (CONTRACT section 1).
+    """
+    oere = kroner.to_physical()
+    return pl.when(oere.is_between(-MOST_OERE, MOST_OERE)).then(oere).cast(pl.Int64)
 
 
 def kroner_as_text(oere: pl.Series) -> pl.Series:

@@ -16,7 +16,9 @@ import zstandard
 from schemas.tables import TABLES
 from tests.accept.accepting import COMPANY, LEDGER, edit, put
 from tests.plain.statement import krav
-from transforms.tabular import FileRefused, read_batches
+from transforms.parquet_pieces import parquet_pieces
+from transforms.tabular import read_batches
+from transforms.unreadable import FileRefused
 
 HEADER = ",".join(LEDGER["krav"][0]).encode() + b"\n"
 KRAV = {"krav": [krav("K1", COMPANY, "1.00")]}
@@ -25,9 +27,9 @@ KRAV = {"krav": [krav("K1", COMPANY, "1.00")]}
 @pytest.fixture(autouse=True)
 def small_limits(monkeypatch):
     """The limits, scaled down so that the bombs may be small."""
-    monkeypatch.setattr("transforms.tabular.UNPACKED_BYTES", 4 << 20)
-    monkeypatch.setattr("transforms.tabular.CSV_BLOCK_BYTES", 1 << 20)
-    monkeypatch.setattr("transforms.tabular.BATCH_BYTES", 1 << 19)
+    monkeypatch.setattr("transforms.batches.UNPACKED_BYTES", 4 << 20)
+    monkeypatch.setattr("transforms.csv_pieces.CSV_BLOCK_BYTES", 1 << 20)
+    monkeypatch.setattr("transforms.batches.BATCH_BYTES", 1 << 19)
 
 
 def zeros_of(letter, count, before=b""):
@@ -66,7 +68,7 @@ def test_a_bomb_of_one_endless_header(place):
 
 def test_many_more_rows_than_the_manifest_says_are_not_read_to_their_end(place, monkeypatch):
     monkeypatch.setattr("transforms.accept.ROWS_TOO_MANY", 10_000)
-    monkeypatch.setattr("transforms.tabular.CSV_BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr("transforms.csv_pieces.CSV_BLOCK_BYTES", 1 << 16)
     content = gzip.compress(HEADER + b",,,,,,,,,\n" * 500_000)
     [(code, message)] = refused(place, "csv.gz", content)
     assert code == "L1-ROWS"
@@ -119,14 +121,32 @@ def test_a_parquet_of_large_pages(place):
     assert refused(place, "parquet", sink.getvalue(), rader=8) == UNPACKS
 
 
-def test_a_parquet_of_texts_that_build_on_the_one_before(place):
-    sink = io.BytesIO()
+def test_a_parquet_of_texts_that_build_on_the_one_before(place, tmp_path):
+    """Refused by how long the texts are, before anything is read of the rest."""
     text = pa.array(["x" * 10_000] * 5_000)
     arrays = {name: pa.array(["2"] * 5_000) for name in LEDGER["krav"][0]} | {"kravbeskrivelse": text}
     encoding = {"kravbeskrivelse": "DELTA_BYTE_ARRAY"}
-    pq.write_table(pa.table(arrays), sink, use_dictionary=False, column_encoding=encoding)
-    [(code, _)] = refused(place, "parquet", sink.getvalue(), rader=5_000)
-    assert code in ("L1-CONTROL-SUM", "L1-UNREADABLE")
+    path = tmp_path / "krav.parquet"
+    pq.write_table(pa.table(arrays), path, use_dictionary=False, column_encoding=encoding)
+    assert refused(place, "parquet", path.read_bytes(), rader=5_000) == UNPACKS
+    with pytest.raises(FileRefused, match="it unpacks to more"):
+        next(parquet_pieces(path, TABLES["krav"], False))
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"column_encoding": {"kravbeskrivelse": "DELTA_BYTE_ARRAY"}, "use_dictionary": False}]
+)
+def test_a_parquet_is_read_in_pieces_that_fit_in_memory(tmp_path, how, monkeypatch):
+    """However little of each text is stored, none of the pieces takes much more than a batch may."""
+    monkeypatch.setattr("transforms.batches.UNPACKED_BYTES", 64 << 20)
+    monkeypatch.setattr("transforms.batches.BATCH_BYTES", 1 << 18)
+    monkeypatch.setattr("transforms.parquet_pieces.SMALL_BYTES", 0)
+    arrays = {name: pa.array(["2"] * 800) for name in LEDGER["krav"][0]}
+    arrays["kravbeskrivelse"] = pa.array(["2"] * 500 + ["x" * 20_000] * 300)
+    pq.write_table(pa.table(arrays), tmp_path / "krav.parquet", **how)
+    pieces = list(parquet_pieces(tmp_path / "krav.parquet", TABLES["krav"], False))
+    assert sum(piece.num_rows for piece in pieces) == 800
+    assert max(piece.nbytes for piece in pieces) < 5 << 18
 
 
 @pytest.mark.parametrize("field", ["filer", "tabeller"])
@@ -159,7 +179,8 @@ def test_memory_is_bounded(tmp_path):
         import sys
         from pathlib import Path
         from schemas.tables import KRAV
-        from transforms.tabular import FileRefused, read_batches
+        from transforms.tabular import read_batches
+        from transforms.unreadable import FileRefused
         try:
             for batch in read_batches(Path(sys.argv[1]), KRAV, removals=False):
                 pass

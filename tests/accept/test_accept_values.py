@@ -233,7 +233,7 @@ def test_a_doubled_key_refuses_both(place, format, split):
 
 def test_refused_rows_of_many_batches_and_files_are_all_kept(place, monkeypatch):
     """They are written as they come, and a key that is doubled is found among refused and good rows alike."""
-    monkeypatch.setattr("transforms.tabular.CSV_BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr("transforms.csv_pieces.CSV_BLOCK_BYTES", 1 << 16)
     bad = [krav(f"K{n}", COMPANY, 1) | {"kravtype": None} for n in range(5_000)]
     place.deliver(tables={"krav": [*bad, krav("K7", COMPANY, 1), krav("good", COMPANY, 1)]}, split=3)
     assert [row["kravidentifikator"] for row in place.rows("krav")] == ["good"]

@@ -1,0 +1,49 @@
+"""Why a delivered file cannot be used, in words that show nothing of what it holds (CONTRACT section 2, level 1)."""
+
+import os
+
+
+class FileRefused(Exception):  # noqa: N818 - a verdict, not a failure
+    """The file cannot be used; ``reasons`` are (code, explanation) pairs."""
+
+    def __init__(self, *reasons: tuple[str, str]) -> None:
+        super().__init__("; ".join(explanation for _, explanation in reasons))
+        self.reasons = reasons
+
+
+def unreadable(text: str) -> FileRefused:
+    """The refusal of a file whose content cannot be read."""
+    return FileRefused(("L1-UNREADABLE", text))
+
+
+_SIGNS = {
+    "CSV parse error: Expected ": "a line has another number of fields than the header",
+    "CSV parse error": "the lines cannot be read as CSV",
+    "UTF8": "the text is not UTF-8",
+    "UTF-8": "the text is not UTF-8",
+    "utf-8": "the text is not UTF-8",
+    "Frame requires too much memory": "its zstd window is larger than 128 MiB: compress it without --long and --ultra",
+    "Truncated compressed stream": "it ends in the middle of its compressed content: a copy cut short",
+    "zlib inflate failed: incorrect header check": "it is not gzip, or something that is not gzip follows it",
+    "zlib inflate failed": "its gzip content is damaged",
+    "Unknown frame descriptor": "it is not zstd, or something that is not zstd follows it",
+    "ZSTD decompress failed": "its zstd content is damaged",
+    "encrypted metadata": "it is encrypted",
+    "Cannot decrypt": "it is encrypted",
+    "Parquet magic bytes not found": "it is not Parquet, or was cut short",
+    "Parquet file size is": "it is not Parquet, or was cut short",
+    "deserialize thrift": "its Parquet structure is damaged",
+    "LZO compression": "its codec, LZO, is not read here: use zstd, snappy or gzip",
+    "Unsupported compression codec": "its codec is not read here: use zstd, snappy or gzip",
+    "GZipCodec failed": "its gzip content is damaged",
+    "Corrupt": "its compressed content is damaged",
+}
+"""What the libraries say, and what is said instead: they show the offending line. The first that fits counts."""
+
+
+def plain(error: Exception) -> str:
+    """What is wrong, without the data or the path that the library's own words may show."""
+    if isinstance(error, OSError) and error.errno:
+        return f"the file cannot be read: {os.strerror(error.errno)}"
+    text = str(error)
+    return next((words for sign, words in _SIGNS.items() if sign in text), "the content cannot be read")
