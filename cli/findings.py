@@ -7,8 +7,10 @@ import click
 import polars as pl
 
 from cli.options import home_option
+from cli.output import say_or_fail, warn
+from cli.summary import outcome, reasons
 from schemas.refusals import SENTENCES
-from transforms.report import last_findings
+from transforms.report import FINDINGS, last_run, read_findings, read_report
 
 DETAILS = 20
 
@@ -16,18 +18,33 @@ DETAILS = 20
 @click.command()
 @home_option
 @click.option("--json", "as_json", is_flag=True, help="Every finding as one JSON line.")
-def findings(home: Path, as_json: bool) -> None:
-    """Show what the last run refused: counted by code, then the first of each with its place."""
-    found = last_findings(home)
+@click.option("--run", help="An earlier run, by the name that `status` and the summary give it [the last].")
+def findings(home: Path, as_json: bool, run: str | None) -> None:
+    """Show what a run refused: what came of it, counted by code, then the first of each with its place."""
+    folder, of_run = _run(home, run)
+    found = read_findings(folder)
     if found is None:
-        raise click.ClickException("no run has been made over this home")
+        raise click.ClickException(f"{of_run[0]}; it left no findings")
     if as_json:
-        for row in found.iter_rows(named=True):
-            click.echo(printable(json.dumps({k: v for k, v in row.items() if v is not None}, ensure_ascii=False)))
-    elif found.is_empty():
-        click.echo("nothing was refused")
+        warn("\n".join(of_run))  # standard output has nothing but JSON lines
+        rows = ({k: v for k, v in row.items() if v is not None} for row in found.iter_rows(named=True))
+        lines = [printable(json.dumps(row, ensure_ascii=False)) for row in rows]
     else:
-        click.echo(_text(found))
+        lines = [*of_run, _text(found, folder) if found.height else "nothing was refused"]
+    if lines:
+        say_or_fail("\n".join(lines))
+
+
+def _run(home: Path, run: str | None) -> tuple[Path, list[str]]:
+    """The folder of the last run, or of the one that is named; and what came of it, in lines."""
+    try:
+        folder = last_run(home, run)
+        if folder is None:
+            raise click.ClickException(f"there is no run {run}" if run else "no run has been made over this home")
+        report = read_report(folder)
+    except OSError as error:
+        raise click.ClickException(f"the reports of the runs cannot be read: {error.strerror}") from error
+    return folder, [outcome(report), *reasons(report)]
 
 
 def printable(text: str) -> str:
@@ -35,14 +52,14 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
-def _text(found: pl.DataFrame) -> str:
+def _text(found: pl.DataFrame, folder: Path) -> str:
     codes = found.group_by("nivaa", "kode").len().sort("nivaa", "kode")
     lines = [f"{count:>9}  {code:<24} {SENTENCES[code]}" for _, code, count in codes.iter_rows()]
     for (_, code), rows in found.sort("nivaa", "kode").group_by("nivaa", "kode", maintain_order=True):
         lines += ["", str(code)]
         lines += [f"  {printable(_place(row))}" for row in rows.head(DETAILS).iter_rows(named=True)]
         if rows.height > DETAILS:
-            lines.append(f"  … and {rows.height - DETAILS} more: --json, or the view findings in analytics.duckdb")
+            lines.append(f"  … and {rows.height - DETAILS} more: --json, or {folder / FINDINGS}")
     return "\n".join(lines)
 
 

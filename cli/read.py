@@ -1,14 +1,13 @@
 """``kravoversikt get`` and ``export``: the published documents, exactly the bytes that are served."""
 
-import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from cli.options import home_option
+from cli.output import failing_in_a_sentence
 from schemas.store import KINDS
 from serving.errors import KravoversiktError
 from serving.numbers import check_part
@@ -41,7 +40,9 @@ def get(kind: str, part: str, home: Path, fra_og_med: str | None, til_og_med: st
         document = Snapshot.current(home).document(kind, part, period)
     except KravoversiktError as error:
         fail(error.said())
-    _print([document, b"\n" if sys.stdout and sys.stdout.isatty() else b""])
+    else:
+        with failing_in_a_sentence():
+            sys.stdout.buffer.write(document + (b"\n" if sys.stdout.isatty() else b""))
 
 
 @click.command()
@@ -50,22 +51,8 @@ def get(kind: str, part: str, home: Path, fra_og_med: str | None, til_og_med: st
 def export(kind: str, home: Path) -> None:
     """Print every part's document, one JSON line per part, in part order."""
     try:
-        _print(document + b"\n" for document in export_documents(Snapshot.current(home), kind))
+        with failing_in_a_sentence():
+            for document in export_documents(Snapshot.current(home), kind):
+                sys.stdout.buffer.write(document + b"\n")
     except KravoversiktError as error:
         fail(error.said())
-
-
-def _print(pieces: Iterable[bytes]) -> None:
-    """Writes them to standard output. Where that is closed or full, a sentence and exit 1; what was written stays."""
-    if sys.stdout is None:  # closed before the program began
-        fail("standard output is closed")
-    out = sys.stdout.buffer
-    try:
-        for piece in pieces:
-            out.write(piece)
-        out.flush()
-    except OSError as error:
-        # What is still held would be written at the end of the program, and fail there with a traceback.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        closed = isinstance(error, BrokenPipeError)
-        fail("standard output was closed" if closed else f"standard output cannot be written: {error.strerror}")

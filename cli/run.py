@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cli.options import DAY, FILE, home_option
+from cli.output import say, warn
 from cli.summary import summary
 
 
@@ -28,6 +29,7 @@ from cli.summary import summary
 def run(inbox: Path, home: Path, day: datetime, **options: Any) -> None:
     """Run a night. Exits 0 when a snapshot was published, 1 when not."""
     from pipelines.run import run_night
+    from transforms.home_path import HomePathError, check_path
     from transforms.reference import ReferenceFileError, read_kravtyper, read_rates
 
     start = time.perf_counter()
@@ -40,18 +42,24 @@ def run(inbox: Path, home: Path, day: datetime, **options: Any) -> None:
     except ReferenceFileError as error:
         raise click.UsageError(str(error)) from error
 
-    def echo(line: str) -> None:
-        click.echo(f"[{time.perf_counter() - start:7.1f} s] {line}", err=True)
+    stderr = sys.stderr  # a run puts another in its place, against what Dagster says
 
-    if set("*?[]") & set(str(home.resolve())):
-        raise click.UsageError("the path of the home must not hold any of * ? [ ]")
+    def echo(line: str) -> None:
+        warn(f"[{time.perf_counter() - start:7.1f} s] {line}", stderr)
+
     try:
+        check_path(home, "the home")
         report = run_night(home, str(day.date()), {"inbox": str(inbox), **config}, echo)
+    except HomePathError as error:
+        raise click.UsageError(str(error)) from error
     except OSError as error:
-        click.echo(f"not published: {error.strerror or type(error).__name__}", err=True)
+        where = f": {error.filename}" if error.filename else ""
+        warn(f"not published: {error.strerror or type(error).__name__}{where}")
         sys.exit(1)
     if report is None:
-        click.echo("not published: the run could not begin", err=True)
+        warn("not published: the run could not begin")
         sys.exit(1)
-    click.echo(summary(report))
-    sys.exit(0 if report["outcome"] == "published" else 1)
+    published = report["outcome"] == "published"
+    if not say(summary(report)):
+        warn(f"the summary could not be written; the outcome of run {report['run']}: {report['outcome']}")
+    sys.exit(0 if published else 1)

@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from cli.options import home_option
+from cli.output import say_or_fail
 from cli.summary import summary
+from schemas.refusals import TO_DO
 from transforms.report import last_report
 from transforms.snapshot import HomeDamagedError, published_chain, published_snapshot, read_manifest
 
@@ -17,23 +19,32 @@ from transforms.snapshot import HomeDamagedError, published_chain, published_sna
 @home_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def status(home: Path, as_json: bool) -> None:
-    """Show the published snapshot and the last run. Exits 1 when nothing is published."""
-    content = {"published": _published(home), "last_run": last_report(home)}
-    if as_json:
-        click.echo(json.dumps(content, ensure_ascii=False, indent=1))
-    else:
-        click.echo(_text(content))
-    sys.exit(0 if content["published"] else 1)
+    """Show the published snapshot and the last run. Exits 1 when nothing is published, or the home is damaged."""
+    published, damage = None, None
+    try:
+        published = _published(home)
+    except HomeDamagedError as error:
+        damage = str(error)
+    except OSError as error:
+        raise click.ClickException(f"the home cannot be read: {error.strerror}") from error
+    content = {"published": published, "damage": damage, "last_run": _last_report(home)}
+    say_or_fail(json.dumps(content, ensure_ascii=False, indent=1) if as_json else _text(content))
+    sys.exit(0 if published else 1)
+
+
+def _last_report(home: Path) -> dict[str, Any] | None:
+    try:
+        return last_report(home)
+    except OSError as error:
+        raise click.ClickException(f"the reports of the runs cannot be read: {error.strerror}") from error
 
 
 def _published(home: Path) -> dict[str, Any] | None:
-    try:
-        folder = published_snapshot(home)
-        if not folder:
-            return None
-        manifest, chain = read_manifest(folder), published_chain(home)
-    except HomeDamagedError:
+    """Raises ``HomeDamagedError`` and ``OSError``."""
+    folder = published_snapshot(home)
+    if not folder:
         return None
+    manifest, chain = read_manifest(folder), published_chain(home)
     built = manifest["stages"]["build"]
     return {
         "snapshot": manifest["snapshot"],
@@ -54,6 +65,9 @@ def _published(home: Path) -> dict[str, Any] | None:
 def _text(content: dict[str, Any]) -> str:
     published = content["published"]
     lines = ["nothing is published (KB-002)"]
+    if content["damage"]:
+        code = "L3-HOME-DAMAGED"
+        lines = [f"the home is damaged: {content['damage']} ({code})", f"  to do: {TO_DO[code]}"]
     if published:
         lines = [
             f"published   {published['snapshot']}, made {published['made_at']}, extracted {published['extracted_at']}",

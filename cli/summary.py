@@ -2,14 +2,43 @@
 
 from typing import Any
 
+from schemas.refusals import TO_DO
+
+IN_WORDS = {
+    "partial": "not published: it was asked for some stages only",
+    "unfinished": "began and did not end: it died, or still goes on",
+    "unreadable": "its report cannot be read",
+}
+"""What is said of the outcomes that don't speak for themselves."""
+AGAIN = {
+    "failed": "mend that and run the night again",
+    "unfinished": "see that no run is going on, and run the night again",
+}
+"""What to do about the outcomes that have no code."""
+
+
+def outcome(report: dict[str, Any]) -> str:
+    """What came of a run, in a line."""
+    night = f"night of {report['snapshotdato']}, " if report["snapshotdato"] else ""
+    return f"{night}run {report['run']}: {IN_WORDS.get(report['outcome'], report['outcome'])}"
+
+
+def reasons(report: dict[str, Any]) -> list[str]:
+    """Why a run published nothing, and what to do about it, a line each."""
+    lines = [f"  stopped by {stop}" for stop in report["stops"]]
+    codes = dict.fromkeys(stop.partition(" ")[0] for stop in report["stops"])
+    lines += [f"  to do: {words}" for words in dict.fromkeys(TO_DO[code] for code in codes if code in TO_DO)]
+    if report["failure"] and not report["stops"]:
+        lines.append(f"  failed in {report['failure']}")
+    if report["outcome"] in AGAIN:
+        lines.append(f"  to do: {AGAIN[report['outcome']]}; what was published stays up")
+    return lines
+
 
 def summary(report: dict[str, Any]) -> str:
     """What the operator wants to know of a run: came it out, what came in, what was refused, what it cost."""
     stages = report["stages"]
-    lines = [f"night of {report['snapshotdato']}, run {report['run']}: {report['outcome']}"]
-    lines += [f"  stopped by {stop}" for stop in report["stops"]]
-    if report["failure"] and not report["stops"]:
-        lines.append(f"  failed in {report['failure']}")
+    lines = [outcome(report), *reasons(report)]
     if "accept" in stages:
         took = stages["accept"]
         lines.append(

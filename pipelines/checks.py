@@ -5,15 +5,16 @@ import dagster as dg
 from pipelines.assets import deliveries, documents, posts
 from pipelines.resources import NightResource
 from schemas.refusals import SENTENCES
+from transforms.night import Night
 
 
 def _warn(count: int, what: str) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=count == 0, severity=dg.AssetCheckSeverity.WARN, metadata={what: count})
 
 
-def _stop(night: NightResource, *codes: str) -> dg.AssetCheckResult:
-    """Fails when the night has a reason to stop among the codes."""
-    stops = [stop for stop in night.night.stops if stop.code in codes]
+def _stop(night: Night, *codes: str) -> dg.AssetCheckResult:
+    """Fails when the night has a reason to stop among the codes. Only shows: ``publish`` refuses for any reason."""
+    stops = [stop for stop in night.stops if stop.code in codes]
     metadata = {f"{n} {stop.code}": f"{SENTENCES[stop.code]}: {stop.message}" for n, stop in enumerate(stops, 1)}
     return dg.AssetCheckResult(passed=not stops, metadata=metadata)
 
@@ -21,7 +22,8 @@ def _stop(night: NightResource, *codes: str) -> dg.AssetCheckResult:
 @dg.asset_check(asset=deliveries)
 def every_delivery_accepted(night: NightResource) -> dg.AssetCheckResult:
     """Warns of deliveries that were refused or wait."""
-    return _warn(night.night.sources.refused + night.night.sources.waiting, "deliveries")
+    sources = night.after("accept").sources
+    return _warn(sources.refused + sources.waiting, "deliveries")
 
 
 @dg.asset_check(asset=deliveries, blocking=True)
@@ -29,37 +31,37 @@ def sources_usable(night: NightResource) -> dg.AssetCheckResult:
     """Every source of the last snapshot has a delivery to use, none is too old or of another time than the snapshot
     date, and accepted rows are all there.
     """
-    return _stop(night, "L3-SOURCE-OLD", "L3-SOURCE-GONE", "L3-NO-SOURCE", "L3-ACCEPTED-LOST", "L3-DATE-EXTRACTS")
+    codes = ("L3-SOURCE-OLD", "L3-SOURCE-GONE", "L3-NO-SOURCE", "L3-ACCEPTED-LOST", "L3-DATE-EXTRACTS")
+    return _stop(night.after("accept"), *codes)
 
 
 @dg.asset_check(asset=posts)
 def no_row_quarantined(night: NightResource) -> dg.AssetCheckResult:
     """Warns of quarantined rows."""
-    return _warn(night.night.counted("check", "quarantined"), "rows")
+    return _warn(night.after("check").counted("check", "quarantined"), "rows")
 
 
 @dg.asset_check(asset=posts, blocking=True)
 def held_back_share(night: NightResource) -> dg.AssetCheckResult:
     """No more parts are held back than the configured share."""
-    return _stop(night, "L3-HELD-BACK")
+    return _stop(night.after("check"), "L3-HELD-BACK")
 
 
 @dg.asset_check(asset=posts, blocking=True)
 def no_source_shrunk(night: NightResource) -> dg.AssetCheckResult:
     """No source says fewer rows of a table than the last snapshot used, by more than the configured share."""
-    return _stop(night, "L3-SOURCE-SHRUNK")
+    return _stop(night.after("check"), "L3-SOURCE-SHRUNK")
 
 
 @dg.asset_check(asset=documents, blocking=True)
 def table_schemas(night: NightResource) -> dg.AssetCheckResult:
     """Every file of every table has the columns and types that its table has."""
-    wrong = night.night.wrong_schemas()
-    return dg.AssetCheckResult(passed=not wrong, metadata={"files": len(wrong), "tables": ", ".join(wrong)})
+    return _stop(night.after("build"), "L3-SCHEMA")
 
 
 @dg.asset_check(asset=documents, blocking=True)
 def reconciliation(night: NightResource) -> dg.AssetCheckResult:
     """The control totals by two routes, to the øre (CONTRACT section 5)."""
     counted = night.stage("reconcile")
-    result = _stop(night, "L3-RECONCILE")
+    result = _stop(night.after("reconcile"), "L3-RECONCILE")
     return dg.AssetCheckResult(passed=result.passed, metadata={**counted, **result.metadata})

@@ -1,6 +1,7 @@
 """The night as a Dagster resource: one per run, holding the home's lock from first stage to last."""
 
 import contextlib
+import hashlib
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -19,6 +20,16 @@ from transforms.report import Report, told
 
 PARTITIONS = dg.DynamicPartitionsDefinition(name="snapshotdato")
 """One partition per snapshot date that was run: any date can be, and only those that were show."""
+
+
+SNAPSHOT = "snapshot"
+"""The asset that publishes."""
+HOME_TAG = "kravoversikt/home"
+
+
+def home_tag(home: Path) -> dict[str, str]:
+    """The tag that says of a Dagster run which home it is over: one Dagster instance may keep the runs of several."""
+    return {HOME_TAG: hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16]}
 
 
 class NightFailedError(Exception):
@@ -65,14 +76,13 @@ class NightResource(dg.ConfigurableResource):
     @contextlib.contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["NightResource"]:
         """Holds the lock and, whatever happens, writes the run's report."""
-        if context.run is None:
+        if context.run is None or context.instance is None:
             raise RuntimeError("a night runs as a Dagster run")
-        run, tags = context.run.run_id[:8], context.run.tags
         settings = Settings(
             inbox=Path(self.inbox),
             home=Path(self.home),
-            snapshot_date=date.fromisoformat(tags["dagster/partition"]),
-            run=run,
+            snapshot_date=_day(context.run),
+            run=context.run.run_id[:8],
             rates=Path(self.rates),
             kravtyper=Path(self.kravtyper),
             max_held_back=self.max_held_back,
@@ -84,47 +94,82 @@ class NightResource(dg.ConfigurableResource):
             full=self.full,
             allow_date=self.allow_date,
         )
-        with self._lock(settings):
-            self._end_dead_runs(context)
-            self._night = Night(settings, progress=type(self).echo)
+        with contextlib.ExitStack() as held:
+            self._night = self._begin(held, settings, partial=not _publishes(context.run))
+            report = self._night.report
             try:
+                _end_dead_runs(context.instance, context.run, settings.home)
                 yield self
+            except BaseException as error:
+                report.failure = report.failure or f"Dagster: {told(error)}"
+                raise
             finally:
-                with telling_no_data("finish", self._night.report):
+                with telling_no_data("finish", report):
                     self._night.finish()
 
-    def _end_dead_runs(self, context: dg.InitResourceContext) -> None:
-        """Runs of this home that are still said to go on, though we hold its lock, died: they are failed."""
-        instance = context.instance
-        if instance is None or Path(instance.root_directory).resolve() != (Path(self.home) / "dagster").resolve():
-            return
-        status = dg.DagsterRunStatus
-        going_on = [status.NOT_STARTED, status.STARTING, status.STARTED]
-        for run in instance.get_runs(filters=dg.RunsFilter(statuses=going_on)):
-            if context.run is None or run.run_id != context.run.run_id:
-                instance.report_run_failed(run, "the process of this run is gone: it died, or was killed")
-
     @staticmethod
-    @contextlib.contextmanager
-    def _lock(settings: Settings) -> Iterator[None]:
-        """The home's lock. Dagster keeps a resource's errors to its events, so who holds it is told here."""
+    def _begin(held: contextlib.ExitStack, settings: Settings, *, partial: bool) -> Night:
+        """Takes the home's lock and begins the report. Dagster keeps a resource's errors, so why not is told here."""
         try:
-            with locked(settings.home, settings.run):
-                yield
-        except HomeInUseError as error:
-            NightResource.echo(f"not begun: {error}")
-            raise
+            is_held = held.enter_context(locked(settings.home, settings.run))
+            night = Night(settings, progress=NightResource.echo, lock_is_held=is_held)
+            night.report.partial = partial
+            night.report.begin(settings.home)
+        except (HomeInUseError, OSError) as error:
+            why = str(error)
+            if isinstance(error, OSError):
+                why = f"the home cannot be written: {error.strerror}: {error.filename}"
+            NightResource.echo(f"not begun: {why}")
+            raise NightFailedError(f"not begun: {why}") from None
+        return night
 
-    @property
-    def night(self) -> Night:
-        """The run's night."""
+    def after(self, stage: str) -> Night:
+        """The run's night, when it has done the stage; else the check that asks fails, with ``L3-STAGE-MISSING``."""
+        with telling_no_data("asset check", self._night.report):
+            self._night.after(stage)
         return self._night
 
     def stage(self, name: str) -> dict[str, Any]:
         """Runs a stage of the night; returns what it counted, its seconds and its peak memory."""
         type(self).echo(f"{name} …")
         with measured() as cost, telling_no_data(name, self._night.report):
+            self._night.hold_lock()
             counted: dict[str, Any] = getattr(self._night, name)()
         counted |= {"seconds": round(cost.seconds, 2), "peak_memory_mb": cost.peak_mb}
         self._night.note(name, counted)
         return counted
+
+
+def _day(run: dg.DagsterRun) -> date:
+    """The run's snapshot date. Raises ``NightFailedError``: a partition of any name can be added in the UI."""
+    try:
+        return date.fromisoformat(run.tags.get("dagster/partition", ""))
+    except ValueError:
+        raise NightFailedError("a night is of one day: its partition must be a date, YYYY-MM-DD") from None
+
+
+def _publishes(run: dg.DagsterRun) -> bool:
+    """Whether the run was asked to publish: of all, or of some assets and steps."""
+    steps = run.step_keys_to_execute
+    if steps:
+        return SNAPSHOT in steps
+    return run.asset_selection is None or dg.AssetKey(SNAPSHOT) in run.asset_selection
+
+
+def _end_dead_runs(instance: dg.DagsterInstance, ours: dg.DagsterRun, home: Path) -> None:
+    """Runs of this home that are still said to go on, though we hold its lock, died: they are failed.
+
+    A run has the home's tag from when it held the lock; of the command line's, which have it from the start, one that
+    is later than ours may be waiting for it.
+    """
+    tag, status = home_tag(home), dg.DagsterRunStatus
+    instance.add_run_tags(ours.run_id, tag)
+    record = instance.get_run_record_by_id(ours.run_id)
+    earlier = dg.RunsFilter(
+        statuses=[status.NOT_STARTED, status.STARTING, status.STARTED],
+        tags=tag,
+        created_before=record.create_timestamp if record else None,
+    )
+    for run in instance.get_runs(filters=earlier):
+        if run.run_id != ours.run_id:
+            instance.report_run_failed(run, "the process of this run is gone: it died, or was killed")

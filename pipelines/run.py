@@ -1,37 +1,65 @@
 """Runs a night from the command line: the same job, against the same Dagster instance as the UI."""
 
+import contextlib
+import fcntl
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 
 from pipelines.definitions import JOB, build_definitions
-from pipelines.resources import PARTITIONS, NightResource
+from pipelines.resources import PARTITIONS, NightResource, home_tag
 from pipelines.settings import dagster_home
-from transforms.report import last_report
+from transforms.report import add_failure, last_run, read_report, told
 
 
 def run_night(
     home: Path, snapshot_date: str, config: dict[str, Any], echo: Callable[[str], None]
 ) -> dict[str, Any] | None:
-    """Runs the job in this process. Returns the run's report, or None when it could not begin."""
-    os.environ["DAGSTER_HOME"] = str(dagster_home(home))
+    """Runs the job in this process. Returns the run's report, or None when it could not begin: ``echo`` told why.
+
+    Raises ``OSError`` when Dagster's folder cannot be made, and ``HomePathError``.
+    """
+    folder = dagster_home(home)
+    os.environ["DAGSTER_HOME"] = str(folder)
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     NightResource.echo = staticmethod(echo)
-    with dg.DagsterInstance.get() as instance:
+    run_id = str(uuid4())
+    try:
+        # Dagster writes there what it cannot store: whole statements, instead of a sentence
+        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
+            _execute(NightResource(home=str(home), **config), snapshot_date, run_id, folder)
+    except Exception as error:  # Dagster's own, for it keeps a stage's: the night may be published all the same
+        failure = f"Dagster's record of the run, {folder}: {told(error)}"
+        echo(f"failed in {failure}")
+        with contextlib.suppress(OSError):  # there may be no room for it
+            add_failure(home, run_id[:8], failure)
+    ours = last_run(home, run_id[:8])  # not the last of all: another may have begun, where the lock was lost
+    return read_report(ours) if ours else None
+
+
+def _execute(night: NightResource, snapshot_date: str, run_id: str, folder: Path) -> None:
+    with _instance(folder) as instance:
         instance.add_dynamic_partitions(str(PARTITIONS.name), [snapshot_date])
-        result = (
-            build_definitions(NightResource(home=str(home), **config))
-            .resolve_job_def(JOB)
-            .execute_in_process(
-                instance=instance,
-                partition_key=snapshot_date,
-                raise_on_error=False,
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            )
+        build_definitions(night).resolve_job_def(JOB).execute_in_process(
+            instance=instance,
+            partition_key=snapshot_date,
+            raise_on_error=False,
+            run_id=run_id,
+            tags=home_tag(Path(night.home)),
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
-        report = last_report(home)
-        return report if report and report["run"] == result.run_id[:8] else None
+
+
+@contextlib.contextmanager
+def _instance(folder: Path) -> Iterator[dg.DagsterInstance]:
+    """The instance of ``DAGSTER_HOME``. One process at a time opens it: two that make its tables at once fail."""
+    with (folder / ".opening").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        instance = dg.DagsterInstance.get()
+    with instance:
+        yield instance

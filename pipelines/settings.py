@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from transforms.home_path import check_path
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -17,8 +19,12 @@ def default_inbox() -> Path:
 
 
 def dagster_home(home: Path) -> Path:
-    """``DAGSTER_HOME``, else ``<home>/dagster``; made with the project's ``dagster.yaml`` when it is new."""
+    """``DAGSTER_HOME``, else ``<home>/dagster``; made with the project's ``dagster.yaml`` when it is new.
+
+    Raises ``HomePathError``.
+    """
     folder = Path(os.environ.get("DAGSTER_HOME") or home / "dagster").resolve()
+    check_path(folder, "Dagster's folder")
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "dagster.yaml").exists():
         (folder / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())

@@ -92,7 +92,33 @@ RUN = {
     "L3-HOME-VERSION": "the home was made by a version of the program that keeps its snapshots in another form",
     "L3-SCHEMA": "a table's files do not all have the same columns",
     "L3-RECONCILE": "a control total does not reconcile",
+    "L3-NOT-RECONCILED": "the documents were not reconciled after they were built",
+    "L3-STAGE-MISSING": "a stage was asked for without the stages before it, in the same run",
+    "L3-LOCK-LOST": "the home's lock was removed or replaced while the run held it",
 }
+
+TO_DO = {
+    "L3-HELD-BACK": "find the cause under level 2; raise the limit only when it is understood",
+    "L3-SOURCE-OLD": "ask the source; look for a refused or waiting delivery of it",
+    "L3-SOURCE-GONE": "its accepted rows are gone from the home: put its last `full` in the inbox",
+    "L3-SOURCE-SHRUNK": "ask the source; `--max-loss 1` lets it through, when it is meant",
+    "L3-NO-SOURCE": "look at the inbox",
+    "L3-INBOX-MISSING": "mount it, or correct the path",
+    "L3-INBOX-NO-ACCESS": "let the user of the run read it",
+    "L3-DATE-BACK": "look for a slip in the date; `--allow-date` when it is meant",
+    "L3-DATE-FUTURE": "look for a slip in the date; `--allow-date` when it is meant",
+    "L3-DATE-EXTRACTS": "look for a slip in the date; `--allow-date` when it is meant",
+    "L3-ACCEPTED-LOST": "restore the home, or put the delivery back in the inbox",
+    "L3-HOME-DAMAGED": "point `current` to the newest whole snapshot (`ln -sfn snapshots/<name> current`); "
+    "of a segment, run with `--full`",
+    "L3-HOME-VERSION": "run into a new home, and serve from there when its first night is published",
+    "L3-SCHEMA": "do not publish by hand: the program is wrong",
+    "L3-RECONCILE": "do not publish by hand: the program is wrong. The report names the total",
+    "L3-NOT-RECONCILED": "run the whole night with all its checks: `kravoversikt run`, or the job `night`",
+    "L3-STAGE-MISSING": "run the whole night with all its checks: `kravoversikt run`, or the job `night`",
+    "L3-LOCK-LOST": "see that no other run is going on, then run the night again; leave `.lock` where it is",
+}
+"""What the operator does about each reason to stop; ``docs/refusals.md`` says the same."""
 
 REPORT = {
     "R-KEY-SOURCES-SAME": "one post from two sources, with the same content",

@@ -128,13 +128,19 @@ def test_run_prints_progress_and_a_summary(sample):
         ["--inbox", "{folder}", "--date", DAY, "--max-held-back", "-1"],
         ["--inbox", "{folder}", "--date", DAY, "--rates", "{folder}/not there.csv"],
         ["--inbox", "{folder}", "--date", DAY, "--rates", "{folder}/bad.csv"],
+        ["--inbox", "{folder}", "--date", DAY, "--rates", "{folder}/no rates.csv"],
         ["--inbox", "{folder}", "--date", DAY, "--kravtyper", "{folder}/bad.xml"],
+        ["--inbox", "{folder}", "--date", DAY, "--kravtyper", "{folder}/bad encoding.xml"],
+        ["--inbox", "{folder}", "--date", DAY, "--home", "{folder}/a%20b"],
+        ["--inbox", "{folder}", "--date", DAY, "--home", "{folder}/a\\b"],
         ["--inbox", "{folder}", "--date", DAY, "--unknown"],
     ],
 )
 def test_wrong_usage_exits_2(tmp_path, words):
     (tmp_path / "bad.csv").write_text("fra_dato;sats\n")
+    (tmp_path / "no rates.csv").write_text("fra_dato,sats\n")
     (tmp_path / "bad.xml").write_text("<kodeliste>")
+    (tmp_path / "bad encoding.xml").write_text('<?xml version="1.0" encoding="foo"?><kodeliste/>')
     result = kravoversikt("run", "--home", tmp_path / "home", *(word.format(folder=tmp_path) for word in words))
     assert result.exit_code == 2, result.output
     assert "Usage:" in result.stderr

@@ -135,6 +135,18 @@ def test_the_architecture_names_every_module_of_the_night():
     stages = re.findall(r"^\|[^|]*\| [a-z]+ \|([^|]*)\|", page, re.MULTILINE)
     named = {name for cell in stages for name in re.findall("`([a-z_]+)`", cell)}
     modules = {path.stem for path in (ROOT / "transforms").glob("*.py")}
-    shared = {"__init__", "night", "sql", "money", "measure", "report", "reference", "version", "lock", "stops"}
+    shared = {
+        "__init__",
+        "night",
+        "sql",
+        "money",
+        "measure",
+        "report",
+        "reference",
+        "version",
+        "lock",
+        "home_path",
+        "stops",
+    }
     assert named <= modules
     assert modules - named - shared == set()

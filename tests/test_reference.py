@@ -66,11 +66,6 @@ def test_rates_may_stand_in_any_order(file):
     assert rates.rows() == [(date(2023, 1, 1), 100), (date(2024, 1, 1), 200)]
 
 
-def test_no_rates_is_no_interest(file):
-    due, none = date(2020, 1, 1), read_rates(file("r.csv", "fra_dato,sats\n"))
-    assert weights(pl.Series([due]), none, date(2024, 1, 1)).rows() == [(due, 0)]
-
-
 @pytest.mark.parametrize(
     ("due", "percent_days"),
     [
@@ -94,6 +89,7 @@ def test_the_days_that_bear_interest(file, due, percent_days):
     ("content", "says"),
     [
         ("", "columns must be fra_dato,sats"),
+        ("fra_dato,sats\n", "has no rates"),
         ("sats,fra_dato\n8.00,2024-01-01\n", "columns must be fra_dato,sats"),
         ("fra_dato,sats\n2024-01-01,8,00\n", "line 2"),
         ("fra_dato,sats\n2024-01-01\n", "line 2"),
@@ -141,6 +137,7 @@ def test_empty_texts_are_null(file):
     ("content", "says"),
     [
         ("kravtype,tekst,kravgruppe\nA,a,b\n", "columns must be"),
+        ("kravtype,tekst,kravgruppe,renteberegnes\n", "has no kravtyper"),
         ("kravtype,tekst,kravgruppe,renteberegnes\nA,a,b,ja\n", "line 2: renteberegnes must be true or false"),
         ("kravtype,tekst,kravgruppe,renteberegnes\nA,a,b,true,\n", "line 2"),
         ("kravtype,tekst,kravgruppe,renteberegnes\nA,a,b,true\nA,c,d,true\n", "twice"),
@@ -172,6 +169,10 @@ def test_the_published_form(file):
         (XML.format("")[:-5], "not a readable XML"),
         ("", "not a readable XML"),
         ("kravtype,tekst\n", "not a readable XML"),
+        ('<?xml version="1.0" encoding="foo"?><kodeliste/>', "in an encoding that cannot be read"),
+        ('<?xml version="1.0" encoding="rot13"?><kodeliste/>', "in an encoding that cannot be read"),
+        ('<?xml version="1.0" encoding="big5"?><kodeliste/>', "in an encoding that cannot be read"),
+        ('<?xml version="1.0" encoding="utf-7"?><kodeliste/>', "in an encoding that cannot be read"),
     ],
 )
 def test_code_lists_that_are_refused(file, content, says):

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import duckdb
 import polars as pl
@@ -27,6 +27,7 @@ from transforms.carry_over import NOTHING, CarriedOver, Staying, carry_over
 from transforms.current import connect, create_current, give_back, memory_for
 from transforms.findings import findings
 from transforms.held_back import hold_back
+from transforms.home_path import check_path
 from transforms.kept import kept_otherwise, kept_totals, without_kept
 from transforms.posts import (
     check_posts,
@@ -39,7 +40,7 @@ from transforms.posts import (
 )
 from transforms.reconcile import ReadBack, differences, from_documents, together
 from transforms.redate import Redated, redate, redate_jobs
-from transforms.report import Report, StoppedError, by_code, delivered_files
+from transforms.report import Report, StoppedError, by_code, delivered_files, told
 from transforms.reported import reported_of_deliveries, reported_of_posts, reported_of_rates
 from transforms.sources import Accepted, Sources, choose
 from transforms.stops import (
@@ -83,9 +84,8 @@ class Settings:
     allow_date: bool = False
 
     def __post_init__(self) -> None:
-        """The engines take ``* ? [ ]`` in a path for patterns, so a home cannot have them in its path."""
-        if set("*?[]") & set(str(self.home.resolve())):
-            raise ValueError("the path of the home must not hold any of * ? [ ]")
+        """Raises ``HomePathError``."""
+        check_path(self.home, "the home")
 
 
 @dataclass
@@ -94,6 +94,7 @@ class Night:
 
     settings: Settings
     progress: Callable[[str], None] = lambda _: None
+    lock_is_held: Callable[[], bool] = lambda: True
     sources: Sources = field(default_factory=Sources)
     stops: list[Refusal] = field(default_factory=list)
     held_back: pl.Series = field(default_factory=lambda: pl.Series("part", dtype=pl.String))
@@ -111,6 +112,7 @@ class Night:
     _said: dict[str, dict[str, int]] = field(default_factory=dict)
     _expected: expected.Totals = field(default_factory=dict)
     _reconciliation: dict[str, Any] = field(default_factory=dict)
+    _reconciled: bool = False
     _index: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     def __post_init__(self) -> None:
@@ -142,13 +144,32 @@ class Night:
     def connection(self) -> duckdb.DuckDBPyConnection:
         """The night's DuckDB connection, there once ``check`` has begun."""
         if self._connection is None:
-            raise RuntimeError("the stages of a night build on each other: run the whole job, from deliveries")
+            raise RuntimeError("there is no connection before check")
         return self._connection
 
     def _previous(self) -> Path | None:
         return snapshot.published_snapshot(self.home)
 
     # --- the stages ---
+
+    def after(self, stage: str) -> None:
+        """What a later stage or a check begins with. Raises ``StoppedError`` when this run has not done the stage."""
+        if stage not in self.report.stages:
+            self._stop(stop("L3-STAGE-MISSING", f"{stage} was not done"))
+
+    def hold_lock(self) -> None:
+        """Raises ``StoppedError`` when another run may have begun over the home."""
+        if not self.lock_is_held():
+            self._stop(stop("L3-LOCK-LOST", ""))
+
+    def _stop(self, *reasons: Refusal) -> NoReturn:
+        self.stops += [reason for reason in reasons if reason not in self.stops]
+        raise StoppedError(self.stops)
+
+    def _stop_for(self, reasons: list[Refusal]) -> None:
+        """Stops the night when there is a reason. Raises ``StoppedError``."""
+        if reasons:
+            self._stop(*reasons)
 
     def accept(self) -> dict[str, Any]:
         """Takes in what is new in the inbox and chooses what is in force (level 1)."""
@@ -158,11 +179,11 @@ class Night:
             snapshot.clean(self.home, self.settings.keep)
             previous = self._previous()
         except snapshot.HomeDamagedError as error:
-            self._stop_for([stop("L3-HOME-DAMAGED", str(error))])
+            self._stop(stop("L3-HOME-DAMAGED", str(error)))
         manifest = snapshot.read_manifest(previous) if previous else {"accepted": [], "used": []}
         if previous and manifest["skjemaversjon"] != SCHEMA_VERSION:
             text = f"its snapshots are of version {manifest['skjemaversjon']}, this program's of {SCHEMA_VERSION}"
-            self._stop_for([stop("L3-HOME-VERSION", text)])
+            self._stop(stop("L3-HOME-VERSION", text))
         damaged = snapshot.damaged_files(previous, manifest) if previous else []
         self._stop_for(damaged_home(damaged))
         self._damaged = [name for name in damaged if name.startswith("documents/")]
@@ -186,14 +207,11 @@ class Night:
             "rows": {name: sum(d.rows(name) for d in self.sources.new) for name in TABLES},
         }
 
-    def _stop_for(self, reasons: list[Refusal]) -> None:
-        """Stops the night when there is a reason. Raises ``StoppedError``."""
-        self.stops += reasons
-        if reasons:
-            raise StoppedError(self.stops)
-
     def check(self) -> dict[str, Any]:
         """All sources together: good posts, quarantined rows, parts held back (level 2)."""
+        self.after("accept")
+        if not self.sources.used:
+            raise StoppedError(self.stops)
         self._connection = connect(self.work, self._memory(), self.settings.workers)
         create_current(self.connection, self.home / snapshot.DELIVERIES, self.sources.used)
         previous = self._previous()
@@ -272,6 +290,9 @@ class Night:
 
     def spread(self) -> dict[str, Any]:
         """Chooses the parts to build and spreads their posts over buckets of households."""
+        self.after("check")
+        if self.stops:
+            raise StoppedError(self.stops)
         previous = self._previous()
         if previous is None or self._all_because:
             affected.build_all(self.connection)
@@ -315,6 +336,8 @@ class Night:
 
     def build(self) -> dict[str, Any]:
         """Builds the documents of every bucket, gives others the new date, and carries over those that stay."""
+        self.after("spread")
+        self._reconciled = False
         snapshot.start_snapshot(self.folder)
         making = Making(self.folder, self._rates, self.settings.snapshot_date)
         jobs = [Job(making, number, self.work / "posts", self._schemas) for number in range(self._buckets)]
@@ -328,8 +351,7 @@ class Night:
                     segments.append(segment)
                     self.progress(f"documents {len(segments)} of {len(made)} segments")
             except snapshot.HomeDamagedError as error:
-                self.stops.append(stop("L3-HOME-DAMAGED", f"{error}: run with --full"))
-                raise StoppedError(self.stops) from error
+                self._stop(stop("L3-HOME-DAMAGED", f"{error}: run with --full"))
         stay = self._carry_over()
         built = [segment for segment in segments if isinstance(segment, Built)]
         oversikter = pl.concat([NOTHING.oversikter, *(segment.oversikter for segment in segments)])
@@ -339,6 +361,7 @@ class Night:
             self.folder, [oversikter, stay.oversikter], [histories, stay.histories], part, self._known()
         )
         snapshot.write_part(self.folder, index, part)
+        self.stops += [stop("L3-SCHEMA", name) for name in snapshot.mixed_tables(self.folder)]
         self._index = index.join(oversikter, on="part", how="semi")
         posts = {kind: int(index[f"{kind}_antall"].sum()) for kind in ("krav", "innbetalinger", "utbetalinger")}
         published = int(index["snapshotdato"].is_not_null().sum())
@@ -381,9 +404,11 @@ class Night:
 
     def reconcile(self) -> dict[str, Any]:
         """The control totals by two routes, to the øre (CONTRACT section 5)."""
+        self.after("build")
         read = self._read_back() if self._index.height else ReadBack({}, 0)
         differ = list(differences(self._expected, read, self._rows))
         self.stops += [stop("L3-RECONCILE", text) for text in differ]
+        self._reconciled = not differ
         self._reconciliation = {
             "posts": self._expected,
             "documents": read.totals,
@@ -407,9 +432,14 @@ class Night:
         return together([read, kept])
 
     def publish(self) -> dict[str, Any]:
-        """Completes the snapshot and switches to it. Raises ``StoppedError`` when something forbids it."""
+        """Completes the snapshot and switches to it. Raises ``StoppedError`` when something forbids it.
+
+        Whoever asks for it: what was not reconciled since it was built is not published (CONTRACT section 2).
+        """
         if self.stops:
             raise StoppedError(self.stops)
+        if not self._reconciled:
+            self._stop(stop("L3-NOT-RECONCILED", ""))
         self.findings().write_parquet(self.folder / "findings.parquet")
         snapshot.write_json(self.folder / "reconciliation.json", self._reconciliation)
         self.held_back.to_frame().write_parquet(self.folder / snapshot.HELD_BACK)
@@ -421,6 +451,7 @@ class Night:
             snapshot.make_durable(self.home / snapshot.DELIVERIES / delivery.folder)
         manifest = self._manifest()
         snapshot.write_json(self.folder / snapshot.MANIFEST, manifest)
+        self.hold_lock()
         snapshot.switch(self.home, self.folder)
         with contextlib.suppress(OSError):  # published: what is left to tidy, the next run tidies too
             link_analytics(self.home)
@@ -442,31 +473,41 @@ class Night:
         return int(self.report.stages[stage][name])
 
     def finish(self) -> None:
-        """Writes the run's report and findings, whatever came of it, and lets go of what it held."""
-        found = self.findings()
+        """Lets go of what the run held, and writes its report and findings, whatever came of it.
+
+        In that order: where the disk is full, the report needs the room.
+        """
+        published = (self.home / snapshot.CURRENT).resolve() == self.folder
+        lost = stop("L3-LOCK-LOST", "")
+        if not published and lost not in self.stops and not self.lock_is_held():
+            self.stops.append(lost)  # whatever else was met, another run may have caused it
+        found = self._findings(None)
+        try:
+            found = self.findings()
+        except BaseException as error:  # the engine may be what failed: the rows that it refused are not known then
+            self.report.failure = self.report.failure or f"findings: {told(error)}"
+            raise
+        finally:
+            self._tidy(published=published)
+            self.report.write(self.home, published=published, stops=self.stops, found=found)
+
+    def _tidy(self, *, published: bool) -> None:
+        """Removes what only this run needed; nothing when another run may be at it."""
         if self._connection is not None:
             self._connection.close()
-        published = (self.home / snapshot.CURRENT).resolve() == self.folder
-        self.report.write(self.home, published=published, stops=self.stops, found=found)
+        if not self.lock_is_held():
+            return
         if not published:
             shutil.rmtree(self.folder, ignore_errors=True)
         shutil.rmtree(self.work, ignore_errors=True)
 
-    def wrong_schemas(self) -> list[str]:
-        """The tables of which some file has other columns or types than the table's first file."""
-        wrong = []
-        for name in snapshot.TABLE_NAMES:
-            files = sorted((self.folder / "tables" / name).glob("*.parquet"))
-            schemas = [pl.read_parquet_schema(file) for file in files]
-            if any(schema != schemas[0] for schema in schemas):
-                wrong.append(name)
-        self.stops += [stop("L3-SCHEMA", name) for name in wrong]
-        return wrong
-
     def findings(self) -> pl.DataFrame:
         """Every refusal of the night so far."""
-        told = self.sources.refusals + self.stops + self.reports
-        return findings(self._connection if self._checked else None, told, delivered_files(self.sources.in_force))
+        return self._findings(self._connection if self._checked else None)
+
+    def _findings(self, connection: duckdb.DuckDBPyConnection | None) -> pl.DataFrame:
+        refusals = self.sources.refusals + self.stops + self.reports
+        return findings(connection, refusals, delivered_files(self.sources.in_force))
 
     def _manifest(self) -> dict[str, Any]:
         used = self.sources.in_force

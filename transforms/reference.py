@@ -27,7 +27,10 @@ class ReferenceFileError(ValueError):
 
 
 def read_rates(path: Path = RATES) -> pl.DataFrame:
-    """Yearly rates: ``fra_dato`` (Date, ascending) and ``sats`` (Int64, hundredths of a percent a year)."""
+    """Yearly rates: ``fra_dato`` (Date, ascending) and ``sats`` (Int64, hundredths of a percent a year).
+
+    Raises ``ReferenceFileError``, also over a file without rates: no claim would bear interest.
+    """
     rates: dict[date, int] = {}
     for line, row in _rows(path, ("fra_dato", "sats")):
         if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,2})?", row["sats"]):
@@ -42,6 +45,8 @@ def read_rates(path: Path = RATES) -> pl.DataFrame:
             raise ReferenceFileError(f"{path.name} line {line}: fra_dato {day} stands twice")
         whole, _, decimals = row["sats"].partition(".")
         rates[day] = int(whole) * 100 + int(decimals.ljust(2, "0"))
+    if not rates:
+        raise ReferenceFileError(f"{path.name} has no rates")
     return pl.DataFrame(
         {"fra_dato": list(rates), "sats": list(rates.values())},
         schema={"fra_dato": pl.Date, "sats": pl.Int64},
@@ -52,7 +57,7 @@ def read_kravtyper(path: Path = KRAVTYPER) -> pl.DataFrame:
     """Kravtyper as ``KRAVTYPER_SCHEMA``, from the project's CSV form or the published XML code list.
 
     The XML gives the first three columns; ``renteberegnes`` is then that of the project's own table,
-    and true for a kravtype that it doesn't have.
+    and true for a kravtype that it doesn't have. Raises ``ReferenceFileError``.
     """
     if path.suffix == ".xml":
         return _read_codelist(path)
@@ -72,6 +77,8 @@ def _read_codelist(path: Path) -> pl.DataFrame:
         root = ET.parse(path).getroot()  # noqa: S314 - a file that the operator names, not input
     except (ET.ParseError, OSError) as error:
         raise ReferenceFileError(f"{path.name} is not a readable XML code list") from error
+    except (LookupError, ValueError) as error:  # expat knows few encodings, and asks Python's codecs for the others
+        raise ReferenceFileError(f"{path.name} is in an encoding that cannot be read: write it in UTF-8") from error
 
     def text(kode: ET.Element, *steps: str) -> str:
         return kode.findtext("/".join(_CODELIST + step for step in steps)) or ""
@@ -95,6 +102,8 @@ def _read_codelist(path: Path) -> pl.DataFrame:
 
 def _checked(path: Path, rows: list[dict[str, object]]) -> pl.DataFrame:
     """As a frame, empty texts null; each kravtype named once, or posts would be counted twice."""
+    if not rows:
+        raise ReferenceFileError(f"{path.name} has no kravtyper")
     kravtyper = pl.DataFrame(rows, schema=KRAVTYPER_SCHEMA)
     kravtyper = kravtyper.with_columns(pl.when(pl.col(pl.String) != "").then(pl.col(pl.String)))
     if kravtyper["kravtype"].null_count() or kravtyper["kravtype"].is_duplicated().any():

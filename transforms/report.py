@@ -1,9 +1,11 @@
 """What a run leaves for the operator, whatever came of it: ``<home>/runs/<time>-<run>/``.
 
-report.json        outcome, reasons to stop, findings counted by code, what every stage counted
+report.json        outcome, reasons to stop, findings counted by code, what every stage counted; there from the run's
+                   beginning, so that one that died is told of too
 findings.parquet   every refusal and report (``transforms.findings``)
 """
 
+import errno
 import os
 import shutil
 import traceback
@@ -19,10 +21,14 @@ import polars as pl
 from schemas.refusals import SENTENCES, Refusal
 from transforms.deliveries import shown
 from transforms.reference import ReferenceFileError
-from transforms.snapshot import read_json, write_json
+from transforms.snapshot import CURRENT, read_json, write_json
 from transforms.sources import Accepted
 
 RUNS = "runs"
+REPORT = "report.json"
+FINDINGS = "findings.parquet"
+UNFINISHED, UNREADABLE = "unfinished", "unreadable"
+"""The outcomes of a run that began and didn't end, as far as can be seen, and of one whose report is damaged."""
 KEPT_REPORTS = 60
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,53 +42,86 @@ class StoppedError(Exception):
 
 
 def sentence(refusal: Refusal) -> str:
-    """A refusal in one line: code, what it stands for, and what is said of this one."""
-    return f"{refusal.code} {SENTENCES[refusal.code]}: {refusal.message}"
+    """A refusal in one line: code, source and delivery if it has them, what it stands for, what is said of this one."""
+    number = None if refusal.leveransenummer is None else f"{refusal.leveransenummer:06d}"
+    place = " ".join(word for word in (refusal.kilde, number) if word)
+    words = (place, SENTENCES[refusal.code], refusal.message)
+    return f"{refusal.code} {': '.join(word for word in words if word)}"
 
 
 @dataclass
 class Report:
-    """What a run has counted so far, and why it failed if it did."""
+    """What a run has counted so far, and why it failed if it did. ``partial``: it was not asked to publish."""
 
     run: str
     snapshot_date: date
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
     failure: str | None = None
+    partial: bool = False
 
-    def write(self, home: Path, *, published: bool, stops: list[Refusal], found: pl.DataFrame) -> None:
-        """Writes the run's folder; the oldest beyond ``KEPT_REPORTS`` are removed."""
-        folder = home / RUNS / f"{self.started:%Y%m%dT%H%M%S%f}-{self.run}"
+    def begin(self, home: Path) -> None:
+        """Makes the run's folder, with a report that it hasn't ended; removes the oldest beyond ``KEPT_REPORTS``."""
+        folder = self._folder(home)
         folder.mkdir(parents=True)
-        found.write_parquet(folder / "findings.parquet")
-        write_json(
-            folder / "report.json",
-            {
-                "run": self.run,
-                "snapshotdato": str(self.snapshot_date),
-                "outcome": "published" if published else "stopped" if stops else "failed",
-                "failure": self.failure,
-                "stops": [sentence(stop) for stop in stops],
-                "findings": dict(found.group_by("kode").len().sort("kode").iter_rows()),
-                "stages": self.stages,
-            },
-        )
+        write_json(folder / REPORT, self._content(UNFINISHED))
         for old in sorted((home / RUNS).glob("*"))[:-KEPT_REPORTS]:
             shutil.rmtree(old)
+        for half_written in (home / RUNS).glob("*/.*.part"):
+            half_written.unlink()
+
+    def write(self, home: Path, *, published: bool, stops: list[Refusal], found: pl.DataFrame) -> None:
+        """Writes what came of the run into its folder, the findings first."""
+        folder = self._folder(home)
+        folder.mkdir(parents=True, exist_ok=True)
+        found.write_parquet(folder / FINDINGS)
+        content = self._content(self._outcome(stops, published=published))
+        content["stops"] = [sentence(stop) for stop in stops]
+        content["findings"] = dict(found.group_by("kode").len().sort("kode").iter_rows())
+        write_json(folder / REPORT, content)
+
+    def _folder(self, home: Path) -> Path:
+        return home / RUNS / f"{self.started:%Y%m%dT%H%M%S%f}-{self.run}"
+
+    def _outcome(self, stops: list[Refusal], *, published: bool) -> str:
+        if published:
+            return "published"
+        return "stopped" if stops else "partial" if self.partial and not self.failure else "failed"
+
+    def _content(self, outcome: str) -> dict[str, Any]:
+        """What stands in ``report.json``, without stops and findings."""
+        return {
+            "run": self.run,
+            "snapshotdato": str(self.snapshot_date),
+            "outcome": outcome,
+            "failure": self.failure,
+            "stops": [],
+            "findings": {},
+            "stages": self.stages,
+        }
 
 
 def told(error: BaseException) -> str:
     """What may be told of an error: its kind, and where in our code. What it says may quote the data.
 
-    The errors whose text is ours, and holds no data, are told in full; of the system's, the errno's text.
+    The errors whose text is ours, and holds no data, are told in full; of the system's, the errno's text, which the
+    engines' errors hold when they met one.
     """
     kind = type(error).__name__
     if isinstance(error, StoppedError | ReferenceFileError):
         return f"{kind}: {error}"
     frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     ours = [f"{path.relative_to(ROOT)}:{line}" for path, line in frames if path.parent.parent == ROOT]
-    what = f": {os.strerror(error.errno)}" if isinstance(error, OSError) and error.errno else ""
+    met = [os.strerror(error.errno)] if isinstance(error, OSError) and error.errno else []
+    what = next((f": {words}" for words in (*met, *SYSTEMS) if words in str(error)), "")
     return f"{kind}{what} at {', '.join(ours) or 'a place outside our code'}"
+
+
+SYSTEMS = (
+    *map(os.strerror, (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)),
+    *("database or disk is full", "attempt to write a readonly database", "unable to open database file"),
+)
+"""What the system, and SQLite under Dagster, say of a disk that is full, read-only or broken."""
 
 
 def by_code(refusals: Iterable[Refusal], *levels: int) -> dict[str, int]:
@@ -111,13 +150,51 @@ def delivered_files(used: list[Accepted]) -> pl.DataFrame:
     return pl.DataFrame(files, schema=schema, orient="row")
 
 
+def add_failure(home: Path, run: str, failure: str) -> None:
+    """Adds to the report of a run why it failed, when that was met after it had been written."""
+    folder = last_run(home, run)
+    report = read_report(folder) if folder else None
+    if folder and report and report["outcome"] == "failed" and not report["failure"]:
+        write_json(folder / REPORT, report | {"failure": failure})
+
+
+def last_run(home: Path, run: str | None = None) -> Path | None:
+    """The folder of the last run that began over the home, whatever came of it; or of the last of the name ``run``.
+
+    Raises ``OSError`` when the reports may not be read.
+    """
+    folders = sorted((home / RUNS).iterdir()) if (home / RUNS).exists() else []
+    return next((folder for folder in reversed(folders) if run in (None, folder.name.partition("-")[2])), None)
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """A run's report. Of a run that left none, or one that cannot be read, what its folder's name tells.
+
+    A run that published and could not end is a published one.
+    """
+    run = folder.name.partition("-")[2]
+    nothing: dict[str, Any] = {"snapshotdato": None, "failure": None, "stops": [], "findings": {}, "stages": {}}
+    report = {"run": run, "outcome": UNFINISHED, **nothing}
+    try:
+        report = read_json(folder / REPORT)
+    except FileNotFoundError:
+        pass
+    except ValueError:
+        report["outcome"] = UNREADABLE
+    if report["outcome"] == UNFINISHED and (folder.parent.parent / CURRENT).resolve().name.endswith(f"-{run}"):
+        report["outcome"] = "published"
+    return report
+
+
 def last_report(home: Path) -> dict[str, Any] | None:
-    """The report of the last run that began over the home, whatever came of it."""
-    reports = sorted((home / RUNS).glob("*/report.json"))
-    return read_json(reports[-1]) if reports else None
+    """The report of the last run that began over the home, as ``read_report`` gives it."""
+    folder = last_run(home)
+    return read_report(folder) if folder else None
 
 
-def last_findings(home: Path) -> pl.DataFrame | None:
-    """The findings of the last run that began over the home."""
-    found = sorted((home / RUNS).glob("*/findings.parquet"))
-    return pl.read_parquet(found[-1]) if found else None
+def read_findings(folder: Path) -> pl.DataFrame | None:
+    """A run's findings; None when it left none, or they cannot be read."""
+    try:
+        return pl.read_parquet(folder / FINDINGS, glob=False)
+    except (FileNotFoundError, pl.exceptions.PolarsError):
+        return None

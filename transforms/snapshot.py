@@ -89,16 +89,21 @@ def published_snapshot(home: Path) -> Path | None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """A snapshot's manifest. Raises ``HomeDamagedError``."""
+    """A snapshot's manifest. Raises ``HomeDamagedError``, also when it is no snapshot's."""
     try:
-        return read_json(folder / MANIFEST)
+        manifest = read_json(folder / MANIFEST)
     except (OSError, ValueError) as error:
         raise HomeDamagedError(f"the manifest of {folder.name} cannot be read") from error
+    if not {"skjemaversjon", "previous", "used"} <= manifest.keys():
+        raise HomeDamagedError(f"the manifest of {folder.name} is not one of a snapshot")
+    return manifest
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """An object that ``write_json`` wrote."""
-    content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    """An object that ``write_json`` wrote. Raises ``ValueError`` for what is none."""
+    content = json.loads(path.read_text("utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{path.name} is not an object")
     return content
 
 
@@ -195,6 +200,16 @@ def _same_file(path: Path, other: Path) -> bool:
     return other.is_file() and path.samefile(other)
 
 
+def mixed_tables(snapshot: Path) -> list[str]:
+    """The tables of which some file has other columns or types than the table's first file."""
+    mixed = []
+    for name in TABLE_NAMES:
+        schemas = [pl.read_parquet_schema(file) for file in sorted((snapshot / "tables" / name).glob("*.parquet"))]
+        if any(schema != schemas[0] for schema in schemas):
+            mixed.append(name)
+    return mixed
+
+
 def damaged_files(snapshot: Path, manifest: dict[str, Any]) -> list[str]:
     """The snapshot's files that are gone or not as long as its manifest says."""
     return [
@@ -213,11 +228,15 @@ def _checksum(path: Path) -> dict[str, Any]:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Writes JSON whole or not at all."""
     part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        json.dump(content, file, ensure_ascii=False, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            json.dump(content, file, ensure_ascii=False, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
     _fsync_folder(path.parent)
 
 

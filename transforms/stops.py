@@ -16,9 +16,9 @@ OSLO = ZoneInfo("Europe/Oslo")
 Rows = Mapping[str, Mapping[str, int]]
 
 
-def stop(code: str, message: str, kilde: str | None = None) -> Refusal:
-    """A reason to stop."""
-    return Refusal(3, code, message, kilde)
+def stop(code: str, message: str, kilde: str | None = None, leveransenummer: int | None = None) -> Refusal:
+    """A reason to stop, with the source and the delivery that it is about."""
+    return Refusal(3, code, message, kilde, leveransenummer)
 
 
 def unreadable_inbox(inbox: Path) -> list[Refusal]:
@@ -26,9 +26,9 @@ def unreadable_inbox(inbox: Path) -> list[Refusal]:
     try:
         os.scandir(inbox).close()
     except (FileNotFoundError, NotADirectoryError):
-        return [stop("L3-INBOX-MISSING", "mount it, or correct the path")]
+        return [stop("L3-INBOX-MISSING", "")]
     except OSError as error:
-        return [stop("L3-INBOX-NO-ACCESS", f"let the user of the run read it ({error.strerror})")]
+        return [stop("L3-INBOX-NO-ACCESS", str(error.strerror))]
     return []
 
 
@@ -48,11 +48,9 @@ def unusable_sources(
     gone = {delivery["kilde"] for delivery in manifest["used"]} - set(sources.used)
     stops = [*_too_old(sources, snapshot_date, max_age_days)]
     stops += [stop("L3-SOURCE-GONE", "", kilde) for kilde in sorted(gone)]
-    stops += [
-        stop("L3-ACCEPTED-LOST", f"delivery {lost.leveransenummer}: {why}", lost.kilde) for lost, why in sources.lost
-    ]
+    stops += [stop("L3-ACCEPTED-LOST", why, lost.kilde, lost.leveransenummer) for lost, why in sources.lost]
     if not sources.used:
-        stops.append(stop("L3-NO-SOURCE", "put a full delivery of each source in the inbox"))
+        stops.append(stop("L3-NO-SOURCE", ""))
     return stops
 
 
@@ -60,8 +58,8 @@ def _too_old(sources: Sources, snapshot_date: date, limit: int) -> Iterable[Refu
     for kilde, chain in sorted(sources.used.items()):
         days = (snapshot_date - day_of(chain[-1])).days
         if days > limit:
-            text = f"delivery {chain[-1].leveransenummer} is {days} days old, the limit is {limit}"
-            yield stop("L3-SOURCE-OLD", text, kilde)
+            text = f"{days} days, the limit is {limit}"
+            yield stop("L3-SOURCE-OLD", text, kilde, chain[-1].leveransenummer)
 
 
 def day_of(delivery: Accepted) -> date:

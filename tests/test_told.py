@@ -1,0 +1,341 @@
+"""After any failed or stopped night ``status``, ``findings``, the exit code and Dagster tell the same, in sentences."""
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import sqlalchemy.exc
+from click.testing import CliRunner
+
+from cli.main import main
+from pipelines import run as run_module
+from pipelines.resources import _end_dead_runs, home_tag
+from pipelines.settings import dagster_home
+from schemas.refusals import TO_DO, Refusal
+from tests.nights import STAGES, Nights, S
+from tests.plain.numbers import organisation_number
+from tests.plain.statement import innbetaling, part, rows
+from tests.plain.write import write_delivery
+from transforms.home_path import HomePathError
+from transforms.lock import HomeInUseError, locked
+from transforms.night import Night, Settings
+from transforms.report import Report, StoppedError, sentence
+
+ROOT = Path(__file__).resolve().parent.parent
+COMPANY, ANOTHER = organisation_number(1), organisation_number(2)
+
+
+@pytest.fixture(scope="module")
+def published_once(tmp_path_factory):
+    """A home with one night published; 25 payments are refused in it."""
+    nights = Nights(tmp_path_factory.mktemp("told"))
+    nights.inbox.mkdir()
+    wrong = [innbetaling(f"I{number}", COMPANY, 0) for number in range(25)]
+    write_delivery(nights.inbox, "mva", 1, "full", rows(part(COMPANY), part(ANOTHER), *wrong))
+    nights.publish()
+    report = newest(nights.home) / "report.json"
+    report.write_text(json.dumps(json.loads(report.read_text()) | {"stages": {}}))  # they have no costs here
+    return nights
+
+
+@pytest.fixture
+def home(published_once, tmp_path):
+    return shutil.copytree(published_once.home, tmp_path / "home", symlinks=True)
+
+
+def kravoversikt(*words):
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def newest(home):
+    return max((home / "runs").iterdir())
+
+
+# a home that is damaged
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:20])
+
+
+def dangling(home):
+    (home / "current").unlink()
+    (home / "current").symlink_to("snapshots/none")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (dangling, "current leads to no snapshot"),
+        (lambda home: cut(home / "current" / "manifest.json"), "the manifest of .* cannot be read"),
+        (lambda home: (home / "current" / "manifest.json").write_text("[]"), "the manifest of .* cannot be read"),
+        (
+            lambda home: (home / "current" / "manifest.json").write_text("{}"),
+            "the manifest of .* is not one of a snapsho",
+        ),
+    ],
+)
+def test_status_says_that_the_home_is_damaged_and_what_to_do(home, damage, said):
+    damage(home)
+    status = kravoversikt("status", "--home", home)
+    assert status.exit_code == 1
+    assert re.match(rf"the home is damaged: {said}", status.stdout)
+    assert f"(L3-HOME-DAMAGED)\n  to do: {TO_DO['L3-HOME-DAMAGED']}\n" in status.stdout
+    content = json.loads(kravoversikt("status", "--home", home, "--json").stdout)
+    assert (content["published"], bool(re.match(said, content["damage"]))) == (None, True)
+
+
+def test_nothing_published_is_not_damage(tmp_path):
+    status = kravoversikt("status", "--home", tmp_path)
+    assert (status.exit_code, status.stdout) == (1, "nothing is published (KB-002)\n")
+
+
+# what the last run left
+
+
+def test_a_run_that_died_is_the_last_run(home):
+    """Not the night before it, which was published."""
+    Report("later", S).begin(home)
+    died = f"night of {S}, run later: began and did not end: it died, or still goes on"
+    status = kravoversikt("status", "--home", home)
+    assert (status.exit_code, f"last run:\n{died}\n  to do: see that no run is going on" in status.stdout) == (0, True)
+    findings = kravoversikt("findings", "--home", home)
+    assert (findings.exit_code, findings.stdout, findings.stderr) == (1, "", f"Error: {died}; it left no findings\n")
+
+
+@pytest.mark.parametrize(
+    ("file", "how", "status", "findings"),
+    [
+        ("report.json", cut, "run 0001: its report cannot be read", "run 0001: its report cannot be read\n"),
+        ("report.json", Path.unlink, "run 0001: published", "run 0001: published\n"),  # it could not end
+        ("findings.parquet", cut, f"night of {S}, run 0001: published", "it left no findings\n"),
+        ("findings.parquet", Path.unlink, f"night of {S}, run 0001: published", "it left no findings\n"),
+    ],
+)
+def test_what_is_lost_of_a_runs_folder_is_said(home, file, how, status, findings):
+    how(newest(home) / file)
+    told = kravoversikt("status", "--home", home)
+    assert (told.exit_code, f"last run:\n{status}" in told.stdout) == (0, True)
+    told = kravoversikt("findings", "--home", home)
+    assert told.exit_code == ("findings" in file)
+    assert findings in told.output
+
+
+def test_findings_say_whose_they_are(home):
+    text = kravoversikt("findings", "--home", home).stdout
+    assert text.startswith(f"night of {S}, run 0001: published\n")
+    assert f"… and 5 more: --json, or {newest(home) / 'findings.parquet'}\n" in text
+    lines = kravoversikt("findings", "--home", home, "--json")
+    assert lines.stderr == f"night of {S}, run 0001: published\n"
+    assert len([json.loads(line) for line in lines.stdout.splitlines()]) == 25
+    Report("later", S).begin(home)
+    assert kravoversikt("findings", "--home", home, "--run", "0001").stdout == text
+    assert kravoversikt("findings", "--home", home, "--run", "none").stderr == "Error: there is no run none\n"
+
+
+def test_reports_that_may_not_be_read_are_not_taken_for_none(home):
+    shutil.rmtree(home / "runs")
+    (home / "runs").write_text("")
+    for command in ("status", "findings"):
+        told = kravoversikt(command, "--home", home)
+        assert (told.exit_code, told.stderr) == (1, "Error: the reports of the runs cannot be read: Not a directory\n")
+
+
+def test_a_stop_says_source_and_delivery():
+    stop = Refusal(3, "L3-SOURCE-OLD", "9 days, the limit is 3", "mva", 42)
+    assert (
+        sentence(stop) == "L3-SOURCE-OLD mva 000042: a source's last used delivery is too old: 9 days, the limit is 3"
+    )
+    gone = Refusal(3, "L3-SOURCE-GONE", "", "mva")
+    assert sentence(gone) == "L3-SOURCE-GONE mva: a source that the last snapshot used has no delivery to use"
+
+
+def test_the_report_is_written_though_the_findings_cannot_be_made(nights, monkeypatch):
+    """And the room that the run took is free again before."""
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Night, "findings", full)
+    with pytest.raises(OSError, match="No space"):
+        nights.run()
+    report = json.loads((newest(nights.home) / "report.json").read_text())
+    assert (report["outcome"], report["findings"]) == ("stopped", {"L3-NO-SOURCE": 1})
+    assert report["failure"].startswith("findings: OSError: No space left on device at ")
+
+
+# the lock
+
+
+def test_a_run_whose_lock_was_removed_publishes_nothing_and_removes_nothing(home):
+    nights = Nights(home.parent)
+    nights.inbox.mkdir()
+    with locked(home, "lost") as held:
+        settings = Settings(nights.inbox, home, S, "lost", memory="500MB", max_held_back=1)
+        night = Night(settings, lock_is_held=held)
+        for stage in STAGES[: STAGES.index("publish")]:
+            night.note(stage, getattr(night, stage)())
+        assert held()
+        (home / ".lock").unlink()
+        with locked(home, "the other"):  # it can begin
+            assert not held()
+            with pytest.raises(StoppedError, match="L3-LOCK-LOST"):
+                night.publish()
+            night.finish()
+    assert night.work.is_dir()
+    assert night.folder.is_dir()
+    assert nights.snapshot().manifest.run == "0001"
+    assert nights.codes() >= {"L3-LOCK-LOST"}
+
+
+def test_a_lock_that_is_replaced_is_lost(tmp_path):
+    with locked(tmp_path, "one") as held:
+        (tmp_path / "copy").write_text("run one")
+        (tmp_path / "copy").rename(tmp_path / ".lock")
+        assert not held()
+    with pytest.raises(HomeInUseError), locked(tmp_path, "two"), locked(tmp_path, "three"):
+        pass
+
+
+# Dagster
+
+
+@dg.op
+def nothing() -> None:
+    pass
+
+
+@dg.job
+def small_job() -> None:
+    nothing()
+
+
+def test_only_dead_runs_of_this_home_are_ended(tmp_path):
+    """Whichever Dagster instance keeps them; not those that have not begun, which have no tag, nor later ones."""
+    ours, other = home_tag(tmp_path / "home"), home_tag(tmp_path / "other")
+    status = dg.DagsterRunStatus
+    with dg.DagsterInstance.ephemeral() as instance:
+        names = {"dead": ours, "elsewhere": other, "launched": {}, "us": {}, "later": ours}
+        runs = {
+            name: instance.create_run_for_job(small_job, tags=tag, status=status.STARTED) for name, tag in names.items()
+        }
+        _end_dead_runs(instance, runs["us"], tmp_path / "home")
+        came = {name: instance.get_run_by_id(run.run_id) for name, run in runs.items()}
+    assert [name for name, run in came.items() if run.status == status.FAILURE] == ["dead"]
+    assert came["us"].tags.items() >= ours.items()
+
+
+def test_one_process_at_a_time_opens_dagsters_folder(tmp_path, monkeypatch):
+    """Two that make its tables at once leave it broken for good."""
+    opened = []
+
+    def get():
+        with (tmp_path / ".opening").open() as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        opened.append(1)
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(dg.DagsterInstance, "get", get)
+    with run_module._instance(tmp_path), (tmp_path / ".opening").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert opened
+
+
+@pytest.mark.parametrize("outcome", ["published", "failed", None])
+def test_dagsters_full_disk_is_told_in_a_sentence(home, tmp_path, monkeypatch, outcome):
+    """A night that was published exits 0 all the same."""
+
+    def full(_, date, run_id, folder):
+        if outcome:
+            Report(run_id[:8], S).write(home, published=outcome == "published", stops=[], found=findings_of(home))
+        sys.stderr.write("a whole statement")
+        raise sqlalchemy.exc.OperationalError("INSERT", ("a value",), Exception("database or disk is full"))
+
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+    monkeypatch.setattr(run_module, "_execute", full)
+    done = kravoversikt("run", "--inbox", tmp_path, "--home", home, "--date", S)
+    assert done.exit_code == (outcome != "published")
+    assert "Dagster's record of the run" in done.stderr
+    assert "OperationalError: database or disk is full at " in done.stderr
+    assert not re.search("Traceback|INSERT|a value|statement", done.stderr)
+    if outcome == "failed":
+        assert "failed in Dagster's record of the run" in kravoversikt("status", "--home", home).stdout
+
+
+def findings_of(home):
+    return Nights(home.parent).findings()
+
+
+def test_dagsters_folder_whose_path_its_database_cannot_have(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "a%20b"))
+    with pytest.raises(HomePathError, match="the path of Dagster's folder must not hold any of"):
+        dagster_home(tmp_path)
+
+
+def test_a_home_that_cannot_be_written_is_told(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+    (home / ".lock").unlink(missing_ok=True)
+    (home / ".lock").mkdir()
+    done = kravoversikt("run", "--inbox", tmp_path, "--home", home, "--date", S)
+    assert done.exit_code == 1
+    assert f"not begun: the home cannot be written: Is a directory: {home / '.lock'}\n" in done.stderr
+    assert done.stderr.endswith("not published: the run could not begin\n")
+
+
+# an output that cannot be written
+
+PUBLISHED = """
+import sys, types
+from cli.main import main
+def night(home, date, config, echo):
+    echo("accept …")
+    return {"run": "0001", "snapshotdato": date, "outcome": "published", "stops": [], "failure": None, "findings": {},
+            "stages": {}}
+sys.modules["pipelines.run"] = types.SimpleNamespace(run_night=night)
+main()
+"""
+
+
+def process(*words, **how):
+    """A command in a process whose output is held until there is much, as it is outside tests."""
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.run([sys.executable, *map(str, words)], cwd=ROOT, env=buffered, check=False, **how)
+
+
+def to_full_disk(*words, where="stdout"):
+    """A command whose output, or standard error, is a full disk: exit code and what the other one got."""
+    other = {"stdout": "stderr", "stderr": "stdout"}[where]
+    with Path("/dev/full").open("w") as full:
+        streams = {where: full, other: subprocess.PIPE}
+        done = process(*words, text=True, **streams)
+    return done.returncode, getattr(done, other)
+
+
+def test_a_published_night_exits_0_whoever_listens(home):
+    words = ("-c", PUBLISHED, "run", "--inbox", home, "--home", home, "--date", S)
+    code, said = to_full_disk(*words)
+    assert code == 0
+    assert said.endswith("the summary could not be written; the outcome of run 0001: published\n")
+    assert to_full_disk(*words, where="stderr") == (0, f"night of {S}, run 0001: published\n")
+
+
+@pytest.mark.parametrize("words", [("status",), ("findings",), ("export", "oversikt")])
+def test_reading_onto_a_full_disk_exits_1_with_a_sentence(home, words):
+    told = to_full_disk("-m", "cli.main", *words, "--home", home)
+    assert told == (1, "the output could not be written: No space left on device\n")
+
+
+def test_one_who_stops_reading_is_no_error(home):
+    read, write = os.pipe()
+    os.close(read)
+    done = process("-m", "cli.main", "status", "--home", home, stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
