@@ -32,8 +32,14 @@ def home_tag(home: Path) -> dict[str, str]:
     return {HOME_TAG: hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16]}
 
 
-class NightFailedError(Exception):
-    """A stage failed: the kind of the error and where it was met, without what it said, which may quote the data."""
+class NightFailedError(dg.Failure):
+    """A stage failed: the kind of the error and where it was met, without what it said, which may quote the data.
+
+    As Dagster's own failure it is what the run shows first, of the step and of the run, and nothing is retried.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(description=why, allow_retries=False)
 
 
 @contextlib.contextmanager

@@ -62,13 +62,13 @@ class Home:
         return self.instance.get_run_by_id(done.run_id)
 
     def errors(self, run):
-        """What Dagster shows of the run's errors, with what they come from."""
+        """What Dagster shows of the run's errors."""
         data = [
             entry.dagster_event.event_specific_data
             for entry in self.instance.all_logs(run.run_id)
             if entry.dagster_event and entry.dagster_event.event_type_value == "STEP_FAILURE"
         ]
-        return [str(failure.error.cause.message) for failure in data if failure.error.cause]
+        return [failure.error.message for failure in data]
 
 
 @pytest.fixture(scope="module")
