@@ -13,7 +13,7 @@ import zstandard
 
 from bench.inbox import delivered
 from schemas.store import KINDS_IN, frame_reader
-from transforms.documents import THREADS, compressor_of
+from transforms.build.documents import THREADS, compressor_of
 
 
 @dataclass(frozen=True)

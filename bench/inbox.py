@@ -11,7 +11,7 @@ REFERENCE = Path(__file__).resolve().parent.parent / "data" / "reference"
 RATES = REFERENCE / "forsinkelsesrente.csv"
 KRAVTYPER = REFERENCE / "kravtyper.csv"
 ZSTD_LEVEL = 3
-"""What everyone compresses with: the level of ``transforms.documents``."""
+"""What everyone compresses with: the level of ``transforms.build.documents``."""
 
 
 def delivered(inbox: Path) -> dict[str, list[str]]:

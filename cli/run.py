@@ -29,8 +29,8 @@ from cli.summary import summary
 def run(inbox: Path, home: Path, day: datetime, **options: Any) -> None:
     """Run a night. Exits 0 when a snapshot was published, 1 when not."""
     from pipelines.run import run_night
-    from transforms.home_path import HomePathError, check_path
-    from transforms.reference import ReferenceFileError, read_kravtyper, read_rates
+    from transforms.home.path import HomePathError, check_path
+    from transforms.rules.reference import ReferenceFileError, read_kravtyper, read_rates
 
     start = time.perf_counter()
     config = {name: str(v) if isinstance(v, Path) else v for name, v in options.items() if v is not None}

@@ -11,8 +11,8 @@ from cli.options import home_option
 from cli.output import say_or_fail
 from cli.summary import summary
 from schemas.refusals import TO_DO
-from transforms.report import last_report
-from transforms.snapshot import HomeDamagedError, published_chain, published_snapshot, read_manifest
+from transforms.home.report import last_report
+from transforms.home.snapshot import HomeDamagedError, published_chain, published_snapshot, read_manifest
 
 
 @click.command()

@@ -12,11 +12,12 @@ import polars as pl
 from pydantic import PrivateAttr
 
 from pipelines.settings import default_home, default_inbox
-from transforms.lock import HomeInUseError, locked
+from transforms.home.lock import HomeInUseError, locked
+from transforms.home.report import Report, told
 from transforms.measure import measured
-from transforms.night import Night, Settings
-from transforms.reference import KRAVTYPER, RATES
-from transforms.report import Report, told
+from transforms.night import Night
+from transforms.rules.reference import KRAVTYPER, RATES
+from transforms.run import Settings
 
 PARTITIONS = dg.DynamicPartitionsDefinition(name="snapshotdato")
 """One partition per snapshot date that was run: any date can be, and only those that were show."""

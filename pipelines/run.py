@@ -14,7 +14,7 @@ import dagster as dg
 from pipelines.definitions import JOB, build_definitions
 from pipelines.resources import PARTITIONS, NightResource, home_tag
 from pipelines.settings import dagster_home
-from transforms.report import add_failure, last_run, read_report, told
+from transforms.home.report import add_failure, last_run, read_report, told
 
 
 def run_night(

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from transforms.home_path import check_path
+from transforms.home.path import check_path
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -151,5 +151,8 @@ TABLES = {table.name: table for table in (PART, KRAV, KRAVFORFALL, INNBETALING, 
 WITH_PART = ("krav", "innbetaling", "utbetaling")
 """The tables whose rows say whose they are."""
 
+BUT_PART = tuple(name for name in TABLES if name != "part")
+"""The tables of which an ordinary night looks at some rows only; ``part`` is small."""
+
 UNIQUE = {*(table.key for table in TABLES.values()), "motpost"} - {"part"}
 """Columns that seldom repeat: Parquet's dictionary for them, which is given up on the way, takes time and bytes."""

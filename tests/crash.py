@@ -32,9 +32,10 @@ from schemas.store import KINDS
 from serving.store import Snapshot
 from synthetic.generate import generate
 from tests.nights import STAGES
-from transforms.lock import locked
-from transforms.night import Night, Settings
-from transforms.snapshot import published_chain
+from transforms.home.lock import locked
+from transforms.home.snapshot import published_chain
+from transforms.night import Night
+from transforms.run import Settings
 
 FIRST = date(2026, 11, 23)
 SECOND = FIRST + timedelta(days=1)

@@ -24,7 +24,7 @@ from tests.plain.balances import Kravtype
 from tests.plain.deliveries import read_inbox
 from tests.plain.numbers import organisation_number, with_wrong_check_digit
 from tests.plain.write import write_delivery
-from transforms.reference import read_kravtyper, read_rates
+from transforms.rules.reference import read_kravtyper, read_rates
 
 S = date(2026, 11, 23)
 Row = dict[str, Any]

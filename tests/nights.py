@@ -9,8 +9,9 @@ import polars as pl
 from schemas.store import KINDS
 from serving.errors import KravoversiktError
 from serving.store import Snapshot
-from transforms.night import Night, Settings
-from transforms.report import StoppedError
+from transforms.home.report import StoppedError
+from transforms.night import Night
+from transforms.run import Settings
 
 S = date(2026, 11, 23)
 LET_THROUGH = {"max_held_back": float("inf"), "max_age_days": 100_000, "max_loss": 1, "allow_date": True}

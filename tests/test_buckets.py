@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from transforms import buckets
+from transforms.spread import buckets
 
 
 def batch(rows):

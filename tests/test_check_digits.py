@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from schemas.tables import INNBETALING
-from transforms.check_digits import count_failing, valid_iban, valid_kid, valid_kontonummer
+from transforms.accept.check_digits import count_failing, valid_iban, valid_kid, valid_kontonummer
 
 
 def valid(rule, text: str) -> bool:

@@ -19,7 +19,7 @@ from schemas.store import KINDS
 from tests.plain.numbers import organisation_number, with_wrong_check_digit
 from tests.plain.statement import krav, kravforfall, part, rows
 from tests.plain.write import write_delivery
-from transforms.lock import locked
+from transforms.home.lock import locked
 
 ROOT = Path(__file__).resolve().parent.parent
 DAY = "2026-11-23"
@@ -173,7 +173,8 @@ def test_two_runs_at_once(sample, home):
 def test_a_dead_holder_holds_nothing(sample, home):
     """A process that took the lock and died: its file is there, its lock is not."""
     code = (
-        "import os, sys, pathlib, transforms.lock as n\nwith n.locked(pathlib.Path(sys.argv[1]), 'dead'): os._exit(9)"
+        "import os, sys, pathlib, transforms.home.lock as n\n"
+        "with n.locked(pathlib.Path(sys.argv[1]), 'dead'): os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(home)], cwd=ROOT, check=False).returncode == 9
     with locked(home, "next"):

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from transforms.compiled import kept
+from transforms.text.compiled import kept
 
 LOOP = """
-from transforms.compiled import compiled, kept
+from transforms.text.compiled import compiled, kept
 
 @compiled
 def double(number):

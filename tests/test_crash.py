@@ -3,7 +3,7 @@
 import pytest
 
 from tests.crash import Scene, run_night
-from transforms.lock import HomeInUseError, locked
+from transforms.home.lock import HomeInUseError, locked
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from tests.nights import Nights, S
 from tests.plain.numbers import organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, rows, utbetaling
 from tests.plain.write import write_delivery
-from transforms import dictionaries
-from transforms.snapshot import read_index
+from transforms.home import dictionaries
+from transforms.home.snapshot import read_index
 
 A, B = organisation_number(1), organisation_number(2)
 

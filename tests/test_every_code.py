@@ -19,8 +19,9 @@ from tests.nights import S
 from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
 from tests.plain.write import write_delivery
-from transforms import snapshot
-from transforms.night import Night, Settings
+from transforms.home import snapshot
+from transforms.night import Night
+from transforms.run import Settings
 
 COMPANY, STRANGER, ENK = organisation_number(1), organisation_number(2), organisation_number(3)
 OWNER, DAY = national_number(1), "2026-01-15"

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.json_text import (
+from transforms.rules.money import kroner
+from transforms.text.json_text import (
     Texts,
     amount,
     array,
@@ -26,7 +27,6 @@ from transforms.json_text import (
     texts_of,
     with_amount,
 )
-from transforms.money import kroner
 
 ROW = document(
     text("navn", "navn"),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from transforms.home.version import source_files
+
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {
     "schemas": set(),
@@ -81,14 +83,57 @@ def test_the_plain_reference_takes_nothing_from_the_system():
         assert not set(imports(path)) & set(LAYERS), name(path)
 
 
+SHARED = {"rules", "text", "home", "root"}
+"""The rooms of ``transforms`` that any room may use, in the order that they may use each other from right to left."""
+STAGES = {"accept", "check", "spread", "build", "reconcile", "publish"}
+CONDUCTS = {"night", "run", "stops"}
+"""Where the stages meet."""
+
+
+def modules(path):
+    """Those of ``transforms`` that a file imports, each as room and name; a module outside of rooms is its own room."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("transforms"):
+            words = str(node.module).split(".")[1:]
+            yield from [words] if len(words) == 2 else [[*words, name.name] for name in node.names]
+
+
+def room(path):
+    return path.relative_to(ROOT / "transforms").with_suffix("").parts[0]
+
+
+@pytest.mark.parametrize("path", files("transforms"), ids=name)
+def test_stages_know_what_they_share_and_not_each_other(path):
+    of = room(path)
+    used = {words[0] for words in modules(path)} - {of}
+    if of in STAGES:
+        assert used <= SHARED
+    elif of in SHARED:
+        assert used <= {"root": set(), "rules": {"root"}, "text": {"rules"}, "home": {"root", "rules"}}[of]
+    else:
+        assert of in {*CONDUCTS, "measure", "__init__"}
+
+
+def test_every_folder_of_transforms_is_a_room_that_says_what_belongs():
+    rooms = {path.parent.name: path for path in (ROOT / "transforms").glob("*/__init__.py")}
+    assert set(rooms) == STAGES | SHARED - {"root"}
+    for path in rooms.values():
+        told = ast.get_docstring(ast.parse(path.read_text("utf-8")))
+        assert "Here: " in told and "Not here: " in told, path
+
+
+def test_the_code_that_makes_documents_is_all_of_it():
+    """Or changed code would carry over documents of the old."""
+    assert source_files() == files("schemas", "transforms")
+    assert len(source_files()) > 50
+
+
 def test_what_reads_back_shares_no_code_with_what_it_reads_back():
     """Or the two would agree in their mistakes."""
-    reading = {"reconcile", "read_back", "grammar", "scanner"}
-    for path in (ROOT / "transforms" / f"{module}.py" for module in reading):
-        tree = ast.walk(ast.parse(path.read_text("utf-8")))
-        ours = {node for node in tree if isinstance(node, ast.ImportFrom) and str(node.module).startswith("transforms")}
-        modules = {str(node.module).partition(".")[2] or name.name for node in ours for name in node.names}
-        assert modules <= reading | {"compiled", "expected", "snapshot"}, path.name
+    for module in ("totals", "read_back", "grammar", "scanner"):
+        path = ROOT / "transforms" / "reconcile" / f"{module}.py"
+        used = {".".join(words[:2]) for words in modules(path) if words[0] != "reconcile"}
+        assert used <= {"text.compiled", "home.snapshot"}, path.name
 
 
 @pytest.mark.parametrize("module", ["cli.main", "cli.serve", "serving.app", "serving.server"])

@@ -9,9 +9,10 @@ from tests.nights import S
 from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, part, rows
 from tests.plain.write import write_delivery
-from transforms.night import Night, Settings
-from transforms.report import StoppedError
-from transforms.stops import OSLO
+from transforms.home.accepted import OSLO
+from transforms.home.report import StoppedError
+from transforms.night import Night
+from transforms.run import Settings
 
 YESTERDAY = S - timedelta(days=1)
 

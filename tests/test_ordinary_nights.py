@@ -24,9 +24,12 @@ from tests.plain.statement import innbetaling, krav, kravforfall, part, plasseri
 from tests.plain.strategies import KRAVTYPER, RATES, SNAPSHOT_DATE, good_ledgers
 from tests.plain.write import write_delivery
 from tests.test_against_plain import EXTRACTED, reference_files
-from transforms import affected, carry_over, dictionaries, neighbourhood
+from transforms.build import carry_over
+from transforms.check import neighbourhood
+from transforms.home import dictionaries
+from transforms.home.snapshot import HELD_BACK, QUARANTINED, SAME, TABLE_NAMES, read_index
 from transforms.night import Night
-from transforms.snapshot import HELD_BACK, QUARANTINED, SAME, TABLE_NAMES, read_index
+from transforms.spread import affected
 
 
 def tables(home: Path) -> dict[str, list]:
@@ -233,7 +236,7 @@ def test_a_part_that_the_date_moves_is_built_if_something_else_has_changed_too(h
 def test_a_household_whose_documents_lie_apart_is_built(home, monkeypatch, many):
     """Nothing of it has changed, so its posts are not among those checked."""
     monkeypatch.setattr(neighbourhood, "MANY", many)
-    monkeypatch.setattr(carry_over, "PARTS_PER_BUCKET", 1)
+    monkeypatch.setattr(carry_over, "PARTS_PER_SEGMENT", 1)
     built(home, *(row for table in ("krav", "innbetaling") for row in FIRST[table] if row["part"] != OWNER))
     day = S + timedelta(days=31)
     assert (built(home, day=day), redated(home, day)) == ({OWNER, ENK}, {A})

@@ -22,7 +22,7 @@ from tests.nights import Nights, S
 from tests.plain.numbers import organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, rows
 from tests.plain.write import write_delivery
-from transforms import snapshot
+from transforms.home import snapshot
 from transforms.night import Night
 
 COMPANY = organisation_number(1)

@@ -15,8 +15,8 @@ from schemas.store import END_BITS, EPOCH_ORDINAL, KINDS, frame_reader
 from tests.conftest import examples
 from tests.plain.ledger import part_documents
 from tests.plain.strategies import KRAVTYPER, RATES, SNAPSHOT_DATE, good_ledgers
-from transforms.grammar import GRAMMARS, POSTS
-from transforms.read_back import number_of, read
+from transforms.reconcile.grammar import GRAMMARS, POSTS
+from transforms.reconcile.read_back import number_of, read
 
 PART = "123456785"
 MODELS = {kind: model.__name__ for kind, model in POSTS.items()}

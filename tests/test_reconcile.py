@@ -17,9 +17,10 @@ from tests.nights import LET_THROUGH, STAGES, Nights
 from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
 from tests.plain.write import write_delivery
-from transforms import fragments
-from transforms.night import Night, Settings
-from transforms.reconcile import from_documents
+from transforms.build import fragments
+from transforms.night import Night
+from transforms.reconcile.totals import from_documents
+from transforms.run import Settings
 
 S = date(2023, 8, 28)
 COMPANY, ENK, OWNER = organisation_number(1), organisation_number(2), national_number(1)

@@ -9,8 +9,8 @@ import pytest
 from tests.plain.numbers import organisation_number
 from tests.plain.statement import krav, kravforfall, part, rows
 from tests.plain.write import write_delivery
-from transforms.interest import weights
-from transforms.reference import KRAVTYPER, RATES, ReferenceFileError, read_kravtyper, read_rates
+from transforms.rules.interest import weights
+from transforms.rules.reference import KRAVTYPER, RATES, ReferenceFileError, read_kravtyper, read_rates
 
 A = organisation_number(1)
 CODELIST = Path(__file__).resolve().parent.parent.parent / "shared" / "reference" / "kravtype.xml"

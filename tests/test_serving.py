@@ -21,7 +21,7 @@ from tests.nights import Nights, S
 from tests.plain.numbers import national_number, organisation_number, with_wrong_check_digit
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
 from tests.plain.write import write_delivery
-from transforms.snapshot import read_index
+from transforms.home.snapshot import read_index
 
 ROOT = Path(__file__).resolve().parent.parent
 A, B, C, D = (organisation_number(number) for number in range(1, 5))

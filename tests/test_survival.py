@@ -9,7 +9,7 @@ from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows
 from tests.plain.write import write_delivery
 from transforms import night as night_module
-from transforms import snapshot
+from transforms.home import snapshot
 
 COMPANY, ENK, OWNER = organisation_number(1), organisation_number(2), national_number(3)
 STATEMENT = [

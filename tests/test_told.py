@@ -24,10 +24,11 @@ from tests.nights import STAGES, Nights, S
 from tests.plain.numbers import organisation_number
 from tests.plain.statement import innbetaling, part, rows
 from tests.plain.write import write_delivery
-from transforms.home_path import HomePathError
-from transforms.lock import HomeInUseError, locked
-from transforms.night import Night, Settings
-from transforms.report import Report, StoppedError, sentence
+from transforms.home.lock import HomeInUseError, locked
+from transforms.home.path import HomePathError
+from transforms.home.report import Report, StoppedError, sentence
+from transforms.night import Night
+from transforms.run import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPANY, ANOTHER = organisation_number(1), organisation_number(2)

@@ -24,7 +24,7 @@ from tests.nights import Nights, S
 from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, rows, utbetaling
 from tests.plain.write import write_delivery
-from transforms.snapshot import read_index
+from transforms.home.snapshot import read_index
 
 A, B, ENK, OTHER_ENK, *TWINS = (organisation_number(number) for number in range(1, 25))
 OWNER, OTHER_OWNER = national_number(1), national_number(2)

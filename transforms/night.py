@@ -20,16 +20,14 @@ import polars as pl
 
 from schemas.refusals import Refusal
 from schemas.tables import TABLES
-from transforms import affected, buckets, expected, neighbourhood, reference, snapshot
-from transforms.analytics import write_analytics
-from transforms.build import Built, Job, Making, build
-from transforms.carry_over import NOTHING, CarriedOver, Staying, carry_over
-from transforms.current import connect, create_current, give_back, memory_for
-from transforms.findings import findings
-from transforms.held_back import hold_back
-from transforms.home_path import check_path
-from transforms.kept import kept_otherwise, kept_totals, without_kept
-from transforms.posts import (
+from transforms.accept.sources import Sources, choose
+from transforms.build.bucket import Built, Job, Making, build
+from transforms.build.carry_over import NOTHING, CarriedOver, Staying, carry_over
+from transforms.build.redate import Redated, redate, redate_jobs
+from transforms.check import neighbourhood
+from transforms.check.findings import findings
+from transforms.check.held_back import hold_back
+from transforms.check.posts import (
     check_posts,
     connect_due_dates,
     connect_placements,
@@ -38,13 +36,20 @@ from transforms.posts import (
     said_twice,
     show_good,
 )
-from transforms.reconcile import ReadBack, differences, from_documents, together
-from transforms.redate import Redated, redate, redate_jobs
-from transforms.report import Report, StoppedError, by_code, delivered_files, told
-from transforms.reported import reported_of_deliveries, reported_of_posts, reported_of_rates
-from transforms.sources import Accepted, Sources, choose
+from transforms.check.reported import reported_of_deliveries, reported_of_posts, reported_of_rates
+from transforms.home import snapshot
+from transforms.home.accepted import OSLO, Accepted
+from transforms.home.ledgers import connect, create_current, give_back, memory_for
+from transforms.home.report import Report, StoppedError, by_code, delivered_files, told
+from transforms.home.version import CODE
+from transforms.publish.analytics import write_analytics
+from transforms.reconcile import expected
+from transforms.reconcile.kept import kept_otherwise, kept_totals, without_kept
+from transforms.reconcile.totals import ReadBack, differences, from_documents, together
+from transforms.rules import reference
+from transforms.run import Settings
+from transforms.spread import affected, buckets
 from transforms.stops import (
-    OSLO,
     damaged_home,
     date_before_extracts,
     shrunk_sources,
@@ -54,38 +59,8 @@ from transforms.stops import (
     unreadable_inbox,
     unusable_sources,
 )
-from transforms.version import CODE
 
 SCHEMA_VERSION = "3"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a night is run with. ``snapshot_date`` is ``S``, a day in Europe/Oslo.
-
-    ``full``: build every part anew, also those whose documents would be the same. ``allow_date``: take ``S`` also when
-    it is before what is published, before all extracts or in the future. ``memory``: DuckDB's limit, such as
-    ``1500MB``; by the number of rows if empty.
-    """
-
-    inbox: Path
-    home: Path
-    snapshot_date: date
-    run: str
-    rates: Path = reference.RATES
-    kravtyper: Path = reference.KRAVTYPER
-    max_held_back: float = 0.01
-    max_age_days: int = 3
-    max_loss: float = 0.2
-    keep: int = 7
-    workers: int = 2
-    memory: str = ""
-    full: bool = False
-    allow_date: bool = False
-
-    def __post_init__(self) -> None:
-        """Raises ``HomePathError``."""
-        check_path(self.home, "the home")
 
 
 @dataclass
@@ -122,23 +97,23 @@ class Night:
 
     @property
     def home(self) -> Path:
-        """The home, absolute: its paths stand in the analysts' views."""
-        return self.settings.home.resolve()
+        """The home, absolute."""
+        return self.settings.path
 
     @property
     def work(self) -> Path:
-        """What only this run needs; removed at the end and at the start of the next."""
-        return self.home / ".work"
+        """What only this run needs."""
+        return self.settings.work
 
     @property
     def name(self) -> str:
         """The name of the snapshot that this night makes."""
-        return f"{self.settings.snapshot_date}-{self.settings.run}"
+        return self.settings.name
 
     @property
     def folder(self) -> Path:
         """The folder of the snapshot that this night makes."""
-        return self.home / snapshot.SNAPSHOTS / self.name
+        return self.settings.folder
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -225,7 +200,7 @@ class Night:
         self.stops += too_many_held_back(held, accepted, self.settings.max_held_back)
         self.reports = [
             *reported_of_posts(self.connection, self._kravtyper),
-            *reported_of_deliveries(self.sources, self.settings.snapshot_date),
+            *reported_of_deliveries(self.sources.in_force, self.sources.accepted, self.settings.snapshot_date),
             *reported_of_rates(self._rates, self.settings.snapshot_date),
         ]
         self._said = count_said(self.connection, self.sources.used)

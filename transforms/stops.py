@@ -6,13 +6,11 @@ from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from schemas.refusals import Refusal
-from transforms import snapshot
-from transforms.sources import Accepted, Sources
+from transforms.accept.sources import Sources
+from transforms.home import snapshot
 
-OSLO = ZoneInfo("Europe/Oslo")
 Rows = Mapping[str, Mapping[str, int]]
 
 
@@ -56,15 +54,10 @@ def unusable_sources(
 
 def _too_old(sources: Sources, snapshot_date: date, limit: int) -> Iterable[Refusal]:
     for kilde, chain in sorted(sources.used.items()):
-        days = (snapshot_date - day_of(chain[-1])).days
+        days = (snapshot_date - chain[-1].day).days
         if days > limit:
             text = f"{days} days, the limit is {limit}"
             yield stop("L3-SOURCE-OLD", text, kilde, chain[-1].leveransenummer)
-
-
-def day_of(delivery: Accepted) -> date:
-    """The day in Oslo that the delivery was extracted on."""
-    return delivery.extracted_at.astimezone(OSLO).date()
 
 
 def unasked_date(snapshot_date: date, published: date | None, today: date) -> list[Refusal]:
@@ -79,7 +72,7 @@ def unasked_date(snapshot_date: date, published: date | None, today: date) -> li
 
 def date_before_extracts(sources: Sources, snapshot_date: date) -> list[Refusal]:
     """A date before every source's last extract. (One after S among others is only reported: ``R-EXTRACT-AFTER``.)"""
-    first = min((day_of(chain[-1]) for chain in sources.used.values()), default=snapshot_date)
+    first = min((chain[-1].day for chain in sources.used.values()), default=snapshot_date)
     if snapshot_date >= first:
         return []
     return [stop("L3-DATE-EXTRACTS", f"{snapshot_date}, the oldest of the last extracts is of {first}")]

@@ -11,8 +11,9 @@ from tests.nights import S
 from tests.plain.statement import part
 from tests.plain.write import write_delivery
 from tests.without_rights import without_rights
-from transforms.night import Night, Settings
-from transforms.report import StoppedError
+from transforms.home.report import StoppedError
+from transforms.night import Night
+from transforms.run import Settings
 
 FULL_2 = Path("mva", "000002")
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from schemas.tables import PART
 from tests.plain.csv_text import csv_rows
-from transforms import csv_pieces
-from transforms.tabular import read_batches
-from transforms.unreadable import FileRefused
+from transforms.accept import csv_pieces
+from transforms.accept.files import read_batches
+from transforms.accept.unreadable import FileRefused
 
 HEADER = "part,parttype,innehaver"
 REFUSED = "refused"

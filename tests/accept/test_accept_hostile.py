@@ -16,9 +16,9 @@ import zstandard
 from schemas.tables import TABLES
 from tests.accept.accepting import COMPANY, LEDGER, edit, put
 from tests.plain.statement import krav
-from transforms.parquet_pieces import parquet_pieces
-from transforms.tabular import read_batches
-from transforms.unreadable import FileRefused
+from transforms.accept.files import read_batches
+from transforms.accept.parquet_pieces import parquet_pieces
+from transforms.accept.unreadable import FileRefused
 
 HEADER = ",".join(LEDGER["krav"][0]).encode() + b"\n"
 KRAV = {"krav": [krav("K1", COMPANY, "1.00")]}
@@ -27,9 +27,9 @@ KRAV = {"krav": [krav("K1", COMPANY, "1.00")]}
 @pytest.fixture(autouse=True)
 def small_limits(monkeypatch):
     """The limits, scaled down so that the bombs may be small."""
-    monkeypatch.setattr("transforms.batches.UNPACKED_BYTES", 4 << 20)
-    monkeypatch.setattr("transforms.csv_pieces.CSV_BLOCK_BYTES", 1 << 20)
-    monkeypatch.setattr("transforms.batches.BATCH_BYTES", 1 << 19)
+    monkeypatch.setattr("transforms.accept.batches.UNPACKED_BYTES", 4 << 20)
+    monkeypatch.setattr("transforms.accept.csv_pieces.CSV_BLOCK_BYTES", 1 << 20)
+    monkeypatch.setattr("transforms.accept.batches.BATCH_BYTES", 1 << 19)
 
 
 def zeros_of(letter, count, before=b""):
@@ -67,8 +67,8 @@ def test_a_bomb_of_one_endless_header(place):
 
 
 def test_many_more_rows_than_the_manifest_says_are_not_read_to_their_end(place, monkeypatch):
-    monkeypatch.setattr("transforms.accept.ROWS_TOO_MANY", 10_000)
-    monkeypatch.setattr("transforms.csv_pieces.CSV_BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr("transforms.accept.delivery.ROWS_TOO_MANY", 10_000)
+    monkeypatch.setattr("transforms.accept.csv_pieces.CSV_BLOCK_BYTES", 1 << 16)
     content = gzip.compress(HEADER + b",,,,,,,,,\n" * 500_000)
     [(code, message)] = refused(place, "csv.gz", content)
     assert code == "L1-ROWS"
@@ -138,9 +138,9 @@ def test_a_parquet_of_texts_that_build_on_the_one_before(place, tmp_path):
 )
 def test_a_parquet_is_read_in_pieces_that_fit_in_memory(tmp_path, how, monkeypatch):
     """However little of each text is stored, none of the pieces takes much more than a batch may."""
-    monkeypatch.setattr("transforms.batches.UNPACKED_BYTES", 64 << 20)
-    monkeypatch.setattr("transforms.batches.BATCH_BYTES", 1 << 18)
-    monkeypatch.setattr("transforms.parquet_pieces.SMALL_BYTES", 0)
+    monkeypatch.setattr("transforms.accept.batches.UNPACKED_BYTES", 64 << 20)
+    monkeypatch.setattr("transforms.accept.batches.BATCH_BYTES", 1 << 18)
+    monkeypatch.setattr("transforms.accept.parquet_pieces.SMALL_BYTES", 0)
     arrays = {name: pa.array(["2"] * 800) for name in LEDGER["krav"][0]}
     arrays["kravbeskrivelse"] = pa.array(["2"] * 500 + ["x" * 20_000] * 300)
     pq.write_table(pa.table(arrays), tmp_path / "krav.parquet", **how)
@@ -179,8 +179,8 @@ def test_memory_is_bounded(tmp_path):
         import sys
         from pathlib import Path
         from schemas.tables import KRAV
-        from transforms.tabular import read_batches
-        from transforms.unreadable import FileRefused
+        from transforms.accept.files import read_batches
+        from transforms.accept.unreadable import FileRefused
         try:
             for batch in read_batches(Path(sys.argv[1]), KRAV, removals=False):
                 pass

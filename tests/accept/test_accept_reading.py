@@ -12,7 +12,7 @@ import zstandard
 from tests.accept.accepting import COMPANY, LEDGER, edit, put, swap
 from tests.plain.statement import krav, kravforfall, part
 from tests.plain.write import FORMATS
-from transforms.batches import gathered
+from transforms.accept.batches import gathered
 
 ODD_TEXTS = [
     'a "quoted" word',
@@ -140,7 +140,7 @@ def test_fields_of_many_megabytes_across_blocks(place):
 
 @pytest.mark.parametrize("before", range(8))
 def test_quotes_at_the_edge_of_a_block(place, before, monkeypatch):
-    monkeypatch.setattr("transforms.csv_pieces.CSV_BLOCK_BYTES", 512)
+    monkeypatch.setattr("transforms.accept.csv_pieces.CSV_BLOCK_BYTES", 512)
     texts = ['"' * n + "x" * (before + n) + '"\n' for n in range(1, 40)]
     place.deliver(tables=of_texts(texts))
     assert [row["kravbeskrivelse"] for row in place.rows("krav")] == texts
@@ -148,7 +148,7 @@ def test_quotes_at_the_edge_of_a_block(place, before, monkeypatch):
 
 @pytest.mark.parametrize("before", range(4))
 def test_a_stray_quote_at_the_edge_of_a_block(place, before, monkeypatch):
-    monkeypatch.setattr("transforms.csv_pieces.CSV_BLOCK_BYTES", 256)
+    monkeypatch.setattr("transforms.accept.csv_pieces.CSV_BLOCK_BYTES", 256)
     folder = place.deliver(tables=of_texts("a" * 20))
     swap(folder, "krav-1.csv", ",a,", ',"a"x,'.replace("a", "a" * (before + 1)))
     assert place.reasons() == [("L1-UNREADABLE", "krav-1.csv")]
@@ -186,7 +186,7 @@ def test_parquet_amounts_of_other_widths(place, bits):
 
 
 def test_rows_keep_their_numbers_over_batches(place, monkeypatch):
-    monkeypatch.setattr("transforms.batches.BATCH_ROWS", 3)
+    monkeypatch.setattr("transforms.accept.batches.BATCH_ROWS", 3)
     rows = [kravforfall(f"F{n}", "K1", 1, "2023-02-15") for n in range(1, 11)]
     rows[7]["kravidentifikator"] = None
     random.Random(1).shuffle(rows)
@@ -217,8 +217,8 @@ def test_batches_are_as_large_as_may_be(monkeypatch):
     one = pa.record_batch({"text": ["abcdefgh"]})
     many = pa.record_batch({"text": ["abcdefgh"] * 7})
     assert [batch.num_rows for batch in gathered([one] * 4 + [many] + [one.slice(1)] + [one])] == [12]
-    monkeypatch.setattr("transforms.batches.BATCH_ROWS", 3)
+    monkeypatch.setattr("transforms.accept.batches.BATCH_ROWS", 3)
     assert [batch.num_rows for batch in gathered([one] * 4 + [many, one])] == [3, 1, 3, 3, 2]
-    monkeypatch.setattr("transforms.batches.BATCH_BYTES", 2 * one.nbytes)
+    monkeypatch.setattr("transforms.accept.batches.BATCH_BYTES", 2 * one.nbytes)
     assert [batch.num_rows for batch in gathered([one] * 5)] == [2, 2, 1]
     assert list(gathered([])) == list(gathered([one.slice(1)])) == []

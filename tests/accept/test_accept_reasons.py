@@ -12,8 +12,8 @@ import zstandard
 
 from schemas.tables import PART
 from tests.accept.accepting import COMPANY
-from transforms.tabular import read_batches
-from transforms.unreadable import FileRefused
+from transforms.accept.files import read_batches
+from transforms.accept.unreadable import FileRefused
 
 CSV = b"part,parttype,innehaver\n" + f"{COMPANY},VIRKSOMHET,\n".encode() * 50
 GZIP, ZSTD = gzip.compress(CSV), zstandard.ZstdCompressor(write_checksum=True).compress(CSV)

@@ -15,8 +15,8 @@ import pytest
 
 from tests.accept.accepting import COMPANY, LEDGER, edit, put, swap
 from tests.plain.statement import krav, part
-from transforms import accept
-from transforms.tabular import read_batches
+from transforms.accept import delivery as accept
+from transforms.accept.files import read_batches
 
 MANIFEST = "manifest.json"
 KRAV = "krav-1.csv"

@@ -7,7 +7,7 @@ import pytest
 
 from tests.accept.accepting import COMPANY, LEDGER, Place, edit
 from tests.plain.statement import krav
-from transforms.sources import choose
+from transforms.accept.sources import choose
 
 CHANGE = {"krav": [krav("K1", COMPANY, "100.00")]}
 

@@ -7,7 +7,7 @@ import time
 import polars as pl
 import pytest
 
-from transforms import accept
+from transforms.accept import delivery as accept
 
 BATCHES = 200
 

@@ -11,7 +11,7 @@ from schemas.tables import PART, TABLES
 from tests.accept.accepting import COMPANY, LEDGER, OTHER, OWNER, put
 from tests.plain.numbers import national_number, organisation_number, with_wrong_check_digit
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering
-from transforms.values import check_values, valid_number
+from transforms.accept.values import check_values, valid_number
 
 EXACT = {
     "part": part(COMPANY, "ENK", OWNER),
@@ -233,7 +233,7 @@ def test_a_doubled_key_refuses_both(place, format, split):
 
 def test_refused_rows_of_many_batches_and_files_are_all_kept(place, monkeypatch):
     """They are written as they come, and a key that is doubled is found among refused and good rows alike."""
-    monkeypatch.setattr("transforms.csv_pieces.CSV_BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr("transforms.accept.csv_pieces.CSV_BLOCK_BYTES", 1 << 16)
     bad = [krav(f"K{n}", COMPANY, 1) | {"kravtype": None} for n in range(5_000)]
     place.deliver(tables={"krav": [*bad, krav("K7", COMPANY, 1), krav("good", COMPANY, 1)]}, split=3)
     assert [row["kravidentifikator"] for row in place.rows("krav")] == ["good"]

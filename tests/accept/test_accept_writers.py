@@ -14,13 +14,13 @@ import pytest
 
 from schemas.tables import PLASSERING
 from tests.plain.write import OERE, cell_text
-from transforms.tabular import read_batches
-from transforms.values import check_values
+from transforms.accept.files import read_batches
+from transforms.accept.values import check_values
 
 
 @pytest.fixture(autouse=True)
 def small_files_are_looked_into(monkeypatch):
-    monkeypatch.setattr("transforms.parquet_pieces.SMALL_BYTES", 0)
+    monkeypatch.setattr("transforms.accept.parquet_pieces.SMALL_BYTES", 0)
 
 
 TYPES = {
@@ -202,7 +202,7 @@ def test_a_column_of_no_type_where_nothing_is(tmp_path, name, kept):
 @pytest.mark.parametrize("way", ["as pyarrow does", "DELTA_BYTE_ARRAY page 2.0", "DELTA_LENGTH_BYTE_ARRAY page 2.0"])
 def test_a_row_at_a_time(tmp_path, way, monkeypatch):
     """As where each text may be as large as all memory."""
-    monkeypatch.setattr("transforms.batches.BATCH_BYTES", 1)
+    monkeypatch.setattr("transforms.accept.batches.BATCH_BYTES", 1)
     test_what_pyarrow_writes(tmp_path, way)
 
 

@@ -1,0 +1,137 @@
+"""Reads a CSV file in pieces of whole rows (CONTRACT section 1)."""
+
+import csv
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from schemas.tables import Table
+from transforms.accept.batches import Unpacked, check_columns
+from transforms.accept.unreadable import unreadable
+
+CSV_BLOCK_BYTES = 16 << 20
+"""A row must fit in one block."""
+
+CSV_HEADER_BYTES = 64 << 10
+"""The header must fit in this: a column costs the reader far more memory than its name does."""
+
+LINE_END = len(b"\r\n")
+
+BOM = b"\xef\xbb\xbf"
+
+
+def csv_pieces(path: Path, table: Table, removals: bool) -> Iterator[pa.RecordBatch]:
+    """The rows, every column as text, a block at a time. Raises ``FileRefused``, and what pyarrow raises."""
+    compression = {".gz": "gzip", ".zst": "zstd"}.get(path.suffix)
+    with pa.input_stream(os.fspath(path), compression=compression) as source:
+        blocks = _Blocks(source, Unpacked(path))
+        columns = check_columns(blocks.header(), table, removals=removals)
+        yield from pa.csv.open_csv(
+            pa.PythonFile(blocks, mode="r"),
+            read_options=pa.csv.ReadOptions(block_size=CSV_BLOCK_BYTES + 2 * LINE_END),
+            # A block is whole rows, so the reader need not look for where they end: it loses a line break
+            # that lies across two blocks.
+            parse_options=pa.csv.ParseOptions(newlines_in_values=False),
+            convert_options=pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(columns, pa.string()), include_columns=columns
+            ),
+        )
+
+
+class _Blocks:
+    """The bytes of a CSV file as the reader wants them: in blocks of whole rows.
+
+    A BOM and blank lines before the header go, the last line gets its end, and a quote that stands
+    where RFC 4180 has none refuses the file (the reader would guess). A CR LF outside of quotes may be
+    parted: the LF is then an empty line.
+    """
+
+    def __init__(self, source: IO[bytes], unpacked: Unpacked) -> None:
+        self._source = source
+        self._unpacked = unpacked
+        self._size = CSV_BLOCK_BYTES + LINE_END
+        self.closed = False
+        data = self._fill(b"").removeprefix(BOM).lstrip(b"\r\n")
+        while not data and (more := self._next(self._size)):
+            data = more.lstrip(b"\r\n")
+        self._begun = data  # what is read and not given yet
+
+    def header(self) -> list[str]:
+        """The names in the first line. Raises ``FileRefused``."""
+        line = self._begun[:CSV_HEADER_BYTES].replace(b"\r", b"\n").partition(b"\n")[0]
+        if not line:
+            raise unreadable("the file is empty")
+        if len(line) >= CSV_HEADER_BYTES:
+            raise unreadable(f"the first line is longer than {CSV_HEADER_BYTES >> 10} KiB")
+        return next(csv.reader([line.decode()], strict=True))
+
+    def read(self, _size: int) -> bytes:
+        """The next rows, as many as fit in a block; nothing at the end. Raises ``FileRefused``."""
+        data = self._fill(self._begun)
+        if len(data) < self._size:
+            data, self._begun = data and data + b"\n", b""  # the reader wants a header's line to end
+            if rows_end(data) < len(data):
+                raise unreadable("a quote is never closed")
+            return data
+        end = rows_end(data)
+        if not end:
+            raise unreadable(f"a row is larger than {CSV_BLOCK_BYTES >> 20} MiB, or a quote is never closed")
+        self._begun = data[end:]
+        return data[:end]
+
+    def _fill(self, data: bytes) -> bytes:
+        """The data with what comes after it, up to a block; less only at the end of the file."""
+        pieces, length = [data], len(data)
+        while length < self._size and (more := self._next(self._size - length)):
+            pieces.append(more)
+            length += len(more)
+        return b"".join(pieces)
+
+    def _next(self, size: int) -> bytes:
+        data: bytes = self._source.read(size)
+        self._unpacked.count(len(data))
+        return data
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+
+_QUOTE = ord('"')
+_NEIGHBOUR = np.zeros(256, dtype=bool)
+_NEIGHBOUR[list(b',\r\n"')] = True
+
+
+def rows_end(data: bytes) -> int:
+    """Where the last whole row in ``data`` ends; 0 when none does. ``data`` begins where a row does.
+
+    Holds every quote against RFC 4180: quotes open and close in turn (a doubled one closes and opens
+    again), and before one that opens and after one that closes there is a comma, the end or start of a
+    line, or the other of a doubled one. Raises ``FileRefused`` where it is not so.
+    """
+    if b'"' not in data:
+        return _line_end(data, 0, len(data))
+    content = np.frombuffer(data, dtype=np.uint8)
+    places = np.flatnonzero(content == _QUOTE)
+    opening, closing = places[::2], places[1::2]
+    before, after = opening[opening > 0] - 1, closing[closing < len(data) - 1] + 1
+    if not (_NEIGHBOUR[content[before]].all() and _NEIGHBOUR[content[after]].all()):
+        raise unreadable("a quote stands inside a field: quote the whole field and double the quotes in it")
+    starts, ends = np.append(0, closing + 1), np.append(opening, len(data))[: len(closing) + 1]
+    unquoted = np.flatnonzero(ends > starts)
+    for gap in unquoted[::-1]:  # few of them in a row: no more than it has fields
+        if end := _line_end(data, int(starts[gap]), int(ends[gap])):
+            return end
+    return 0
+
+
+def _line_end(data: bytes, start: int, end: int) -> int:
+    """Where the last line that ends between ``start`` and ``end`` does so; 0 when none does."""
+    return max(data.rfind(b"\n", start, end), data.rfind(b"\r", start, end)) + 1

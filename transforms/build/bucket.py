@@ -1,0 +1,170 @@
+"""Builds one bucket of households: balances, overviews, documents. Pure, idempotent, on its own.
+
+This is the unit of bounded memory and of working in parallel.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from schemas.tables import PLASSERING
+from transforms.build import far_ends
+from transforms.build.documents import Store, Tables, write_documents
+from transforms.home.snapshot import OVERSIKT_COLUMNS, TABLES_IN, segment_name
+from transforms.rules import balances
+
+POSTS = (
+    *("part", "krav", "kravforfall", "innbetaling", "utbetaling", "plassering"),
+    *("far_forfall", "far_innbetaling"),
+)
+"""The tables that a bucket comes as, see ``buckets``."""
+
+SORTING = {
+    "krav": ("part", "opprettelsesdato", "kravidentifikator"),
+    "kravforfall": ("part", "kravidentifikator", "forfallsdato", "kravforfallsidentifikator"),
+    "innbetaling": ("part", "innbetalingsdato", "innbetalingsidentifikator"),
+    "utbetaling": ("part", "utbetalingsdato", "utbetalingsidentifikator"),
+}
+
+
+@dataclass(frozen=True)
+class Making:
+    """What every segment of a snapshot is made with, beside posts: the snapshot's folder, the rates, and ``S``."""
+
+    snapshot: Path
+    rates: pl.DataFrame
+    snapshot_date: date
+
+    def segment(self, number: str, column: str = "segment") -> Path:
+        """The segment of that number that the ``column`` of an index names (``schemas.store.KINDS_IN``)."""
+        return self.snapshot / "documents" / f"{segment_name(self.snapshot, number, column)}.zst"
+
+    def dated(self, oversikter: pl.DataFrame) -> pl.DataFrame:
+        """Index rows of overviews with their date."""
+        return oversikter.with_columns(snapshotdato=self.snapshot_date).select(OVERSIKT_COLUMNS)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One bucket to build: what it is made with, and where its posts are."""
+
+    making: Making
+    number: int
+    posts: Path  # <posts>/<table>/bucket=<number>/*.parquet
+    schemas: dict[str, pl.Schema]
+
+
+@dataclass(frozen=True)
+class Built:
+    """What came of a bucket: its parts, the index rows of their overviews and of their histories
+    (``snapshot.OVERSIKT_COLUMNS``, ``snapshot.HISTORY_COLUMNS``), their bytes raw and on disk.
+    """
+
+    part: pl.DataFrame
+    oversikter: pl.DataFrame
+    histories: pl.DataFrame
+    raw_bytes: int
+    packed_bytes: int
+
+
+def build(job: Job) -> Built:
+    """Builds the bucket: ``documents/<segment>.zst`` and ``tables/<table>/<segment>.parquet`` of both its segments."""
+    making, number = job.making, f"{job.number:04d}"
+    bucket = {name: _read(job, name) for name in POSTS}
+    part = bucket["part"] = bucket["part"].sort("part")
+    bucket |= far_ends.placements(bucket)
+    tables = balance(bucket, making.rates, making.snapshot_date)
+    bucket["forfall_on_utbetaling"] = far_ends.with_remaining(bucket["forfall_on_utbetaling"], tables["krav"])
+    settled, dated = making.segment(number), making.segment(number, "oversikt_segment")
+    with settled.open("wb") as of_histories, dated.open("wb") as of_oversikter:
+        histories, oversikter = Store(of_histories, part["part"]), Store(of_oversikter, part["part"])
+        write_documents(histories, oversikter, part, tables, bucket)
+    tables["plassering"] = placement_ends(bucket)
+    write_tables(making.snapshot, settled.stem, "segment", _rows(tables, settled=True))
+    write_tables(making.snapshot, dated.stem, "oversikt_segment", _rows(tables, settled=False))
+    return Built(
+        part,
+        making.dated(oversikter.index("oversikt_segment", dated.stem)),
+        histories.index("segment", settled.stem),
+        histories.raw_bytes + oversikter.raw_bytes,
+        histories.packed_bytes + oversikter.packed_bytes,
+    )
+
+
+_REMAINS = {"krav": pl.col("aapent"), "kravforfall": pl.col("gjenstaaende_beloep") != 0}
+"""The krav and due dates that a new date may move (``snapshot.TABLES_IN``)."""
+
+
+def _rows(tables: Tables, *, settled: bool) -> Tables:
+    """The tables with either the ``settled`` krav and due dates or the others."""
+    return tables | {name: tables[name].filter(rest != settled) for name, rest in _REMAINS.items()}
+
+
+def _read(job: Job, name: str) -> pl.DataFrame:
+    files = sorted((job.posts / name / f"bucket={job.number}").glob("*.parquet"))
+    if not files:
+        return job.schemas[name].to_frame()
+    return pl.read_parquet(files, hive_partitioning=False, columns=job.schemas[name].names())
+
+
+def balance(bucket: dict[str, pl.DataFrame], rates: pl.DataFrame, snapshot_date: date) -> Tables:
+    """The bucket's tables with remaining, interest and totals, sorted as the documents sort."""
+    part = bucket["part"]
+    dues = balances.balance_forfall(bucket, rates, snapshot_date)
+    krav = balances.balance_krav(bucket["krav"], dues)
+    payments = balances.balance_innbetaling(bucket["innbetaling"], bucket["forfall_on_innbetaling"])
+    shown = balances.shown_under(part)
+    groups = balances.per_kravgruppe(krav, shown)
+    tables = {
+        "krav": krav,
+        "kravforfall": dues,
+        "innbetaling": payments,
+        "utbetaling": bucket["utbetaling"],
+        "oversikt": balances.per_part(part, groups, balances.unplaced(shown, payments)),
+        "oversikt_per_kravgruppe": groups,
+    }
+    return {name: table.sort(SORTING[name]) if name in SORTING else table for name, table in tables.items()}
+
+
+def placement_ends(bucket: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """All placements as seen from the bucket's parts: ``plassering`` with ``part``, ``ende`` and ``post``.
+
+    ``ende`` is ``kravforfall`` or ``motpost``, the end that is the part's; ``post`` the identifier at it.
+    """
+    frames = [
+        bucket[name].select(
+            "doc",
+            "number",
+            PLASSERING.key,
+            "plasseringstype",
+            "part",
+            pl.lit("motpost" if name in _MOTPOST_ENDS else "kravforfall").alias("ende"),
+            "post",
+            "motpost",
+            "plassert_beloep",
+            "plasseringsdato",
+        )
+        for name in far_ends.PLACEMENT_TABLES
+    ]
+    return pl.concat(frames).sort("doc", "number", "ende").drop("doc", "number")
+
+
+_MOTPOST_ENDS = ("motkrav_on_credit", "forfall_on_innbetaling", "forfall_on_utbetaling")
+
+
+def write_tables(snapshot: Path, segment: str, column: str, tables: Tables) -> None:
+    """Writes a segment's rows of the tables in it. ``forfalt`` is a matter of the snapshot's date: see ``snapshot``."""
+    for name in TABLES_IN[column]:
+        target = snapshot / "tables" / name / f"{segment}.parquet"
+        rows = storable(tables[name].drop("forfalt", strict=False), segment)
+        rows.write_parquet(target, compression="zstd", compression_level=1)
+
+
+def storable(table: pl.DataFrame, segment: str) -> pl.DataFrame:
+    """With the name of the segment that the rows belong to, and without 128-bit integers, which Parquet has not:
+    they are kept as decimals without decimals, still øre.
+    """
+    wide = [name for name, dtype in table.schema.items() if dtype == pl.Int128]
+    return table.with_columns(pl.col(wide).cast(pl.Decimal(38, 0)), segment=pl.lit(segment))

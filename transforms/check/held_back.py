@@ -1,0 +1,93 @@
+"""Which parts are held back because of quarantined rows (CONTRACT section 2, level 2).
+
+A quarantined row leads to: the part in its own ``part`` column; the part of the krav, due date,
+payment or payout that it refers to, in good and quarantined rows alike (a due date refers on to its
+krav, ``motpost`` is looked up in all three); and every part to which one of those keys belonged in
+the last published snapshot. Every ENK of a part held back is held back too.
+"""
+
+from pathlib import Path
+
+import duckdb
+
+from schemas.tables import TABLES
+from transforms.home.snapshot import rows_sql
+
+
+def hold_back(connection: duckdb.DuckDBPyConnection, previous: Path | None) -> None:
+    """Creates ``held_back (part)`` and ``leads_nowhere``, the number of quarantined rows without a part.
+
+    Needs ``quarantined``, ``rows_*`` with all that quarantined rows refer to, and ``current_part``. ``previous``: the
+    last published snapshot.
+    """
+    connection.execute(
+        "CREATE TEMP TABLE row_ids AS SELECT row_number() OVER "
+        "(ORDER BY tabell, noekkel, kilde, leveransenummer, fil, rad) AS id, * FROM quarantined;"
+        "CREATE TEMP TABLE leads (id BIGINT, part VARCHAR); CREATE TEMP TABLE held_back (part VARCHAR)"
+    )
+    rows = connection.execute("SELECT count(*) FROM quarantined").fetchone()
+    if rows and rows[0]:
+        _follow(connection, previous)
+    connection.execute("CREATE TEMP VIEW leads_nowhere AS SELECT id FROM row_ids ANTI JOIN leads USING (id)")
+
+
+def _lookup(name: str, column: str) -> str:
+    """Key to ``column`` (a part, or a krav's key), over good and quarantined rows of a table."""
+    key = TABLES[name].key
+    return (
+        f"SELECT {key} AS noekkel, {column} AS found FROM rows_{name} UNION ALL "
+        f"SELECT noekkel, {column} FROM quarantined WHERE tabell = '{name}'"
+    )
+
+
+def _follow(connection: duckdb.DuckDBPyConnection, previous: Path | None) -> None:
+    """From each row over the keys that it names to the parts.
+
+    The row's own key is looked up in the last snapshot only: tonight's row is the row itself.
+    """
+    connection.execute(
+        f"""
+        CREATE TEMP TABLE named_keys AS
+        SELECT id, tabell, noekkel, false AS refers FROM row_ids WHERE noekkel IS NOT NULL
+        UNION ALL SELECT id, 'krav', kravidentifikator, true FROM row_ids
+                  WHERE tabell <> 'krav' AND kravidentifikator IS NOT NULL
+        UNION ALL SELECT id, 'kravforfall', kravforfallsidentifikator, true FROM row_ids
+                  WHERE tabell <> 'kravforfall' AND kravforfallsidentifikator IS NOT NULL
+        UNION ALL SELECT id, unnest(['kravforfall', 'innbetaling', 'utbetaling']), motpost, true FROM row_ids
+                  WHERE motpost IS NOT NULL;
+        INSERT INTO named_keys
+        SELECT id, 'krav', found, true FROM named_keys
+        JOIN ({_lookup("kravforfall", "kravidentifikator")}) USING (noekkel)
+        WHERE refers AND tabell = 'kravforfall' AND found IS NOT NULL;
+        INSERT INTO leads SELECT id, part FROM row_ids WHERE part IS NOT NULL;
+        """
+    )
+    for name in ("krav", "innbetaling", "utbetaling"):
+        connection.execute(
+            f"""
+            INSERT INTO leads SELECT id, found FROM named_keys JOIN ({_lookup(name, "part")}) USING (noekkel)
+            WHERE refers AND tabell = '{name}' AND found IS NOT NULL
+            """
+        )
+    if previous:
+        _follow_previous(connection, previous)
+    connection.execute(
+        """
+        INSERT INTO held_back SELECT DISTINCT part FROM leads;
+        INSERT INTO held_back
+        SELECT DISTINCT part FROM current_part AS enk
+        WHERE enk.innehaver IN (SELECT part FROM held_back) AND enk.part NOT IN (SELECT part FROM held_back)
+        """
+    )
+
+
+def _follow_previous(connection: duckdb.DuckDBPyConnection, previous: Path) -> None:
+    for name, table in TABLES.items():
+        connection.execute(
+            f"""
+            INSERT INTO leads
+            SELECT id, before.part FROM named_keys
+            JOIN ({rows_sql(previous, name)}) AS before ON before.{table.key} = named_keys.noekkel
+            WHERE named_keys.tabell = '{name}'
+            """
+        )

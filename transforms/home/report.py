@@ -1,0 +1,206 @@
+"""What a run leaves for the operator, whatever came of it: ``<home>/runs/<time>-<run>/``.
+
+report.json        outcome, reasons to stop, findings counted by code, what every stage counted; there from the run's
+                   beginning, so that one that died is told of too
+findings.parquet   every refusal and report (``transforms.check.findings``)
+"""
+
+import errno
+import os
+import shutil
+import traceback
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from schemas.refusals import SENTENCES, Refusal
+from transforms.home.accepted import Accepted
+from transforms.home.shown import shown
+from transforms.home.snapshot import CURRENT, read_json, write_json
+from transforms.root import ROOT
+from transforms.rules.reference import ReferenceFileError
+
+RUNS = "runs"
+REPORT = "report.json"
+FINDINGS = "findings.parquet"
+UNFINISHED, UNREADABLE = "unfinished", "unreadable"
+"""The outcomes of a run that began and didn't end, as far as can be seen, and of one whose report is damaged."""
+KEPT_REPORTS = 60
+
+
+class StoppedError(Exception):
+    """The run stops before publishing (CONTRACT section 2, level 3). Yesterday's documents stay up."""
+
+    def __init__(self, reasons: list[Refusal]) -> None:
+        super().__init__("; ".join(sentence(reason) for reason in reasons))
+        self.reasons = reasons
+
+
+def sentence(refusal: Refusal) -> str:
+    """A refusal in one line: code, source and delivery if it has them, what it stands for, what is said of this one."""
+    number = None if refusal.leveransenummer is None else f"{refusal.leveransenummer:06d}"
+    place = " ".join(word for word in (refusal.kilde, number) if word)
+    words = (place, SENTENCES[refusal.code], refusal.message)
+    return f"{refusal.code} {': '.join(word for word in words if word)}"
+
+
+@dataclass
+class Report:
+    """What a run has counted so far, and why it failed if it did. ``partial``: it was not asked to publish."""
+
+    run: str
+    snapshot_date: date
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    stages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failure: str | None = None
+    partial: bool = False
+
+    def begin(self, home: Path) -> None:
+        """Makes the run's folder, with a report that it hasn't ended; removes the oldest beyond ``KEPT_REPORTS``."""
+        folder = self._folder(home)
+        folder.mkdir(parents=True)
+        write_json(folder / REPORT, self._content(UNFINISHED))
+        for old in sorted((home / RUNS).glob("*"))[:-KEPT_REPORTS]:
+            shutil.rmtree(old)
+        for half_written in (home / RUNS).glob("*/.*.part"):
+            half_written.unlink()
+
+    def write(self, home: Path, *, published: bool, stops: list[Refusal], found: pl.DataFrame) -> None:
+        """Writes what came of the run into its folder, the findings first."""
+        folder = self._folder(home)
+        folder.mkdir(parents=True, exist_ok=True)
+        found.write_parquet(folder / FINDINGS)
+        content = self._content(self._outcome(stops, published=published))
+        content["stops"] = [sentence(stop) for stop in stops]
+        content["findings"] = dict(found.group_by("kode").len().sort("kode").iter_rows())
+        write_json(folder / REPORT, content)
+
+    def _folder(self, home: Path) -> Path:
+        return home / RUNS / f"{self.started:%Y%m%dT%H%M%S%f}-{self.run}"
+
+    def _outcome(self, stops: list[Refusal], *, published: bool) -> str:
+        if published:
+            return "published"
+        return "stopped" if stops else "partial" if self.partial and not self.failure else "failed"
+
+    def _content(self, outcome: str) -> dict[str, Any]:
+        """What stands in ``report.json``, without stops and findings."""
+        return {
+            "run": self.run,
+            "snapshotdato": str(self.snapshot_date),
+            "outcome": outcome,
+            "failure": self.failure,
+            "stops": [],
+            "findings": {},
+            "stages": self.stages,
+        }
+
+
+def told(error: BaseException) -> str:
+    """What may be told of an error: its kind, and where in our code. What it says may quote the data.
+
+    The errors whose text is ours, and holds no data, are told in full; of the system's, the errno's text, which the
+    engines' errors hold when they met one.
+    """
+    kind = type(error).__name__
+    if isinstance(error, StoppedError | ReferenceFileError):
+        return f"{kind}: {error}"
+    frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    ours = [f"{path.relative_to(ROOT)}:{line}" for path, line in frames if _is_ours(path)]
+    met = [os.strerror(error.errno)] if isinstance(error, OSError) and error.errno else []
+    what = next((f": {words}" for words in (*met, *SYSTEMS) if words in str(error)), "")
+    return f"{kind}{what} at {', '.join(ours) or 'a place outside our code'}"
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a source file is of one of our packages, not of an environment that may lie in the project."""
+    package = ROOT / path.relative_to(ROOT).parts[0] if path.is_relative_to(ROOT) else None
+    return package is not None and (package / "__init__.py").is_file()
+
+
+SYSTEMS = (
+    *map(os.strerror, (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)),
+    *("database or disk is full", "attempt to write a readonly database", "unable to open database file"),
+)
+"""What the system, and SQLite under Dagster, say of a disk that is full, read-only or broken."""
+
+
+def by_code(refusals: Iterable[Refusal], *levels: int) -> dict[str, int]:
+    """How many refusals of the levels there are of each code."""
+    return dict(sorted(Counter(refusal.code for refusal in refusals if refusal.level in levels).items()))
+
+
+def delivered_files(used: list[Accepted]) -> pl.DataFrame:
+    """The files of the deliveries in force: ``kilde``, ``leveransenummer``, ``tabell``, ``fil`` (number), ``sti``.
+
+    ``sti`` is the file's name as it may be shown.
+    """
+    files = [
+        (delivery.kilde, delivery.leveransenummer, table, place, shown(sti))
+        for delivery in used
+        for table, listed in delivery.filer.items()
+        for place, sti in enumerate(listed)
+    ]
+    schema = {
+        "kilde": pl.String,
+        "leveransenummer": pl.Int32,
+        "tabell": pl.String,
+        "fil": pl.Int32,
+        "sti": pl.String,
+    }
+    return pl.DataFrame(files, schema=schema, orient="row")
+
+
+def add_failure(home: Path, run: str, failure: str) -> None:
+    """Adds to the report of a run why it failed, when that was met after it had been written."""
+    folder = last_run(home, run)
+    report = read_report(folder) if folder else None
+    if folder and report and report["outcome"] == "failed" and not report["failure"]:
+        write_json(folder / REPORT, report | {"failure": failure})
+
+
+def last_run(home: Path, run: str | None = None) -> Path | None:
+    """The folder of the last run that began over the home, whatever came of it; or of the last of the name ``run``.
+
+    Raises ``OSError`` when the reports may not be read.
+    """
+    folders = sorted((home / RUNS).iterdir()) if (home / RUNS).exists() else []
+    return next((folder for folder in reversed(folders) if run in (None, folder.name.partition("-")[2])), None)
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """A run's report. Of a run that left none, or one that cannot be read, what its folder's name tells.
+
+    A run that published and could not end is a published one.
+    """
+    run = folder.name.partition("-")[2]
+    nothing: dict[str, Any] = {"snapshotdato": None, "failure": None, "stops": [], "findings": {}, "stages": {}}
+    report = {"run": run, "outcome": UNFINISHED, **nothing}
+    try:
+        report = read_json(folder / REPORT)
+    except FileNotFoundError:
+        pass
+    except ValueError:
+        report["outcome"] = UNREADABLE
+    if report["outcome"] == UNFINISHED and (folder.parent.parent / CURRENT).resolve().name.endswith(f"-{run}"):
+        report["outcome"] = "published"
+    return report
+
+
+def last_report(home: Path) -> dict[str, Any] | None:
+    """The report of the last run that began over the home, as ``read_report`` gives it."""
+    folder = last_run(home)
+    return read_report(folder) if folder else None
+
+
+def read_findings(folder: Path) -> pl.DataFrame | None:
+    """A run's findings; None when it left none, or they cannot be read."""
+    try:
+        return pl.read_parquet(folder / FINDINGS, glob=False)
+    except (FileNotFoundError, pl.exceptions.PolarsError):
+        return None

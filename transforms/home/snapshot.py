@@ -1,0 +1,301 @@
+"""A snapshot on disk: made in its final folder, complete once it has a manifest, published by one switch.
+
+    <home>/snapshots/<date>-<run>/documents/   index.arrow, <segment>.zst, <kind>-<number>.dict  (schemas.store)
+                                  tables/      <table>/<segment>.parquet      amounts in øre
+                                               part/part.parquet
+                                  findings.parquet, held_back.parquet, quarantined.parquet, same.parquet
+                                  analytics.duckdb                            views, amounts in kroner
+                                  manifest.json                               written last
+    <home>/current -> snapshots/<date>-<run>
+
+A manifest names the snapshot published before it, so the chain from ``current`` back is what has been
+published. A folder outside that chain is what an interrupted run left, and the next run removes it.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from schemas.store import COLUMNS_OF, INDEX_SCHEMA, KINDS_IN, LATER_COLUMNS
+from transforms.home.dictionaries import keep_dictionaries
+from transforms.home.sql import sql_text
+
+CURRENT = "current"
+MANIFEST = "manifest.json"
+SNAPSHOTS = "snapshots"
+DELIVERIES = "deliveries"
+
+TABLES_IN = {
+    "segment": ("krav", "kravforfall", "innbetaling", "utbetaling", "plassering"),
+    "oversikt_segment": ("krav", "kravforfall", "oversikt", "oversikt_per_kravgruppe"),
+}
+"""By the columns that name a part's segments, the tables that have a file per segment of them.
+
+Of the krav and due dates those are in the segment of the overview that a new date may move: where something remains.
+Of a file's rows those count whose part has its documents in that segment.
+"""
+
+OVERSIKT_COLUMNS = ["part", "snapshotdato", *COLUMNS_OF["oversikt_segment"]]
+HISTORY_COLUMNS = ["part", *COLUMNS_OF["segment"]]
+"""The columns of an index about overviews, and those about histories."""
+
+SEGMENT_TABLES = tuple(dict.fromkeys(name for names in TABLES_IN.values() for name in names))
+TABLE_NAMES = ("part", *SEGMENT_TABLES)
+PARTS_PER_SEGMENT = 4_000
+"""Of a bucket too: some 150 MB of documents at the mix of ``generate``, and three times as much while it is built."""
+PART = "tables/part/part.parquet"
+HELD_BACK = "held_back.parquet"
+"""``part``: the parts held back that night."""
+QUARANTINED = "quarantined.parquet"
+"""``tabell``, ``noekkel``: the keys quarantined that night."""
+SAME = "same.parquet"
+"""``tabell``, ``noekkel``: the keys of which two sources said the same that night."""
+NEEDED = ("documents/index.arrow", HELD_BACK, QUARANTINED, SAME)
+"""Beside the tables, the files without which the next night cannot know what it must keep."""
+
+
+def start_snapshot(folder: Path) -> None:
+    """Makes the folder of a new snapshot, removing what an interrupted run may have left there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in TABLE_NAMES:
+        (folder / "tables" / name).mkdir(parents=True)
+    (folder / "documents").mkdir()
+    keep_dictionaries(folder / "documents")
+
+
+class HomeDamagedError(Exception):
+    """What the home has published cannot be read; nothing may be removed or built upon."""
+
+
+def published_snapshot(home: Path) -> Path | None:
+    """The folder of the published snapshot, or None when nothing has been published.
+
+    Raises ``HomeDamagedError`` when there are snapshots that come after one another, so that some was
+    published, and yet ``current`` leads to none.
+    """
+    folder = (home / CURRENT).resolve()
+    if (folder / MANIFEST).is_file():
+        return folder
+    if (home / CURRENT).is_symlink():
+        raise HomeDamagedError("current leads to no snapshot")
+    if any(read_manifest(path.parent)["previous"] for path in (home / SNAPSHOTS).glob(f"*/{MANIFEST}")):
+        raise HomeDamagedError("there are snapshots, but no current")
+    return None
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """A snapshot's manifest. Raises ``HomeDamagedError``, also when it is no snapshot's."""
+    try:
+        manifest = read_json(folder / MANIFEST)
+    except (OSError, ValueError) as error:
+        raise HomeDamagedError(f"the manifest of {folder.name} cannot be read") from error
+    if not {"skjemaversjon", "previous", "used"} <= manifest.keys():
+        raise HomeDamagedError(f"the manifest of {folder.name} is not one of a snapshot")
+    return manifest
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """An object that ``write_json`` wrote. Raises ``ValueError`` for what is none."""
+    content = json.loads(path.read_text("utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{path.name} is not an object")
+    return content
+
+
+def read_index(snapshot: Path) -> pl.DataFrame:
+    """The index of a snapshot's documents, see ``schemas.store``; columns that an earlier program had not are null."""
+    with pa.memory_map(str(snapshot / "documents" / "index.arrow")) as source:
+        index = pl.DataFrame(pl.from_arrow(pa.ipc.open_file(source).read_all()))
+    later = [pl.lit(None, pl.String).alias(name) for name in LATER_COLUMNS if name not in index.columns]
+    return index.with_columns(later).select(INDEX_SCHEMA.names)
+
+
+def empty_index() -> pl.DataFrame:
+    """An index without rows."""
+    return pl.DataFrame(schema=pl.Schema(INDEX_SCHEMA))
+
+
+def segment_name(snapshot: Path, number: str, column: str) -> str:
+    """The name of a segment and its table files, unique among all snapshots."""
+    return f"{snapshot.name}-{number}" + ("" if column == "segment" else "-oversikt")
+
+
+def write_index(
+    snapshot: Path,
+    oversikter: Iterable[pl.DataFrame],
+    histories: Iterable[pl.DataFrame],
+    part: pl.DataFrame,
+    known: pl.Series,
+) -> pl.DataFrame:
+    """Writes the index of all documents, and of the ``known`` parts that have none.
+
+    Of a part all are there: ``oversikter`` has ``OVERSIKT_COLUMNS``, ``histories`` has ``HISTORY_COLUMNS``, ``part``
+    has ``part`` and ``innehaver``, the owner that its documents were made with.
+    """
+    of_oversikter = pl.concat([empty_index().select(OVERSIKT_COLUMNS), *oversikter], how="vertical_relaxed")
+    of_histories = pl.concat([empty_index().select(HISTORY_COLUMNS), *histories], how="vertical_relaxed")
+    owners = part.select("part", "innehaver")
+    index = of_oversikter.join(of_histories, on="part", validate="1:1").join(owners, on="part", validate="1:1")
+    if not index.height == of_oversikter.height == of_histories.height:
+        raise ValueError("there are overviews and histories of different parts")
+    absent = known.unique().rename("part").to_frame().join(index, on="part", how="anti")
+    numbers = [pl.lit(0, pl.Int64).alias(field.name) for field in INDEX_SCHEMA if field.type == pa.int64()]
+    index = pl.concat([index, absent.with_columns(numbers)], how="diagonal").sort("part").select(INDEX_SCHEMA.names)
+    table = index.to_arrow().cast(INDEX_SCHEMA)
+    with (
+        pa.OSFile(str(snapshot / "documents" / "index.arrow"), "wb") as sink,
+        pa.ipc.new_file(sink, INDEX_SCHEMA) as writer,
+    ):
+        writer.write_table(table.combine_chunks())
+    return index
+
+
+def write_part(snapshot: Path, index: pl.DataFrame, part: pl.DataFrame) -> None:
+    """Writes the table ``part``: ``part``, ``parttype``, ``innehaver``, and its documents' date and segments."""
+    published = index.filter(pl.col("snapshotdato").is_not_null()).select("part", "snapshotdato", *KINDS_IN)
+    published.join(part, on="part", how="left", maintain_order="left").select(
+        "part", "parttype", "innehaver", "snapshotdato", *KINDS_IN
+    ).write_parquet(snapshot / PART, compression="zstd", compression_level=1)
+
+
+def whose(name: str) -> str:
+    """The column that says whose documents show a row of the table."""
+    return "forespurt_part" if name.startswith("oversikt") else "part"
+
+
+def rows_sql(snapshot: Path, name: str) -> str:
+    """The rows of a table of the snapshot, as SQL: of the segments' rows those that documents show."""
+    part = f"read_parquet({sql_text(snapshot / PART)})"
+    if name == "part":
+        return f"SELECT * FROM {part}"
+    files = sql_text(snapshot / "tables" / name / "*.parquet")
+    overdue = ", row.forfallsdato < part.snapshotdato AS forfalt" if name == "kravforfall" else ""
+    segments = ", ".join(f"part.{column}" for column, tables in TABLES_IN.items() if name in tables)
+    return (
+        f"SELECT row.* EXCLUDE (segment){overdue} FROM read_parquet({files}) AS row JOIN {part} AS part "
+        f"ON part.part = row.{whose(name)} AND row.segment IN ({segments})"
+    )
+
+
+def checksums(snapshot: Path, previous: Path | None = None) -> dict[str, dict[str, Any]]:
+    """Bytes and sha256 of every file of the snapshot but its manifest; each is flushed to disk.
+
+    Files that are links to those of ``previous`` are neither read nor flushed again.
+    """
+    known = read_manifest(previous)["files"] if previous else {}
+    files = {}
+    for path in sorted(path for path in snapshot.rglob("*") if path.is_file() and path.name != MANIFEST):
+        name = path.relative_to(snapshot).as_posix()
+        linked = name in known and previous is not None and _same_file(path, previous / name)
+        files[name] = known[name] if linked else _checksum(path)
+    return files
+
+
+def _same_file(path: Path, other: Path) -> bool:
+    return other.is_file() and path.samefile(other)
+
+
+def mixed_tables(snapshot: Path) -> list[str]:
+    """The tables of which some file has other columns or types than the table's first file."""
+    mixed = []
+    for name in TABLE_NAMES:
+        schemas = [pl.read_parquet_schema(file) for file in sorted((snapshot / "tables" / name).glob("*.parquet"))]
+        if any(schema != schemas[0] for schema in schemas):
+            mixed.append(name)
+    return mixed
+
+
+def damaged_files(snapshot: Path, manifest: dict[str, Any]) -> list[str]:
+    """The snapshot's files that are gone or not as long as its manifest says."""
+    return [
+        name
+        for name, file in manifest["files"].items()
+        if not (snapshot / name).is_file() or (snapshot / name).stat().st_size != file["bytes"]
+    ]
+
+
+def _checksum(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes JSON whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            json.dump(content, file, ensure_ascii=False, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    _fsync_folder(path.parent)
+
+
+def make_durable(folder: Path) -> None:
+    """Flushes every file of a folder, and the folder with its parent, to disk."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    for place in (*(path for path in folder.rglob("*") if path.is_dir()), folder, folder.parent):
+        _fsync_folder(place)
+
+
+def _fsync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def switch(home: Path, snapshot: Path) -> None:
+    """Publishes the snapshot: ``current`` points to it from one moment to the next."""
+    for folder in (*(path for path in snapshot.rglob("*") if path.is_dir()), snapshot, snapshot.parent):
+        _fsync_folder(folder)
+    link = home / f".{CURRENT}.next"
+    link.unlink(missing_ok=True)
+    link.symlink_to(snapshot.relative_to(home))
+    link.replace(home / CURRENT)
+    _fsync_folder(home)
+
+
+def published_chain(home: Path) -> list[Path]:
+    """The published snapshots that are still there, the current one first."""
+    chain, folder = [], published_snapshot(home)
+    while folder and (folder / MANIFEST).is_file() and folder not in chain:
+        chain.append(folder)
+        previous = read_manifest(folder)["previous"]
+        folder = folder.with_name(previous) if previous else None
+    return chain
+
+
+def clean(home: Path, keep: int) -> None:
+    """Removes what no run needs: unpublished folders, snapshots beyond ``keep``, their deliveries.
+
+    The published snapshot is never removed, whatever its date. Called with the lock held.
+    """
+    kept = published_chain(home)[: max(keep, 1)]
+    for path in (home / SNAPSHOTS).glob("*/"):
+        if path not in kept:
+            shutil.rmtree(path)
+    used = {
+        f"{delivery['kilde']}/{delivery['leveransenummer']:06d}-{delivery['manifest_sha256'][:16]}"
+        for path in kept
+        for delivery in read_manifest(path)["used"]
+    }
+    for path in (home / DELIVERIES).glob("*/*/"):
+        if path.relative_to(home / DELIVERIES).as_posix() not in used:
+            shutil.rmtree(path)
+    shutil.rmtree(home / DELIVERIES / ".work", ignore_errors=True)
