@@ -7,7 +7,7 @@ BIN := .venv/bin
 SAMPLE := data/sample
 DATE := 2026-11-23
 
-.PHONY: run test check format ui crash-test fault-test fuzz bench bench-growth bench-serve lock bench-lock clean
+.PHONY: run test check coverage format ui crash-test fault-test fuzz bench bench-growth bench-serve lock bench-lock clean
 
 run: .venv/installed
 	rm -rf $(SAMPLE)
@@ -22,6 +22,14 @@ check: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# All tests, and which lines none of them runs. Fails below the floor (fail_under in pyproject.toml), and when the floor
+# is to be raised.
+coverage: .venv/installed
+	$(BIN)/python -m pytest -n logical --dist loadfile --cov --cov-report=term
+	@floor=$$(sed -n 's/^fail_under = \([0-9]*\).*/\1/p' pyproject.toml); \
+	  total=$$($(BIN)/python -m coverage report --format=total); \
+	  [ "$${total%.*}" -lt $$((floor + 2)) ] || { echo "raise fail_under to $$(($${total%.*} - 1))"; exit 1; }
 
 format: .venv/installed
 	$(BIN)/ruff format .

@@ -16,7 +16,11 @@ SQL = Path(__file__).with_suffix(".sql")
 def write_documents(inbox: Path, out: Path, snapshot_date: str, memory: str | None = None) -> None:
     """Writes all documents. ``memory`` is DuckDB's limit, by its default four fifths of the machine's."""
     out.mkdir(parents=True)
-    config: dict[str, object] = {"threads": 2, "temp_directory": str(out / "spill"), "preserve_insertion_order": False}
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "threads": 2,
+        "temp_directory": str(out / "spill"),
+        "preserve_insertion_order": False,
+    }
     with duckdb.connect(config=config | ({"memory_limit": memory} if memory else {})) as connection:
         connection.execute("SET enable_progress_bar = false")
         connection.execute(f"SET VARIABLE snapshot_date = DATE '{snapshot_date}'")

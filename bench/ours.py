@@ -32,7 +32,8 @@ class Night:
     @property
     def unchecked_seconds(self) -> float:
         """The seconds without acceptance, quarantine and reconciliation."""
-        return self.cost.seconds - sum(self.stages[name]["seconds"] for name in CHECKING if name in self.stages)
+        checking: float = sum(self.stages[name]["seconds"] for name in CHECKING if name in self.stages)
+        return self.cost.seconds - checking
 
 
 def generate(inbox: Path, parts: int, nights: int, day: str) -> None:
@@ -40,7 +41,8 @@ def generate(inbox: Path, parts: int, nights: int, day: str) -> None:
     if not inbox.exists():
         unfinished = inbox.with_name(inbox.name + ".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
-        command = [COMMAND, "generate", unfinished, "--parts", str(parts), "--nights", str(nights), "--date", day]
+        how_much = ["--parts", str(parts), "--nights", str(nights), "--date", day]
+        command = [str(COMMAND), "generate", str(unfinished), *how_much]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         unfinished.rename(inbox)
 

@@ -178,8 +178,8 @@ def _measure(files: Files, load: Load, per_second: dict[str, float] | None = Non
         for case in CASES:
             pause = 1000 * load.connections / per_second[case] if per_second else 0
             for server in (OURS, NGINX) if number % 2 else (NGINX, OURS):
-                arguments = {"connections": load.connections, "seconds": load.seconds, "pause_ms": pause}
-                run = wrk(PORTS[server], files[case, server], **arguments)
+                place = PORTS[server], files[case, server]
+                run = wrk(*place, connections=load.connections, seconds=load.seconds, pause_ms=pause)
                 _check(run, case, server, load.connections)
                 runs[case, server].append(run)
     return runs

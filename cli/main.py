@@ -1,5 +1,7 @@
 """``kravoversikt``: one command per file."""
 
+from importlib.metadata import version
+
 import click
 
 from cli.findings import findings
@@ -10,9 +12,20 @@ from cli.serve import serve
 from cli.status import status
 from cli.token import token
 from cli.ui import ui
+from schemas.store import STORE_VERSION
+
+
+def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """One line: the installed version, the hash of the code that manifests carry, the form of the homes it makes."""
+    if wanted:
+        from transforms.home.version import CODE  # reads all of the code
+
+        click.echo(f"kravoversikt {version('kravoversikt')}, code {CODE['code'][:12]}, store version {STORE_VERSION}")
+        context.exit()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show it.")
 def main() -> None:
     """Overview documents of tax claims: ledger extracts in, published documents out."""
 

@@ -10,7 +10,8 @@ import click
 from cli.options import home_option
 from cli.output import say_or_fail
 from cli.summary import summary
-from schemas.refusals import TO_DO
+from schemas.refusals import SENTENCES, TO_DO
+from schemas.store import STORE_VERSION
 from transforms.home.report import last_report
 from transforms.home.snapshot import HomeDamagedError, published_chain, published_snapshot, read_manifest
 
@@ -23,8 +24,10 @@ def status(home: Path, as_json: bool) -> None:
     published, damage = None, None
     try:
         published = _published(home)
+    except _OtherVersionError as error:
+        damage = {"code": "L3-HOME-VERSION", "what": str(error)}
     except HomeDamagedError as error:
-        damage = str(error)
+        damage = {"code": "L3-HOME-DAMAGED", "what": str(error)}
     except OSError as error:
         raise click.ClickException(f"the home cannot be read: {error.strerror}") from error
     content = {"published": published, "damage": damage, "last_run": _last_report(home)}
@@ -39,12 +42,18 @@ def _last_report(home: Path) -> dict[str, Any] | None:
         raise click.ClickException(f"the reports of the runs cannot be read: {error.strerror}") from error
 
 
+class _OtherVersionError(Exception):
+    """What is published is in the form of another version of the program."""
+
+
 def _published(home: Path) -> dict[str, Any] | None:
-    """Raises ``HomeDamagedError`` and ``OSError``."""
+    """Raises ``HomeDamagedError``, ``_OtherVersionError`` and ``OSError``."""
     folder = published_snapshot(home)
     if not folder:
         return None
     manifest, chain = read_manifest(folder), published_chain(home)
+    if manifest["skjemaversjon"] != STORE_VERSION:
+        raise _OtherVersionError(f"{folder.name} is of store version {manifest['skjemaversjon']}, not {STORE_VERSION}")
     built = manifest["stages"]["build"]
     return {
         "snapshot": manifest["snapshot"],
@@ -65,9 +74,9 @@ def _published(home: Path) -> dict[str, Any] | None:
 def _text(content: dict[str, Any]) -> str:
     published = content["published"]
     lines = ["nothing is published (KB-002)"]
-    if content["damage"]:
-        code = "L3-HOME-DAMAGED"
-        lines = [f"the home is damaged: {content['damage']} ({code})", f"  to do: {TO_DO[code]}"]
+    if damage := content["damage"]:
+        code = damage["code"]
+        lines = [f"nothing can be read: {code} {SENTENCES[code]}: {damage['what']}", f"  to do: {TO_DO[code]}"]
     if published:
         lines = [
             f"published   {published['snapshot']}, made {published['made_at']}, extracted {published['extracted_at']}",

@@ -9,7 +9,7 @@ from pipelines.resources import PARTITIONS, NightResource
 GROUP = "night"
 
 
-def _shown(counted: dict[str, Any]) -> dg.MaterializeResult:
+def _shown(counted: dict[str, Any]) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(
         metadata={
             name: dg.MetadataValue.json(value) if isinstance(value, dict) else value for name, value in counted.items()
@@ -18,30 +18,30 @@ def _shown(counted: dict[str, Any]) -> dg.MaterializeResult:
 
 
 @dg.asset(partitions_def=PARTITIONS, group_name=GROUP, kinds={"parquet"})
-def deliveries(night: NightResource) -> dg.MaterializeResult:
+def deliveries(night: NightResource) -> dg.MaterializeResult[None]:
     """What is new in the inbox taken in as typed Parquet; which deliveries are in force."""
     return _shown(night.stage("accept"))
 
 
 @dg.asset(partitions_def=PARTITIONS, group_name=GROUP, kinds={"duckdb"}, deps=[deliveries])
-def posts(night: NightResource) -> dg.MaterializeResult:
+def posts(night: NightResource) -> dg.MaterializeResult[None]:
     """All sources together: good posts, quarantined rows, the parts that they hold back."""
     return _shown(night.stage("check"))
 
 
 @dg.asset(partitions_def=PARTITIONS, group_name=GROUP, kinds={"duckdb"}, deps=[posts])
-def buckets(night: NightResource) -> dg.MaterializeResult:
+def buckets(night: NightResource) -> dg.MaterializeResult[None]:
     """The parts whose documents can differ, their posts spread over buckets of households."""
     return _shown(night.stage("spread"))
 
 
 @dg.asset(partitions_def=PARTITIONS, group_name=GROUP, kinds={"polars"}, deps=[buckets])
-def documents(night: NightResource) -> dg.MaterializeResult:
+def documents(night: NightResource) -> dg.MaterializeResult[None]:
     """Balances, overviews and documents, as bytes: built for the parts that need it, carried over for the others."""
     return _shown(night.stage("build"))
 
 
 @dg.asset(partitions_def=PARTITIONS, group_name=GROUP, kinds={"duckdb"}, deps=[documents])
-def snapshot(night: NightResource) -> dg.MaterializeResult:
+def snapshot(night: NightResource) -> dg.MaterializeResult[None]:
     """The snapshot with its manifest, published by one switch."""
     return _shown(night.stage("publish"))

@@ -59,7 +59,7 @@ def telling_no_data(stage: str, report: Report) -> Iterator[None]:
         raise
 
 
-class NightResource(dg.ConfigurableResource):
+class NightResource(dg.ConfigurableResource["NightResource"]):
     """The run's settings, and the ``Night`` that its assets share."""
 
     inbox: str = str(default_inbox())

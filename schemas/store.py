@@ -20,6 +20,10 @@ from collections.abc import Callable, Iterable
 import pyarrow as pa
 import zstandard
 
+STORE_VERSION = "3"
+"""The form of a home: its snapshots and the accepted rows that they use. Raised whenever a home of the program before
+cannot be built upon; ``docs/versions.md`` has a section for each, ``CHANGELOG.md`` a line."""
+
 HISTORIES = ("krav", "innbetalinger", "utbetalinger")
 KINDS = ("oversikt", *HISTORIES)
 

@@ -15,7 +15,7 @@ def _mod11(*weights: int) -> Callable[[str], bool]:
     def valid(text: str) -> bool:
         if len(text) != len(weights) or not (text.isascii() and text.isdigit()):
             return False
-        weighted = sum(map(mul, text.encode(), weights)) - zeros
+        weighted: int = sum(map(mul, text.encode(), weights)) - zeros
         return weighted > 0 and weighted % 11 == 0
 
     return valid

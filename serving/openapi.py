@@ -141,7 +141,8 @@ def _schemas() -> Json:
         for one in (*route.path, *route.query)
         if one.values
     }
-    return enums | schemas["$defs"]
+    of_models: Json = schemas["$defs"]
+    return enums | of_models
 
 
 def _named(one: Parameter) -> str:

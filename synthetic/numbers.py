@@ -28,7 +28,8 @@ _STRIDE = 6_700_417  # prime, and dividing none of the moduli below: i * stride 
 
 def digit(number: pl.Expr, position: int) -> pl.Expr:
     """The digit at a position, 0 being the last."""
-    return number // 10**position % 10
+    power: int = 10**position
+    return number // power % 10
 
 
 def weighted(number: pl.Expr, weights: Sequence[int]) -> pl.Expr:

@@ -17,7 +17,8 @@ from tests.plain.write import write_delivery
 from tests.test_layers import SHARED
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
+PAGES += sorted((ROOT / "docs").rglob("*.md"))
 DOCUMENT = '{"forespurtPart":"202318061"'
 
 

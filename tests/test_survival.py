@@ -3,7 +3,10 @@
 import shutil
 
 import pytest
+from click.testing import CliRunner
 
+from cli.main import main
+from schemas.store import STORE_VERSION
 from tests.nights import S
 from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows
@@ -80,9 +83,12 @@ def test_a_manifest_that_cannot_be_read_stops_the_run(published):
 def test_a_home_of_another_version_stops_the_run(published):
     before = published.documents()
     path = published.home / "current" / "manifest.json"
-    path.write_text(path.read_text().replace('"skjemaversjon": "3"', '"skjemaversjon": "2"'))
+    path.write_text(path.read_text().replace(f'"skjemaversjon": "{STORE_VERSION}"', '"skjemaversjon": "0"'))
     assert codes(published.run()) == ["L3-HOME-VERSION"]
     assert published.documents() == before
+    told = CliRunner().invoke(main, ["status", "--home", str(published.home)])
+    assert told.exit_code == 1
+    assert "L3-HOME-VERSION" in told.stdout.splitlines()[0]
 
 
 def test_without_an_inbox_the_run_stops(published):

@@ -19,6 +19,7 @@ import duckdb
 import polars as pl
 
 from schemas.refusals import Refusal
+from schemas.store import STORE_VERSION
 from schemas.tables import TABLES
 from transforms.accept.sources import Sources, choose
 from transforms.build.bucket import Built, Job, Making, build
@@ -37,12 +38,13 @@ from transforms.check.posts import (
     show_good,
 )
 from transforms.check.reported import reported_of_deliveries, reported_of_posts, reported_of_rates
+from transforms.check.said import said_before
 from transforms.home import snapshot
 from transforms.home.accepted import OSLO, Accepted
 from transforms.home.ledgers import connect, create_current, give_back, memory_for
 from transforms.home.report import Report, StoppedError, by_code, delivered_files, told
 from transforms.home.version import CODE
-from transforms.publish.analytics import write_analytics
+from transforms.publish.analytics import link_analytics, write_analytics
 from transforms.reconcile import expected
 from transforms.reconcile.kept import kept_otherwise, kept_totals, without_kept
 from transforms.reconcile.totals import ReadBack, differences, from_documents, together
@@ -59,8 +61,6 @@ from transforms.stops import (
     unreadable_inbox,
     unusable_sources,
 )
-
-SCHEMA_VERSION = "3"
 
 
 @dataclass
@@ -151,14 +151,14 @@ class Night:
         shutil.rmtree(self.work, ignore_errors=True)
         self._stop_for(unreadable_inbox(self.settings.inbox))
         try:
-            snapshot.clean(self.home, self.settings.keep)
             previous = self._previous()
+            manifest = snapshot.read_manifest(previous) if previous else {"accepted": [], "used": []}
+            if previous and manifest["skjemaversjon"] != STORE_VERSION:
+                text = f"its snapshots are of version {manifest['skjemaversjon']}, this program's of {STORE_VERSION}"
+                self._stop(stop("L3-HOME-VERSION", text))
+            snapshot.clean(self.home, self.settings.keep)
         except snapshot.HomeDamagedError as error:
             self._stop(stop("L3-HOME-DAMAGED", str(error)))
-        manifest = snapshot.read_manifest(previous) if previous else {"accepted": [], "used": []}
-        if previous and manifest["skjemaversjon"] != SCHEMA_VERSION:
-            text = f"its snapshots are of version {manifest['skjemaversjon']}, this program's of {SCHEMA_VERSION}"
-            self._stop(stop("L3-HOME-VERSION", text))
         damaged = snapshot.damaged_files(previous, manifest) if previous else []
         self._stop_for(damaged_home(damaged))
         self._damaged = [name for name in damaged if name.startswith("documents/")]
@@ -204,7 +204,11 @@ class Night:
             *reported_of_rates(self._rates, self.settings.snapshot_date),
         ]
         self._said = count_said(self.connection, self.sources.used)
-        self.stops += shrunk_sources(self._said, self._said_before(previous), self.settings.max_loss)
+        self.stops += shrunk_sources(
+            self._said,
+            said_before(previous, self.home / snapshot.DELIVERIES, self.work, self._memory()),
+            self.settings.max_loss,
+        )
         said = {name: sum(tables[name] for tables in self._said.values()) for name in TABLES}
         counts = {name: count_posts(self.connection, table, said[name]) for name, table in TABLES.items()}
         quarantined = self._one("SELECT count(*) FROM quarantined")
@@ -226,20 +230,6 @@ class Night:
             "leads_nowhere": self._one("SELECT count(*) FROM leads_nowhere"),
             "from_two_sources": sum(self._one(f"SELECT count(*) FROM same_{name}") for name in TABLES),
         }
-
-    def _said_before(self, previous: Path | None) -> dict[str, dict[str, int]]:
-        """What the previous snapshot's sources said, by source and table; counted anew where it doesn't tell."""
-        manifest = snapshot.read_manifest(previous) if previous else {"said": {}}
-        if "said" in manifest:
-            said: dict[str, dict[str, int]] = manifest["said"]
-            return said
-        chains: dict[str, list[Accepted]] = {}
-        for delivery in manifest["used"]:
-            chains.setdefault(delivery["kilde"], []).append(Accepted(**delivery))
-        with connect(self.work, self._memory(), self.settings.workers) as connection:
-            create_current(connection, self.home / snapshot.DELIVERIES, chains)
-            neighbourhood.look_at_everything(connection)
-            return count_said(connection, chains)
 
     def _look_around(self, previous: Path | None) -> None:
         """Chooses between everything and what is around tonight's changes."""
@@ -357,10 +347,11 @@ class Night:
 
     def _known(self) -> pl.Series:
         """Every part in ``part``, quarantined rows included: those without documents are held back, not unknown."""
-        return self.connection.sql(
+        known: pl.DataFrame = self.connection.sql(
             "SELECT part FROM current_part UNION SELECT noekkel FROM current_refused "
             "WHERE tabell = 'part' AND noekkel IS NOT NULL"
-        ).pl()["part"]
+        ).pl()
+        return known["part"]
 
     def _carry_over(self) -> CarriedOver:
         """The documents that stay."""
@@ -375,7 +366,8 @@ class Night:
 
     def _redated(self) -> pl.DataFrame:
         """``part``: those whose overviews get the new date."""
-        return self.connection.sql("FROM to_redate").pl()
+        redated: pl.DataFrame = self.connection.sql("FROM to_redate").pl()
+        return redated
 
     def reconcile(self) -> dict[str, Any]:
         """The control totals by two routes, to the øre (CONTRACT section 5)."""
@@ -489,7 +481,7 @@ class Night:
         accepted = {(a.kilde, a.leveransenummer): a for a in [*self.sources.accepted, *used]}
         previous = self._previous()
         return {
-            "skjemaversjon": SCHEMA_VERSION,
+            "skjemaversjon": STORE_VERSION,
             "made_with": self._made_with(),
             "snapshot": self.name,
             "snapshotdato": str(self.settings.snapshot_date),
@@ -509,11 +501,3 @@ class Night:
         """What the documents are made with besides the posts and the date: the code, and the reference data as read."""
         frames = {"rates": self._rates, "kravtyper": self._kravtyper}
         return CODE | {name: sha256(frame.write_json().encode()).hexdigest() for name, frame in frames.items()}
-
-
-def link_analytics(home: Path) -> None:
-    """``<home>/analytics.duckdb`` always leads to the published snapshot's."""
-    link = home / "analytics.duckdb"
-    if not link.is_symlink():
-        link.unlink(missing_ok=True)
-        link.symlink_to(f"{snapshot.CURRENT}/analytics.duckdb")

@@ -28,10 +28,11 @@ from schemas.refusals import Refusal
 from schemas.tables import REMOVED, TABLES, UNIQUE, Table
 from transforms.accept.check_digits import count_failing
 from transforms.accept.files import read_batches
-from transforms.accept.inbox import MANIFEST, Delivery, check_files, shown, state
+from transforms.accept.inbox import MANIFEST, Delivery, check_files, state
 from transforms.accept.unreadable import FileRefused
 from transforms.accept.values import check_values
 from transforms.home.accepted import REFERENCES, REFUSED_SCHEMA
+from transforms.home.shown import shown
 from transforms.rules.money import kroner
 
 REFUSED = ".refused"

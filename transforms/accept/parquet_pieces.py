@@ -64,9 +64,9 @@ def _type_fits(dtype: pa.DataType, column: Column) -> bool:
     if _is_text(dtype) or pa.types.is_null(dtype):
         return True
     if column.kind in AMOUNTS:
-        return pa.types.is_decimal(dtype) and dtype.scale == 2
+        return bool(pa.types.is_decimal(dtype) and dtype.scale == 2)
     if column.kind == Kind.DATE:
-        return pa.types.is_date(dtype)
+        return bool(pa.types.is_date(dtype))
     return column.kind == Kind.FLAG and pa.types.is_boolean(dtype)
 
 
@@ -75,7 +75,7 @@ def _value_type(dtype: pa.DataType) -> pa.DataType:
 
 
 def _is_text(dtype: pa.DataType) -> bool:
-    return pa.types.is_string(dtype) or pa.types.is_large_string(dtype) or pa.types.is_string_view(dtype)
+    return bool(pa.types.is_string(dtype) or pa.types.is_large_string(dtype) or pa.types.is_string_view(dtype))
 
 
 def _plain_types(piece: pa.RecordBatch) -> pa.RecordBatch:

@@ -91,7 +91,7 @@ def _quarantined(connection: duckdb.DuckDBPyConnection, files: pl.DataFrame) -> 
     sentences = pl.DataFrame({"kode": list(SENTENCES), "melding": list(SENTENCES.values())})
     connection.register("sentences", sentences.to_arrow())
     _create_roots(connection)
-    return (
+    found: pl.DataFrame = (
         connection.sql(
             """
         SELECT 2::TINYINT AS nivaa, kode, melding, kilde, leveransenummer::INTEGER AS leveransenummer, files.sti AS fil,
@@ -114,6 +114,7 @@ def _quarantined(connection: duckdb.DuckDBPyConnection, files: pl.DataFrame) -> 
         .match_to_schema(SCHEMA, missing_columns="raise", integer_cast="upcast")
         .with_columns(masked("noekkel"), masked("rot_noekkel"))
     )
+    return found
 
 
 def _create_roots(connection: duckdb.DuckDBPyConnection) -> None:

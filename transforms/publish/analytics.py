@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from schemas.store import KINDS_IN
-from transforms.home.snapshot import TABLE_NAMES, rows_sql
+from transforms.home.snapshot import CURRENT, TABLE_NAMES, rows_sql
 from transforms.home.sql import sql_text
 
 FILE = "analytics.duckdb"
@@ -45,3 +45,11 @@ def write_analytics(snapshot: Path) -> None:
 def _column(name: str) -> str:
     """Øre × 0.01 is exact: integers and decimals times a decimal."""
     return f"({name}::DECIMAL(36, 0) * 0.01)::DECIMAL(38, 2) AS {name}" if name in OERE else name
+
+
+def link_analytics(home: Path) -> None:
+    """``<home>/analytics.duckdb`` always leads to the published snapshot's."""
+    link = home / FILE
+    if not link.is_symlink():
+        link.unlink(missing_ok=True)
+        link.symlink_to(f"{CURRENT}/{FILE}")

@@ -143,7 +143,8 @@ def _compiled(function: Callable[..., Any]) -> Any:
 @_compiled
 def _get(array: Column, place: int) -> int:
     """What stands at the place, which is never below 0. That numba need not look if it is saves a third of the walk."""
-    return array[np.uint64(place)]
+    there: int = array[np.uint64(place)]
+    return there
 
 
 @_compiled

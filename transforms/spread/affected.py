@@ -191,7 +191,7 @@ def _moved_by_date(
     """The parts with a due date that is overdue on one of the dates only, or bears other interest."""
     if before == tonight:
         return pl.DataFrame(schema={"part": pl.String})
-    dues = connection.sql(
+    dues: pl.DataFrame = connection.sql(
         """
         SELECT part, forfallsdato, gjenstaaende_beloep, renteberegnes, forfalt, stipulerte_renter
         FROM previous_kravforfall WHERE gjenstaaende_beloep <> 0 AND forfallsdato < $1

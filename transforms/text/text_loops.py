@@ -146,7 +146,8 @@ def _to_escape(out: Bytes, at: int, end: int) -> bool:
         if end - place < 8:
             here &= (np.uint64(1) << np.uint64(8 * (end - place))) - np.uint64(1)
         found |= here
-    return found != 0
+    is_there: bool = found != 0
+    return is_there
 
 
 @compiled
@@ -221,7 +222,8 @@ def _write_day(out: Bytes, at: int, day: int) -> int:
     out[at] = _HYPHEN
     at = _write_pair(out, at + 1, month - np.uint64(9) if next_year else month + np.uint64(3))
     out[at] = _HYPHEN
-    return _write_pair(out, at + 1, of_month + np.uint64(1))
+    end: int = _write_pair(out, at + 1, of_month + np.uint64(1))
+    return end
 
 
 @kept
