@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -22,4 +23,13 @@ def home_option(command: F) -> F:
 
 
 DAY = click.DateTime(["%Y-%m-%d"])
+
+
+def share(_: click.Context, option: click.Parameter, value: float | None) -> float | None:
+    """The option's number; "not a number" is in every range."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("must be a number", param=option)
+    return value
+
+
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path, resolve_path=True)

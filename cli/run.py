@@ -8,20 +8,25 @@ from typing import Any
 
 import click
 
-from cli.options import DAY, FILE, home_option
+from cli.options import DAY, FILE, home_option, share
 from cli.output import say, warn
 from cli.summary import summary
 
 
 @click.command()
-@click.option("--inbox", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@click.option("--inbox", type=click.Path(path_type=Path), required=True)
 @home_option
 @click.option("--date", "day", type=DAY, required=True, help="The snapshot date, a day in Oslo.")
 @click.option("--rates", type=FILE, help="Rates of late-payment interest [data/reference].")
 @click.option("--kravtyper", type=FILE, help="Kravtyper, CSV or the published XML code list [data/reference].")
-@click.option("--max-held-back", type=click.FloatRange(0), help="Largest share of parts held back [0.01].")
+@click.option("--max-held-back", type=click.FloatRange(0), callback=share, help="Largest share held back [0.01].")
 @click.option("--max-age-days", type=click.IntRange(0), help="Oldest last extract of a source, in days [3].")
-@click.option("--max-loss", type=click.FloatRange(0, 1), help="Largest share of a source's rows gone since last [0.2].")
+@click.option(
+    "--max-loss",
+    type=click.FloatRange(0, 1),
+    callback=share,
+    help="Largest share of a source's rows gone since last [0.2].",
+)
 @click.option("--keep", type=click.IntRange(1), help="Snapshots to keep [7].")
 @click.option("--workers", type=click.IntRange(1), help="Buckets to build at a time [2].")
 @click.option("--full", is_flag=True, help="Check every row and build every part anew, not only what can differ.")

@@ -6,13 +6,14 @@ from schemas.refusals import TO_DO
 
 IN_WORDS = {
     "partial": "not published: it was asked for some stages only",
-    "unfinished": "began and did not end: it died, or still goes on",
+    "unfinished": "began and did not end: it died",
+    "running": "goes on",
     "unreadable": "its report cannot be read",
 }
 """What is said of the outcomes that don't speak for themselves."""
 AGAIN = {
     "failed": "mend that and run the night again",
-    "unfinished": "see that no run is going on, and run the night again",
+    "unfinished": "run the night again",
 }
 """What to do about the outcomes that have no code."""
 
@@ -39,6 +40,7 @@ def summary(report: dict[str, Any]) -> str:
     """What the operator wants to know of a run: came it out, what came in, what was refused, what it cost."""
     stages = report["stages"]
     lines = [outcome(report), *reasons(report)]
+    lines += [f"  {line}" for line in report.get("deliveries", [])]
     if "accept" in stages:
         took = stages["accept"]
         lines.append(

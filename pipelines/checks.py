@@ -1,21 +1,30 @@
 """The asset checks: what the operator is told, and what stops a run before it publishes."""
 
+from typing import Any
+
 import dagster as dg
 
 from pipelines.assets import deliveries, documents, posts
 from pipelines.resources import NightResource
-from schemas.refusals import SENTENCES
+from transforms.home.report import sentence
 from transforms.night import Night
 
+TOLD = 50
+"""So many findings are told one by one in a check; all of them are in the run's findings."""
 
-def _warn(count: int, what: str) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(passed=count == 0, severity=dg.AssetCheckSeverity.WARN, metadata={what: count})
+
+def _warn(count: int, what: str, told: list[str] | None = None) -> dg.AssetCheckResult:
+    """A warning when there are any; ``told``: what is said of each."""
+    metadata: dict[str, Any] = {what: count}
+    if told:
+        metadata["findings"] = dg.MetadataValue.md("\n".join(told))
+    return dg.AssetCheckResult(passed=count == 0, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)
 
 
 def _stop(night: Night, *codes: str) -> dg.AssetCheckResult:
     """Fails when the night has a reason to stop among the codes. Only shows: ``publish`` refuses for any reason."""
     stops = [stop for stop in night.stops if stop.code in codes]
-    metadata = {f"{n} {stop.code}": f"{SENTENCES[stop.code]}: {stop.message}" for n, stop in enumerate(stops, 1)}
+    metadata = {f"{n} {stop.code}": sentence(stop) for n, stop in enumerate(stops, 1)}
     return dg.AssetCheckResult(passed=not stops, metadata=metadata)
 
 
@@ -23,7 +32,8 @@ def _stop(night: Night, *codes: str) -> dg.AssetCheckResult:
 def every_delivery_accepted(night: NightResource) -> dg.AssetCheckResult:
     """Warns of deliveries that were refused or wait."""
     sources = night.after("accept").sources
-    return _warn(sources.refused + sources.waiting, "deliveries")
+    told = [f"- {sentence(refusal)}" for refusal in sources.refusals if refusal.level == 1]
+    return _warn(sources.refused + sources.waiting, "deliveries", told[:TOLD])
 
 
 @dg.asset_check(asset=deliveries, blocking=True)

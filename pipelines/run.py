@@ -14,7 +14,7 @@ import dagster as dg
 from pipelines.definitions import JOB, build_definitions
 from pipelines.resources import PARTITIONS, NightResource, home_tag
 from pipelines.settings import dagster_home
-from transforms.home.report import add_failure, last_run, read_report, told
+from transforms.home.report import add_failure, last_run, read_report, systems_words, told
 
 
 def run_night(
@@ -32,27 +32,36 @@ def run_night(
     try:
         # Dagster writes there what it cannot store: whole statements, instead of a sentence
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
-            _execute(NightResource(home=str(home), **config), snapshot_date, run_id, folder)
+            failure = _execute(NightResource(home=str(home), **config), snapshot_date, run_id, folder)
     except Exception as error:  # Dagster's own, for it keeps a stage's: the night may be published all the same
         failure = f"Dagster's record of the run, {folder}: {told(error)}"
         echo(f"failed in {failure}")
+    if failure:
         with contextlib.suppress(OSError):  # there may be no room for it
             add_failure(home, run_id[:8], failure)
     ours = last_run(home, run_id[:8])  # not the last of all: another may have begun, where the lock was lost
     return read_report(ours) if ours else None
 
 
-def _execute(night: NightResource, snapshot_date: str, run_id: str, folder: Path) -> None:
+def _execute(night: NightResource, snapshot_date: str, run_id: str, folder: Path) -> str:
+    """Runs the job. Returns what Dagster says of its end if it failed: a stage's failure, or one between stages."""
     with _instance(folder) as instance:
         instance.add_dynamic_partitions(str(PARTITIONS.name), [snapshot_date])
-        build_definitions(night).resolve_job_def(JOB).execute_in_process(
-            instance=instance,
-            partition_key=snapshot_date,
-            raise_on_error=False,
-            run_id=run_id,
-            tags=home_tag(Path(night.home)),
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        result = (
+            build_definitions(night)
+            .resolve_job_def(JOB)
+            .execute_in_process(
+                instance=instance,
+                partition_key=snapshot_date,
+                raise_on_error=False,
+                run_id=run_id,
+                tags=home_tag(Path(night.home)),
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
         )
+    ends = [event for event in result.all_events if event.event_type_value == "PIPELINE_FAILURE"]
+    errors = [event.job_failure_data.error for event in ends]
+    return "; ".join(f"Dagster: {error.cls_name}{systems_words(error.message)}" for error in errors if error)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """To which parts a refused removal leads: by its key alone, whatever else its row says (CONTRACT sections 1 and 2)."""
 
+import polars as pl
 import pytest
 
 from tests.nights import Nights
@@ -52,3 +53,14 @@ def test_whom_a_refused_removal_holds_back(nights: Nights, case):
     night = nights.publish()
     assert sorted(night.held_back) == held_back
     assert night.counted("check", "leads_nowhere") == nowhere
+
+
+def test_a_delivery_that_an_earlier_program_accepted_leads_as_it_did(nights: Nights):
+    """Its refused rows don't say whether they are removals."""
+    nights.inbox.mkdir()
+    write_delivery(nights.inbox, "mva", 1, "full", rows(*GOOD))
+    write_delivery(nights.inbox, "mva", 2, "endring", rows(krav(None, ONE, 1) | STANDS))
+    nights.publish()
+    (path,) = nights.home.glob("deliveries/mva/000002-*/refused.parquet")
+    pl.read_parquet(path).drop("slettet").write_parquet(path)
+    assert nights.publish().held_back.to_list() == [ONE]

@@ -263,6 +263,19 @@ def test_removals_count_and_refused_rows_are_still_said(nights):
     assert stopped_by(nights) == ["L3-SOURCE-SHRUNK"]
 
 
+def test_refused_removals_are_no_rows(nights):
+    """Or they would hide the rows that are gone."""
+    deliver(nights, said=rows(part(organisation_number(1)), *payments(*range(10))))
+    nights.publish(YESTERDAY)
+    removed = [{"innbetalingsidentifikator": f"I{number}", "slettet": True} for number in range(5)]
+    deliver(nights, 2, "endring", {"innbetaling": [*removed, *[{"slettet": True}] * 5]})
+    night = nights.run(max_held_back=9)
+    assert [stop.message for stop in night.stops] == ["innbetaling has lost 5 of 10 rows; the limit is 20.00%"]
+    assert night.counted("check", "quarantined") == 5
+    nights.run(max_held_back=9, max_loss=0.5, full=True)
+    assert stopped_by(nights) == []
+
+
 def test_a_snapshot_that_does_not_tell_its_rows_is_counted_anew(nights):
     """As those made by the program before it counted them."""
     deliver(nights, said=rows(part(organisation_number(1)), *payments(*range(10))))
@@ -274,7 +287,7 @@ def test_a_snapshot_that_does_not_tell_its_rows_is_counted_anew(nights):
     path.write_text(json.dumps(manifest))
     deliver(nights, 3, said=rows(part(organisation_number(1)), *payments(*range(7))))
     night = nights.run()
-    assert [stop.message for stop in night.stops] == ["innbetaling has lost 2 of 9 rows, the limit is 20.00%"]
+    assert [stop.message for stop in night.stops] == ["innbetaling has lost 2 of 9 rows; the limit is 20.00%"]
 
 
 # a source gone, no source at all

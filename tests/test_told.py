@@ -16,6 +16,7 @@ import sqlalchemy.exc
 from click.testing import CliRunner
 
 from cli.main import main
+from cli.summary import summary
 from pipelines import run as run_module
 from pipelines.resources import _end_dead_runs, home_tag
 from pipelines.settings import dagster_home
@@ -105,9 +106,12 @@ def test_nothing_published_is_not_damage(tmp_path):
 def test_a_run_that_died_is_the_last_run(home):
     """Not the night before it, which was published."""
     Report("later", S).begin(home)
-    died = f"night of {S}, run later: began and did not end: it died, or still goes on"
+    died = f"night of {S}, run later: began and did not end: it died"
     status = kravoversikt("status", "--home", home)
-    assert (status.exit_code, f"last run:\n{died}\n  to do: see that no run is going on" in status.stdout) == (0, True)
+    assert (
+        status.exit_code,
+        f"last run:\n{died}\n  to do: run the night again; what was published stays up" in status.stdout,
+    ) == (0, True)
     findings = kravoversikt("findings", "--home", home)
     assert (findings.exit_code, findings.stdout, findings.stderr) == (1, "", f"Error: {died}; it left no findings\n")
 
@@ -195,6 +199,36 @@ def test_a_run_whose_lock_was_removed_publishes_nothing_and_removes_nothing(home
     assert night.folder.is_dir()
     assert nights.snapshot().manifest.run == "0001"
     assert nights.codes() >= {"L3-LOCK-LOST"}
+
+
+def test_a_run_that_goes_on_is_not_said_to_have_died(tmp_path):
+    Report("aaaa1111", S).begin(tmp_path)
+    assert kravoversikt("status", "--home", tmp_path).stdout.endswith(
+        "run aaaa1111: began and did not end: it died\n  to do: run the night again; what was published stays up\n"
+    )
+    with locked(tmp_path, "aaaa1111"):
+        assert f"night of {S}, run aaaa1111: goes on" in kravoversikt("status", "--home", tmp_path).stdout
+
+
+def test_stray_files_among_the_reports_and_reports_of_nothing(tmp_path):
+    Report("aaaa1111", S).begin(tmp_path)
+    (tmp_path / "runs" / "zzz").touch()
+    (path,) = (tmp_path / "runs").glob("*/report.json")
+    path.write_text("{}")
+    assert "run aaaa1111: its report cannot be read" in kravoversikt("status", "--home", tmp_path).stdout
+
+
+def test_what_is_wrong_with_deliveries_is_told_one_by_one(nights):
+    nights.inbox.mkdir()
+    write_delivery(nights.inbox, "mva", 1, "full", rows(part(COMPANY)))
+    write_delivery(nights.inbox, "skatt", 7, "full", rows(part(COMPANY)), manifest_changes={"type": "delta"})
+    nights.run()
+    (path,) = nights.home.glob("runs/*/report.json")
+    (told,) = json.loads(path.read_text())["deliveries"]
+    assert told.startswith(
+        "L1-MANIFEST-FIELD skatt 000007 manifest.json: a field of manifest.json is missing or wrong:"
+    )
+    assert f"\n  {told}\n" in summary(json.loads(path.read_text()) | {"stages": {}}) + "\n"
 
 
 def test_a_lock_that_is_replaced_is_lost(tmp_path):

@@ -195,6 +195,9 @@ class Night:
         hold_back(self.connection, previous)
         self._checked = True
         self.held_back = self.connection.sql("SELECT part FROM held_back").pl()["part"]
+        self._said = count_said(self.connection, self.sources.used)
+        before = said_before(previous, self.home / snapshot.DELIVERIES, self.work, self._memory())
+        self.stops += shrunk_sources(self.sources.used, self._said, before, self.settings.max_loss)
         held = len(self.held_back) + self._one("SELECT count(*) FROM leads_nowhere")
         accepted = self._one("SELECT count(*) FROM good_part")
         self.stops += too_many_held_back(held, accepted, self.settings.max_held_back)
@@ -203,12 +206,6 @@ class Night:
             *reported_of_deliveries(self.sources.in_force, self.sources.accepted, self.settings.snapshot_date),
             *reported_of_rates(self._rates, self.settings.snapshot_date),
         ]
-        self._said = count_said(self.connection, self.sources.used)
-        self.stops += shrunk_sources(
-            self._said,
-            said_before(previous, self.home / snapshot.DELIVERIES, self.work, self._memory()),
-            self.settings.max_loss,
-        )
         said = {name: sum(tables[name] for tables in self._said.values()) for name in TABLES}
         counts = {name: count_posts(self.connection, table, said[name]) for name, table in TABLES.items()}
         quarantined = self._one("SELECT count(*) FROM quarantined")

@@ -1,7 +1,7 @@
 """What stops a night before it publishes (CONTRACT section 2, level 3), each reason with its code and its words."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 from schemas.refusals import Refusal
 from transforms.accept.sources import Sources
 from transforms.home import snapshot
+from transforms.home.accepted import Accepted
 
 Rows = Mapping[str, Mapping[str, int]]
 
@@ -24,9 +25,9 @@ def unreadable_inbox(inbox: Path) -> list[Refusal]:
     try:
         os.scandir(inbox).close()
     except (FileNotFoundError, NotADirectoryError):
-        return [stop("L3-INBOX-MISSING", "")]
+        return [stop("L3-INBOX-MISSING", str(inbox))]
     except OSError as error:
-        return [stop("L3-INBOX-NO-ACCESS", str(error.strerror))]
+        return [stop("L3-INBOX-NO-ACCESS", f"{inbox}: {error.strerror}")]
     return []
 
 
@@ -78,17 +79,21 @@ def date_before_extracts(sources: Sources, snapshot_date: date) -> list[Refusal]
     return [stop("L3-DATE-EXTRACTS", f"{snapshot_date}, the oldest of the last extracts is of {first}")]
 
 
-def shrunk_sources(said: Rows, before: Rows, limit: float) -> Iterable[Refusal]:
+def shrunk_sources(used: Mapping[str, Sequence[Accepted]], said: Rows, before: Rows, limit: float) -> list[Refusal]:
     """The sources that say fewer rows of a table than the last snapshot used, by more than the share ``limit``.
 
-    ``said``, ``before``: rows by source and table. A source that is not in both is new, or told to be gone.
+    ``used``: the deliveries in force; ``said``, ``before``: rows; all by source. One that is not in both is new, or
+    told to be gone.
     """
-    for kilde in sorted(said.keys() & before.keys()):
-        for tabell, rows in before[kilde].items():
-            lost = rows - said[kilde][tabell]
-            if lost > _exact(limit) * rows:
-                text = f"{tabell} has lost {lost} of {rows} rows, the limit is {limit:.2%}"
-                yield stop("L3-SOURCE-SHRUNK", text, kilde)
+    stops = []
+    for kilde in sorted(used.keys() & before.keys()):
+        lost = {tabell: rows - said[kilde][tabell] for tabell, rows in before[kilde].items()}
+        tables = [tabell for tabell, rows in before[kilde].items() if lost[tabell] > _exact(limit) * rows]
+        if tables:
+            told = ", ".join(f"{tabell} has lost {lost[tabell]} of {before[kilde][tabell]} rows" for tabell in tables)
+            nummer = used[kilde][-1].leveransenummer
+            stops.append(stop("L3-SOURCE-SHRUNK", f"{told}; the limit is {limit:.2%}", kilde, nummer))
+    return stops
 
 
 def too_many_held_back(held: int, accepted: int, limit: float) -> list[Refusal]:

@@ -1,5 +1,6 @@
 """What the run's user may not read is told and waits like a gap (CONTRACT section 1); it is never taken for nothing."""
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,6 +94,28 @@ def test_a_link_that_leads_where_one_may_not_go(place):
     (place.inbox / "skatt").symlink_to(place.inbox.parent / "away" / "000001")
     lock(place.inbox.parent / "away")
     assert [code for code, _ in place.reasons() if code[0] == "L"] == ["L1-NO-ACCESS"]
+
+
+@pytest.mark.parametrize("link", ["skatt", "mva/000003"])
+@pytest.mark.parametrize("target", ["not mounted", "skatt", "000003"])
+def test_a_link_that_leads_nowhere(place, link, target):
+    """A place that is not mounted, or the link itself, is not taken for no delivery."""
+    (place.inbox / link).symlink_to(target)
+    assert [reason for reason in place.reasons() if reason[0][0] == "L"] == [("L1-NO-ACCESS", link)]
+    assert place.used() == [2]
+
+
+def test_a_manifest_that_the_disk_cannot_read_has_not_changed(place, monkeypatch):
+    place.night()
+
+    def broken(path):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "read_bytes", broken)
+    tonight = place.night()
+    assert {one.code for one in tonight.refusals} == {"L1-NO-ACCESS"}
+    assert "Input/output error" in tonight.refusals[0].message
+    assert [one.leveransenummer for one in tonight.used["mva"]] == [2]
 
 
 def test_an_inbox_that_may_not_be_read_stops_the_night(place):

@@ -59,6 +59,12 @@ def test_no_control_sums(place, said):
     assert place.reasons() == [("L1-MANIFEST-FIELD", "manifest.json")]
 
 
+@pytest.mark.parametrize("said", [None, "7", 7, "none"])
+def test_a_control_sum_of_part_is_an_extra_field(place, said):
+    edit(place.deliver(), lambda manifest: manifest["tabeller"]["part"].update(kontrollsum=said))
+    assert place.reasons() == []
+
+
 def test_a_sha256_of_either_case(place):
     def shout(manifest):
         for table in manifest["tabeller"].values():

@@ -215,6 +215,7 @@ def test_refused_rows_lead_to_their_parts(place, format):
             "kravidentifikator": None,
             "kravforfallsidentifikator": "F1",
             "motpost": "I1",
+            "slettet": False,
         }
     ]
 

@@ -199,6 +199,7 @@ def _as_refused(columns: Collection[str], table: Table, place: int) -> list[pl.E
         pl.lit(place, pl.Int32).alias("fil"),
         pl.col("rad", "koder"),
         *((_leading(name, table) if name in columns else pl.lit(None, pl.String)).alias(name) for name in REFERENCES),
+        pl.col(REMOVED.name),
     ]
 
 

@@ -83,12 +83,11 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _is_no_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a plain file. What cannot be looked at may be a folder, and so may what a link leads to in vain."""
     try:
-        return not entry.is_dir()
-    except PermissionError:  # a link that leads where one may not go
+        return not entry.is_dir() and not (entry.is_symlink() and not Path(entry).exists())
+    except OSError:
         return False
-    except OSError:  # one that leads to itself
-        return True
 
 
 def _find_delivery(folder: Path, kilde: str | None, found: Found) -> None:
@@ -96,6 +95,8 @@ def _find_delivery(folder: Path, kilde: str | None, found: Found) -> None:
     try:
         (folder / MANIFEST).lstat()
     except (FileNotFoundError, NotADirectoryError):
+        if folder.is_symlink() and not folder.exists():
+            raise
         return
     if kilde and _is_number(folder.name):
         found.deliveries.append(read_delivery(folder))
@@ -124,7 +125,7 @@ def _source_is_named_well(name: str) -> bool:
 def read_delivery(folder: Path) -> Delivery:
     """The delivery in ``<kilde>/<number>``, its manifest read and held against the folder's name.
 
-    Raises ``PermissionError`` when the manifest may not be read.
+    Raises ``OSError`` when the manifest cannot be read.
     """
     kilde, nummer, path = folder.parent.name, int(folder.name), folder / MANIFEST
 
@@ -132,14 +133,9 @@ def read_delivery(folder: Path) -> Delivery:
         refusals = tuple(Refusal(1, code, text, kilde, nummer, fil=MANIFEST) for code, text in reasons)
         return Delivery(kilde, nummer, folder, sha256, manifest, refusals)
 
-    try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_MANIFEST_BYTES:
-            return refused("", ("L1-MANIFEST-JSON", "it is not a plain file of a sensible size"))
-        content = path.read_bytes()
-    except PermissionError:
-        raise
-    except OSError as error:
-        return refused("", ("L1-MANIFEST-JSON", f"it cannot be read: {error.strerror}"))
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_MANIFEST_BYTES:
+        return refused("", ("L1-MANIFEST-JSON", "it is not a plain file of a sensible size"))
+    content = path.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
     try:
         text = content.decode("utf-8-sig")  # json.loads would take UTF-16 too

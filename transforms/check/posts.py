@@ -245,7 +245,7 @@ def _collect_quarantined(connection: duckdb.DuckDBPyConnection) -> None:
         parts.append(
             f"""
             SELECT '{table.name}' AS tabell, row.{table.key} AS noekkel, row.fil, row.rad,
-                   bad.koder, {", ".join(references)}, kilde, leveransenummer
+                   bad.koder, {", ".join(references)}, false AS slettet, kilde, leveransenummer
             FROM rows_{table.name} AS row JOIN (
               SELECT noekkel, list(DISTINCT kode ORDER BY kode) AS koder FROM bad_{table.name} GROUP BY noekkel
             ) AS bad ON bad.noekkel = row.{table.key}
@@ -263,7 +263,7 @@ def said_twice() -> str:
 
 @dataclass(frozen=True)
 class Count:
-    """The rows of a table: what the sources say, removed ones apart; those accepted; posts, each counted once."""
+    """The rows of a table: what the sources say, with refused removals; those accepted; posts, each counted once."""
 
     said: int
     accepted: int
@@ -271,11 +271,11 @@ class Count:
 
 
 def count_said(connection: duckdb.DuckDBPyConnection, sources: Iterable[str]) -> dict[str, dict[str, int]]:
-    """The rows that each of the sources says of each table, refused ones too, removed ones apart: by source, by table.
+    """The rows that each of the sources says of each table, by source, by table: refused ones too, but no removals.
 
     Needs ``counted_*`` and ``current_refused``.
     """
-    refused = "SELECT kilde, tabell, count(*) FROM current_refused GROUP BY ALL"
+    refused = "SELECT kilde, tabell, count(*) FROM current_refused WHERE slettet IS NOT TRUE GROUP BY ALL"
     good = [f"SELECT kilde, '{name}', count(*) FROM counted_{name} GROUP BY ALL" for name in TABLES]
     counted = {kilde: dict.fromkeys(TABLES, 0) for kilde in sources}
     for kilde, tabell, rows in connection.execute(" UNION ALL ".join([refused, *good])).fetchall():
@@ -284,17 +284,18 @@ def count_said(connection: duckdb.DuckDBPyConnection, sources: Iterable[str]) ->
 
 
 def count_posts(connection: duckdb.DuckDBPyConnection, table: Table, said: int) -> Count:
-    """Counts the posts of a table of which the sources say so many rows.
+    """Counts the posts of a table of which the sources say so many rows (``count_said``).
 
     Needs ``rows_*``, ``bad_*``, ``same_*`` and ``current_refused``.
     """
     name = table.name
-    refused, bad, again = connection.execute(
+    refused, removals, bad, again = connection.execute(
         f"""
         SELECT (SELECT count(*) FROM current_refused WHERE tabell = '{name}'),
+               (SELECT count(*) FROM current_refused WHERE tabell = '{name}' AND slettet IS TRUE),
                (SELECT count(*) FROM rows_{name} WHERE {table.key} IN (SELECT noekkel FROM bad_{name})),
                (SELECT count(*) FROM same_{name} ANTI JOIN bad_{name} USING (noekkel))
         """
     ).fetchall()[0]
-    accepted = said - refused - bad
-    return Count(said, accepted, accepted - again)
+    accepted = said + removals - refused - bad
+    return Count(said + removals, accepted, accepted - again)

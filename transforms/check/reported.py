@@ -70,12 +70,14 @@ def _of(delivery: Accepted, code: str, message: str, tabell: str | None = None) 
 
 def reported_of_rates(rates: pl.DataFrame, snapshot_date: date) -> list[Refusal]:
     """Whether the rates have run out: none begins in the half-year of S. ``rates``: ``fra_dato``, ascending."""
-    half_year = date(snapshot_date.year, 1 if snapshot_date.month <= 6 else 7, 1)
-    next_half_year = date(snapshot_date.year + (half_year.month == 7), 8 - half_year.month, 1)
-    if rates["fra_dato"].is_between(half_year, next_half_year, closed="left").any():
+    if any(_half_year(day) == _half_year(snapshot_date) for day in rates["fra_dato"]):
         return []
-    last = max((day for day in rates["fra_dato"] if day < half_year), default=None)
+    last = max((day for day in rates["fra_dato"] if day <= snapshot_date), default=None)
     text = f"the last one begins on {last}" if last else "the first one begins later"
     return [
         Refusal(0, "R-RATES-OLD", f"{text}, the snapshot date is {snapshot_date}: give the run a new file of rates")
     ]
+
+
+def _half_year(day: date) -> tuple[int, bool]:
+    return day.year, day.month > 6

@@ -20,9 +20,11 @@ REFUSED_SCHEMA = pl.Schema(
         "rad": pl.UInt32(),
         "koder": pl.List(pl.String()),
         **dict.fromkeys(REFERENCES, pl.String()),
+        "slettet": pl.Boolean(),
     }
 )
-"""A refused row: its table, its key as delivered (null when it has none), its place and its reasons."""
+"""A refused row: its table, its key as delivered (null when it has none), its place, its reasons, what it leads to
+parts by, and whether it is a removal (not there in deliveries that an earlier program accepted)."""
 
 
 @dataclass(frozen=True)

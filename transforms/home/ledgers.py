@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pyarrow
 
 from schemas.tables import TABLES, Kind, Table
@@ -161,14 +162,8 @@ def delivered_keys_sql(deliveries: Path, named_by: Iterable[Accepted], table: Ta
 
 
 def _create_refused(connection: duckdb.DuckDBPyConnection, deliveries: Path, used: dict[str, list[Accepted]]) -> None:
-    columns = ", ".join(REFUSED_SCHEMA.names())
-    parts = [f"SELECT {columns}, ''::VARCHAR AS kilde, 0 AS leveransenummer FROM _no_refused"]
-    parts += [
-        f"SELECT {columns}, {sql_text(delivery.kilde)}, {delivery.leveransenummer} "
-        f"FROM {_read([deliveries / delivery.folder / 'refused.parquet'])}"
-        for chain in used.values()
-        for delivery in chain
-    ]
+    parts = [f"SELECT {', '.join(REFUSED_SCHEMA)}, ''::VARCHAR AS kilde, 0 AS leveransenummer FROM _no_refused"]
+    parts += [_refused_of(deliveries, delivery) for chain in used.values() for delivery in chain]
     named = " UNION ALL ".join(f"SELECT '{name}' AS tabell, * FROM named_{name}" for name in TABLES)
     connection.execute(
         f"""
@@ -179,3 +174,11 @@ def _create_refused(connection: duckdb.DuckDBPyConnection, deliveries: Path, use
           AND named.noekkel = refused.noekkel AND named.leveransenummer > refused.leveransenummer
         """
     )
+
+
+def _refused_of(deliveries: Path, delivery: Accepted) -> str:
+    """The refused rows of a delivery, as SQL. Those of an earlier program don't say whether they are removals."""
+    path = deliveries / delivery.folder / "refused.parquet"
+    there = pl.read_parquet_schema(path)
+    columns = [name if name in there else f"NULL::BOOLEAN AS {name}" for name in REFUSED_SCHEMA]
+    return f"SELECT {', '.join(columns)}, {sql_text(delivery.kilde)}, {delivery.leveransenummer} FROM {_read([path])}"

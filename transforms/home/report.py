@@ -20,6 +20,7 @@ import polars as pl
 
 from schemas.refusals import SENTENCES, Refusal
 from transforms.home.accepted import Accepted
+from transforms.home.lock import is_held
 from transforms.home.shown import shown
 from transforms.home.snapshot import CURRENT, read_json, write_json
 from transforms.root import ROOT
@@ -28,8 +29,8 @@ from transforms.rules.reference import ReferenceFileError
 RUNS = "runs"
 REPORT = "report.json"
 FINDINGS = "findings.parquet"
-UNFINISHED, UNREADABLE = "unfinished", "unreadable"
-"""The outcomes of a run that began and didn't end, as far as can be seen, and of one whose report is damaged."""
+UNFINISHED, RUNNING, UNREADABLE = "unfinished", "running", "unreadable"
+"""The outcomes of a run that began and died, of one that goes on, and of one whose report is damaged."""
 KEPT_REPORTS = 60
 
 
@@ -77,6 +78,7 @@ class Report:
         found.write_parquet(folder / FINDINGS)
         content = self._content(self._outcome(stops, published=published))
         content["stops"] = [sentence(stop) for stop in stops]
+        content["deliveries"] = _of_deliveries(found)
         content["findings"] = dict(found.group_by("kode").len().sort("kode").iter_rows())
         write_json(folder / REPORT, content)
 
@@ -96,9 +98,24 @@ class Report:
             "outcome": outcome,
             "failure": self.failure,
             "stops": [],
+            "deliveries": [],
             "findings": {},
             "stages": self.stages,
         }
+
+
+DELIVERIES_TOLD = 20
+
+
+def _of_deliveries(found: pl.DataFrame) -> list[str]:
+    """What is wrong with deliveries, a line each with source, number and file; the first of them. See ``findings``."""
+    rows = found.filter(nivaa=1).select("kode", "kilde", "leveransenummer", "fil", "melding")
+    places = [
+        (kode, " ".join(str(word) for word in (kilde, nummer and f"{nummer:06d}", fil) if word), melding)
+        for kode, kilde, nummer, fil, melding in rows.iter_rows()
+    ]
+    lines = [f"{kode} {place}: {melding}" for kode, place, melding in places]
+    return lines[:DELIVERIES_TOLD] + ([f"and {len(lines) - DELIVERIES_TOLD} more"] if lines[DELIVERIES_TOLD:] else [])
 
 
 def told(error: BaseException) -> str:
@@ -113,8 +130,12 @@ def told(error: BaseException) -> str:
     frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     ours = [f"{path.relative_to(ROOT)}:{line}" for path, line in frames if _is_ours(path)]
     met = [os.strerror(error.errno)] if isinstance(error, OSError) and error.errno else []
-    what = next((f": {words}" for words in (*met, *SYSTEMS) if words in str(error)), "")
-    return f"{kind}{what} at {', '.join(ours) or 'a place outside our code'}"
+    return f"{kind}{systems_words(str(error), *met)} at {', '.join(ours) or 'a place outside our code'}"
+
+
+def systems_words(text: str, *met: str) -> str:
+    """What the system says in the text of itself, after a colon, if it does. ``met``: words to look for first."""
+    return next((f": {words}" for words in (*met, *SYSTEMS) if words in text), "")
 
 
 def _is_ours(path: Path) -> bool:
@@ -169,7 +190,7 @@ def last_run(home: Path, run: str | None = None) -> Path | None:
 
     Raises ``OSError`` when the reports may not be read.
     """
-    folders = sorted((home / RUNS).iterdir()) if (home / RUNS).exists() else []
+    folders = sorted(path for path in (home / RUNS).iterdir() if path.is_dir()) if (home / RUNS).exists() else []
     return next((folder for folder in reversed(folders) if run in (None, folder.name.partition("-")[2])), None)
 
 
@@ -182,13 +203,17 @@ def read_report(folder: Path) -> dict[str, Any]:
     nothing: dict[str, Any] = {"snapshotdato": None, "failure": None, "stops": [], "findings": {}, "stages": {}}
     report = {"run": run, "outcome": UNFINISHED, **nothing}
     try:
-        report = read_json(folder / REPORT)
+        found = read_json(folder / REPORT)
+        report = found if report.keys() <= found.keys() else report | {"outcome": UNREADABLE}
     except FileNotFoundError:
         pass
     except ValueError:
         report["outcome"] = UNREADABLE
-    if report["outcome"] == UNFINISHED and (folder.parent.parent / CURRENT).resolve().name.endswith(f"-{run}"):
+    home = folder.parent.parent
+    if report["outcome"] == UNFINISHED and (home / CURRENT).resolve().name.endswith(f"-{run}"):
         report["outcome"] = "published"
+    elif report["outcome"] == UNFINISHED and is_held(home):
+        report["outcome"] = RUNNING
     return report
 
 
