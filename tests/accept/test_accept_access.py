@@ -118,6 +118,18 @@ def test_a_manifest_that_the_disk_cannot_read_has_not_changed(place, monkeypatch
     assert [one.leveransenummer for one in tonight.used["mva"]] == [2]
 
 
+def test_too_many_open_files_is_no_fault_of_a_delivery(place, monkeypatch):
+    """It would be every delivery's, and the night would be published without them."""
+
+    def open_no_more(*_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    for name in ("os.scandir", "hashlib.file_digest"):
+        with monkeypatch.context() as patch, pytest.raises(OSError, match="Too many open files"):
+            patch.setattr(name, open_no_more)
+            place.night()
+
+
 def test_an_inbox_that_may_not_be_read_stops_the_night(place):
     lock(place.inbox)
     night = Night(Settings(place.inbox, place.inbox.parent / "home", S, "0001"))

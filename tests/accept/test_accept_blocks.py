@@ -6,6 +6,7 @@ What is expected is what ``tests/plain/csv_text.py`` reads. KRAVOVERSIKT_FUZZ_EX
 import gzip
 import itertools
 import os
+import sys
 
 import pytest
 import zstandard
@@ -193,6 +194,22 @@ def test_compressed_content_that_is_cut_anywhere_or_followed_by_something(folder
         assert read(folder, ending, (first + second)[:cut]) == rows, cut
     for after in (b"\0", b"x", second[:1], second[:2], WORDS, b"\0" * 512):
         assert read(folder, ending, first + after) == REFUSED
+
+
+@pytest.mark.parametrize("row", ['"",', '"a",b,', '""\r\n"', '"\n",'])
+def test_where_rows_end_is_found_in_columns(row):
+    """However many quotes there are, the calls are the same few: a loop over them takes minutes over a bad file."""
+
+    def calls(data):
+        counted = []
+        sys.setprofile(lambda _frame, event, _: counted.append(event))
+        try:
+            csv_pieces.rows_end(data)
+        finally:
+            sys.setprofile(None)
+        return len(counted)
+
+    assert calls(f"{HEADER}\n{row * 2000}".encode()) == calls(f"{HEADER}\n{row * 2}".encode())
 
 
 def test_a_line_of_blanks_is_no_empty_line(folder):

@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import io
+import random
 import resource
 import subprocess
 import sys
@@ -147,6 +148,77 @@ def test_a_parquet_is_read_in_pieces_that_fit_in_memory(tmp_path, how, monkeypat
     pieces = list(parquet_pieces(tmp_path / "krav.parquet", TABLES["krav"], False))
     assert sum(piece.num_rows for piece in pieces) == 800
     assert max(piece.nbytes for piece in pieces) < 5 << 18
+
+
+STORED = {
+    "repeated": {},
+    "growing": {"column_encoding": {"kravbeskrivelse": "DELTA_BYTE_ARRAY"}, "use_dictionary": False},
+    "plain": {"use_dictionary": False},
+}
+
+
+def says_it_is_a_byte(content):
+    """The file with a footer that says of each row group that it takes 1 byte: in Thrift 2, as long as it was."""
+    for place in range(pq.read_metadata(io.BytesIO(content)).num_row_groups):
+        group = pq.read_metadata(io.BytesIO(content)).row_group(place)
+        said = b"\x16" + varint(2 * group.total_byte_size) + b"\x16" + varint(2 * group.num_rows)
+        size = len(varint(2 * group.total_byte_size))
+        assert said in content
+        content = content.replace(said, b"\x16\x82" + b"\x80" * (size - 2) + b"\0" + said[1 + size :], 1)
+    return content
+
+
+def varint(value):
+    return bytes([value & 127 | 128]) + varint(value >> 7) if value > 127 else bytes([value])
+
+
+def pieces_of(tmp_path, monkeypatch, table, **how):
+    """The pieces that a file is read in whose footer says too little; the file may be as much as it likes."""
+    monkeypatch.setattr("transforms.accept.batches.UNPACKED_BYTES", 1 << 30)
+    sink, path = io.BytesIO(), tmp_path / "krav.parquet"
+    pq.write_table(table, sink, compression="zstd", **how)
+    path.write_bytes(says_it_is_a_byte(sink.getvalue()))
+    metadata = pq.read_metadata(path)
+    assert {metadata.row_group(place).total_byte_size for place in range(metadata.num_row_groups)} == {1}
+    return list(parquet_pieces(path, TABLES["krav"], False))
+
+
+@pytest.mark.parametrize("how", STORED)
+def test_a_parquet_that_says_it_is_small(tmp_path, how, monkeypatch):
+    table = pa.table({name: ["2"] * 2_000 for name in LEDGER["krav"][0]} | {"kravbeskrivelse": ["x" * 5_000] * 2_000})
+    pieces = pieces_of(tmp_path, monkeypatch, table, **STORED[how])
+    assert sum(piece.num_rows for piece in pieces) == 2_000
+    assert max(piece.nbytes for piece in pieces) < 5 << 18
+
+
+def test_small_row_groups_that_are_not_looked_into_are_read_a_few_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("transforms.accept.parquet_pieces.SMALL_ROWS", 100)
+    table = pa.table({name: ["2"] * 1_000 for name in LEDGER["krav"][0]})
+    assert {piece.num_rows for piece in pieces_of(tmp_path, monkeypatch, table, row_group_size=50)} == {100}
+
+
+def test_texts_that_build_on_the_one_before_are_not_read_in_crumbs(tmp_path, monkeypatch):
+    """How long they may be is seen from the pages; the more rows, the fewer at a time it would else be."""
+    monkeypatch.setattr("transforms.accept.batches.BATCH_BYTES", 16 << 20)
+    count, read = 20_000, pq.ParquetFile.iter_batches
+    table = pa.table({name: ["2"] * count for name in LEDGER["krav"][0]} | {"kravbeskrivelse": texts_of(240, count)})
+    pq.write_table(table, tmp_path / "krav.parquet", data_page_size=1 << 16, write_batch_size=64, **STORED["growing"])
+    pieces = []
+
+    def counted(*args, **said):
+        for piece in read(*args, **said):
+            pieces.append(piece.num_rows)
+            yield piece
+
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", counted)
+    assert [piece.num_rows for piece in parquet_pieces(tmp_path / "krav.parquet", TABLES["krav"], False)] == [count]
+    assert len(pieces) < 200
+
+
+def texts_of(length, count):
+    """Texts that have nothing in common."""
+    rng = random.Random(1)
+    return [f"{rng.getrandbits(4 * length):0{length}x}" for _ in range(count)]
 
 
 @pytest.mark.parametrize("field", ["filer", "tabeller"])

@@ -1,8 +1,12 @@
 """Why a file cannot be read is said as plainly as it is known, and with nothing of what it holds."""
 
 import base64
+import csv
+import errno
 import gzip
 import io
+import os
+import resource
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +21,7 @@ from transforms.accept.unreadable import FileRefused
 
 CSV = b"part,parttype,innehaver\n" + f"{COMPANY},VIRKSOMHET,\n".encode() * 50
 GZIP, ZSTD = gzip.compress(CSV), zstandard.ZstdCompressor(write_checksum=True).compress(CSV)
+PACKED = {"csv": CSV, "csv.gz": GZIP, "csv.zst": ZSTD}
 ROWS = pa.table({"part": [COMPANY] * 50, "parttype": ["VIRKSOMHET"] * 50, "innehaver": pa.nulls(50, pa.string())})
 
 
@@ -107,14 +112,82 @@ def test_why_a_file_cannot_be_read(tmp_path, fault):
     assert reasons(tmp_path / f"part.{ending}") == (("L1-UNREADABLE", why),)
 
 
-@pytest.mark.parametrize("ending", ["csv", "csv.gz", "csv.zst", "parquet"])
+ENDINGS = ["csv", "csv.gz", "csv.zst", "parquet"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_what_the_system_says_of_a_file(tmp_path, ending):
-    why = "the file cannot be read: No such file or directory"
-    assert reasons(tmp_path / f"part.{ending}") == (("L1-UNREADABLE", why),)
+    assert reasons(tmp_path / f"part.{ending}") == (("L1-UNREADABLE", "No such file or directory"),)
 
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "csv.zst"])
 def test_a_disk_that_gives_errors(tmp_path, ending):
     """As the memory of a process does, read as a file: nothing is at its start."""
     (tmp_path / f"part.{ending}").symlink_to("/proc/self/mem")
-    assert reasons(tmp_path / f"part.{ending}") == (("L1-UNREADABLE", "the file cannot be read: Input/output error"),)
+    assert reasons(tmp_path / f"part.{ending}") == (("L1-UNREADABLE", "Input/output error"),)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_too_many_open_files_are_no_fault_of_the_file(tmp_path, ending):
+    path = tmp_path / f"part.{ending}"
+    path.write_bytes(WHOLE if ending == "parquet" else PACKED[ending])
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1, hard))
+        with pytest.raises(OSError) as raised:
+            list(read_batches(path, PART, removals=False))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert raised.value.errno == errno.EMFILE
+    assert sum(frame.height for frame in read_batches(path, PART, removals=False)) == 50
+
+
+def raising(error):
+    """A reader that does nothing else."""
+
+    def read(*_):
+        raise error
+
+    return read
+
+
+OURS = [
+    *(OSError(number, "x") for number in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC)),
+    OSError("ZSTD decompress failed: Allocation error : not enough memory"),
+    *(pa.ArrowMemoryError("malloc failed"), MemoryError(), ValueError("a bug"), KeyError("a bug")),
+]
+
+
+@pytest.mark.parametrize("error", OURS, ids=repr)
+def test_what_no_file_is_to_blame_for_is_not_taken_for_its_fault(tmp_path, monkeypatch, error):
+    """It would refuse every delivery, and the night would go on without them."""
+    monkeypatch.setattr("transforms.accept.files.csv_pieces", raising(error))
+    with pytest.raises(type(error)) as raised:
+        list(read_batches(tmp_path / "part.csv", PART, removals=False))
+    assert raised.value is error
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES, errno.EPERM])
+def test_what_the_system_says_of_one_file_refuses_it(tmp_path, monkeypatch, number):
+    monkeypatch.setattr("transforms.accept.files.csv_pieces", raising(OSError(number, "x")))
+    assert reasons(tmp_path / "part.csv") == (("L1-UNREADABLE", os.strerror(number)),)
+
+
+@pytest.mark.parametrize("kind", [pa.ArrowInvalid, pa.ArrowIndexError, pa.ArrowNotImplementedError, csv.Error, OSError])
+def test_what_a_damaged_file_makes_the_reader_raise_refuses_it(tmp_path, monkeypatch, kind):
+    """Found with random changes in files of every kind; what it shows of the data is not told."""
+    monkeypatch.setattr("transforms.accept.files.parquet_pieces", raising(kind(COMPANY)))
+    assert reasons(tmp_path / "part.parquet") == (("L1-UNREADABLE", "the content cannot be read"),)
+
+
+def test_a_row_group_without_the_rows_that_it_says(tmp_path, monkeypatch):
+    """In Thrift: the row group's size, then how many rows it has; twice the number, as integers are there."""
+    monkeypatch.setattr("transforms.accept.parquet_pieces.SMALL_BYTES", 0)
+    sink = io.BytesIO()
+    with pq.ParquetWriter(sink, ROWS.schema) as writer:
+        writer.write_table(ROWS.slice(50))
+    size = pq.read_metadata(sink).row_group(0).total_byte_size
+    before = b"\x16" + bytes([2 * size]) + b"\x16"
+    assert sink.getvalue().count(before + b"\0") == 1
+    (tmp_path / "part.parquet").write_bytes(sink.getvalue().replace(before + b"\0", before + b"\x08"))
+    assert reasons(tmp_path / "part.parquet") == (("L1-UNREADABLE", "its Parquet structure is damaged"),)

@@ -14,8 +14,11 @@ import pytest
 
 from schemas.tables import PLASSERING
 from tests.plain.write import OERE, cell_text
+from transforms.accept import parquet_pieces
 from transforms.accept.files import read_batches
 from transforms.accept.values import check_values
+
+SMALL_BYTES = parquet_pieces.SMALL_BYTES
 
 
 @pytest.fixture(autouse=True)
@@ -203,6 +206,14 @@ def test_a_column_of_no_type_where_nothing_is(tmp_path, name, kept):
 def test_a_row_at_a_time(tmp_path, way, monkeypatch):
     """As where each text may be as large as all memory."""
     monkeypatch.setattr("transforms.accept.batches.BATCH_BYTES", 1)
+    test_what_pyarrow_writes(tmp_path, way)
+
+
+@pytest.mark.parametrize("way", ["as pyarrow does", "all as texts", "a dictionary given up", *list(WAYS)[6:12]])
+def test_small_files_are_not_looked_into(tmp_path, way, monkeypatch):
+    """As they come on an ordinary night, with what the other tests leave out."""
+    monkeypatch.setattr(parquet_pieces, "SMALL_BYTES", SMALL_BYTES)
+    monkeypatch.setattr(parquet_pieces, "_first_row", None)
     test_what_pyarrow_writes(tmp_path, way)
 
 

@@ -104,7 +104,7 @@ class _Blocks:
         self.closed = True
 
 
-_QUOTE = ord('"')
+_QUOTE, _LF, _CR = b'"\n\r'
 _NEIGHBOUR = np.zeros(256, dtype=bool)
 _NEIGHBOUR[list(b',\r\n"')] = True
 
@@ -117,21 +117,13 @@ def rows_end(data: bytes) -> int:
     line, or the other of a doubled one. Raises ``FileRefused`` where it is not so.
     """
     if b'"' not in data:
-        return _line_end(data, 0, len(data))
+        return max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
     content = np.frombuffer(data, dtype=np.uint8)
     places = np.flatnonzero(content == _QUOTE)
     opening, closing = places[::2], places[1::2]
     before, after = opening[opening > 0] - 1, closing[closing < len(data) - 1] + 1
     if not (_NEIGHBOUR[content[before]].all() and _NEIGHBOUR[content[after]].all()):
         raise unreadable("a quote stands inside a field: quote the whole field and double the quotes in it")
-    starts, ends = np.append(0, closing + 1), np.append(opening, len(data))[: len(closing) + 1]
-    unquoted = np.flatnonzero(ends > starts)
-    for gap in unquoted[::-1]:  # few of them in a row: no more than it has fields
-        if end := _line_end(data, int(starts[gap]), int(ends[gap])):
-            return end
-    return 0
-
-
-def _line_end(data: bytes, start: int, end: int) -> int:
-    """Where the last line that ends between ``start`` and ``end`` does so; 0 when none does."""
-    return max(data.rfind(b"\n", start, end), data.rfind(b"\r", start, end)) + 1
+    ends = np.flatnonzero((content == _LF) | (content == _CR))
+    outside = ends[np.searchsorted(places, ends) % 2 == 0]
+    return int(outside[-1]) + 1 if len(outside) else 0

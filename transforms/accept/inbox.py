@@ -4,6 +4,7 @@ A folder without ``manifest.json`` is not a delivery yet. Everything wrong with 
 listed; nothing of a refused one is used. What may not be read is told, and waits like a gap.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -66,12 +67,14 @@ def find_deliveries(inbox: Path) -> Found:
         try:
             numbers = _folders(source)
         except OSError as error:
+            _raise_ours(error)
             found.without_access.append(_no_access(error, kilde, None, source.name))
             continue
         for folder in numbers:
             try:
                 _find_delivery(folder, kilde, found)
             except OSError as error:
+                _raise_ours(error)
                 nummer = int(folder.name) if _is_number(folder.name) else None
                 found.without_access.append(_no_access(error, kilde, nummer, f"{source.name}/{folder.name}"))
     return found
@@ -112,6 +115,12 @@ def _is_number(name: str) -> bool:
 
 def _no_access(error: OSError, kilde: str | None, nummer: int | None, name: str) -> Refusal:
     return Refusal(1, NO_ACCESS, _may_not(error), kilde, nummer, fil=shown(name))
+
+
+def _raise_ours(error: OSError) -> None:
+    """Raises the error again when it says nothing of the place: no more files may be open, or there is no memory."""
+    if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+        raise error
 
 
 def _may_not(error: OSError) -> str:
@@ -290,7 +299,8 @@ def _file_reasons(folder: Path, file: DeliveredFile, listed: Counter[str]) -> It
         yield NO_ACCESS, _may_not(error)
         return
     except OSError as error:
-        yield "L1-UNREADABLE", f"the file cannot be opened: {error.strerror}"
+        _raise_ours(error)
+        yield "L1-UNREADABLE", f"it cannot be opened: {error.strerror}"
         return
     if sha256 != file.sha256.lower():
         yield "L1-SHA256", "the content is not what the manifest was made for"

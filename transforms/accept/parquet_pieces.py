@@ -10,18 +10,17 @@ import pyarrow.parquet
 from schemas.tables import AMOUNTS, REMOVED, Column, Kind, Table
 from transforms.accept import batches
 from transforms.accept.batches import Unpacked, check_columns
-from transforms.accept.unreadable import FileRefused
+from transforms.accept.parquet_pages import largest_page
+from transforms.accept.unreadable import FileRefused, unreadable
 
 BUFFER_BYTES = 1 << 20
 """Column chunks are read through buffers of this size, not whole."""
 
-SMALL_BYTES = 64 << 10
-"""A row group of so little is not looked into: a row of it takes no more than all of it does."""
+SMALL_BYTES, SMALL_ROWS = 256 << 10, 1024
+"""A row group that says it is so little is not looked into: a row of it takes no more than all of it does.
 
-GROWING_ROWS = 256
-GROWING_BATCHES = 4
-"""Where texts are stored as what they add to the text before, how long they are is found out so many rows at a time,
-in at most so many times ``BATCH_BYTES``."""
+It may say so wrongly, so no more than that many rows are then read at a time.
+"""
 
 
 def parquet_pieces(path: Path, table: Table, removals: bool) -> Iterator[pa.RecordBatch]:
@@ -109,46 +108,61 @@ def _rows_at_a_time(path: Path, file: pa.parquet.ParquetFile, columns: list[str]
     Texts may be stored in far fewer bytes than they have, so a small file may hold a million copies of a large one.
     """
     packed, growing, longest, metadata = Unpacked(path), Unpacked(path), 1, file.metadata
+    most = batches.BATCH_ROWS
     with pa.parquet.ParquetFile(path, read_dictionary=texts, buffer_size=BUFFER_BYTES, metadata=metadata) as repeated:
         for place in range(metadata.num_row_groups):
             group = metadata.row_group(place)
             packed.count(group.total_byte_size)
             if group.num_rows == 0:
                 continue
-            if group.total_byte_size <= SMALL_BYTES:
-                longest = max(longest, group.total_byte_size)
+            if group.total_byte_size <= SMALL_BYTES and group.num_rows <= SMALL_ROWS:
+                longest, most = max(longest, group.total_byte_size), SMALL_ROWS
                 continue
             # First: pyarrow aborts the process over metadata of a column that cannot be read.
-            next(file.iter_batches(1, row_groups=[place], columns=columns))
-            row = _longest_repeated(repeated, place, texts) + _longest_growing(file, place, texts, growing)
-            longest = max(longest, group.total_byte_size // group.num_rows, row)
-    return max(1, min(batches.BATCH_ROWS, batches.BATCH_BYTES // longest))
+            _first_row(file, place, columns)
+            row = _longest_repeated(repeated, place, texts) + _longest_growing(path, file, place, texts, growing)
+            longest = max(longest, _stored(group) // group.num_rows, row)
+    return max(1, min(most, batches.BATCH_BYTES // longest))
+
+
+def _first_row(file: pa.parquet.ParquetFile, place: int, columns: list[str]) -> pa.RecordBatch:
+    """The row group's first row, and the dictionaries that come with it. Raises ``FileRefused`` where there is none."""
+    for first in file.iter_batches(1, row_groups=[place], columns=columns):
+        return first
+    raise unreadable("its Parquet structure is damaged")
+
+
+def _stored(group: pa.parquet.RowGroupMetaData) -> int:
+    """The bytes of the row group before compression; some writers say too little of the whole, or nothing."""
+    chunks = (group.column(number).total_uncompressed_size for number in range(group.num_columns))
+    return int(max(group.total_byte_size, sum(chunks)))
 
 
 def _longest_repeated(file: pa.parquet.ParquetFile, place: int, texts: list[str]) -> int:
     """The longest texts of the row group that repeat: they stand in dictionaries, which come with the first row."""
     columns = [chunk.path_in_schema for chunk in _stored_as("DICTIONARY", file, place, texts)]
-    first = next(file.iter_batches(1, row_groups=[place], columns=columns)) if columns else None
-    return sum(map(_longest_text, first.columns)) if first else 0
+    return sum(map(_longest_text, _first_row(file, place, columns).columns)) if columns else 0
 
 
-def _longest_text(array: pa.DictionaryArray) -> int:
-    return pa.compute.max(pa.compute.binary_length(array.dictionary)).as_py() or 0
+def _longest_text(array: pa.Array) -> int:
+    texts = array.dictionary if pa.types.is_dictionary(array.type) else array
+    return int(pa.compute.max(pa.compute.binary_length(texts)).as_py() or 0)
 
 
-def _longest_growing(file: pa.parquet.ParquetFile, place: int, texts: list[str], unpacked: Unpacked) -> int:
-    """About the longest texts of the row group that are stored as what they add to the text before.
+def _longest_growing(path: Path, file: pa.parquet.ParquetFile, place: int, texts: list[str], unpacked: Unpacked) -> int:
+    """The longest texts of the row group that are stored as what they add to the text before.
 
-    Each may be as long as all that is stored, and only reading tells: column by column, so many rows at a time
+    Each may be as long as the page that it is in, and only reading tells: column by column, so many rows at a time
     as fit in memory at the very worst.
     """
     longest = 0
     for chunk in _stored_as("DELTA_BYTE_ARRAY", file, place, texts):
-        rows = min(GROWING_ROWS, GROWING_BATCHES * batches.BATCH_BYTES // max(1, chunk.total_uncompressed_size))
+        rows = min(batches.BATCH_ROWS, max(1, batches.BATCH_BYTES // max(1, largest_page(path, chunk))))
         largest = 0
-        for piece in file.iter_batches(max(1, rows), row_groups=[place], columns=[chunk.path_in_schema]):
-            unpacked.count(piece.nbytes)
-            largest = max(largest, piece.nbytes)
+        for piece in file.iter_batches(rows, row_groups=[place], columns=[chunk.path_in_schema]):
+            plain = _plain_types(piece)
+            unpacked.count(plain.nbytes)
+            largest = max(largest, _longest_text(plain.column(0)))
         longest += largest
     return longest
 

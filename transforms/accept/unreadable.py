@@ -1,6 +1,10 @@
 """Why a delivered file cannot be used, in words that show nothing of what it holds (CONTRACT section 2, level 1)."""
 
+import csv
+import errno
 import os
+
+import pyarrow as pa
 
 
 class FileRefused(Exception):  # noqa: N818 - a verdict, not a failure
@@ -41,9 +45,29 @@ _SIGNS = {
 """What the libraries say, and what is said instead: they show the offending line. The first that fits counts."""
 
 
+DAMAGED = (
+    *(pa.ArrowInvalid, pa.ArrowIndexError, pa.ArrowNotImplementedError, pa.ArrowCapacityError),
+    *(UnicodeDecodeError, csv.Error, OSError),
+)
+"""What is raised over what a file holds. Anything else is ours: a fault of the program, or of the machine."""
+
+_ITS_OWN = {None, errno.EIO, errno.ENOENT, errno.ESTALE, errno.EACCES, errno.EPERM}
+"""What the system may say of one file: pyarrow's own errors have no number, then the disk, gone, not to be read.
+
+Too many open files or no memory say nothing of the file.
+"""
+
+
+def is_its_own(error: Exception) -> bool:
+    """Whether an error of the kinds ``DAMAGED`` is one of the file, and not of the machine that reads it."""
+    if isinstance(error, OSError):
+        return error.errno in _ITS_OWN and "not enough memory" not in str(error)  # as zstd says it
+    return True
+
+
 def plain(error: Exception) -> str:
     """What is wrong, without the data or the path that the library's own words may show."""
     if isinstance(error, OSError) and error.errno:
-        return f"the file cannot be read: {os.strerror(error.errno)}"
+        return os.strerror(error.errno)
     text = str(error)
     return next((words for sign, words in _SIGNS.items() if sign in text), "the content cannot be read")
