@@ -7,7 +7,7 @@ BIN := .venv/bin
 SAMPLE := data/sample
 DATE := 2026-11-23
 
-.PHONY: run test check coverage format ui crash-test fault-test fuzz bench bench-growth bench-serve lock bench-lock clean
+.PHONY: run test fence check coverage format ui crash-test fault-test fuzz bench bench-growth bench-serve lock bench-lock clean
 
 run: .venv/installed
 	rm -rf $(SAMPLE)
@@ -17,6 +17,12 @@ run: .venv/installed
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n logical --dist loadfile
+
+# The compiled loops of text with Numba's bounds checks: an index outside an array is an error. What they write and
+# read by address, the same tests see in make test too (tests/fence.py). Half a minute.
+fence: .venv/installed
+	NUMBA_BOUNDSCHECK=1 KRAVOVERSIKT_EXAMPLES=0.3 $(BIN)/python -m pytest \
+	  tests/test_json_text.py tests/test_read_back.py
 
 check: .venv/installed
 	$(BIN)/ruff format --check .

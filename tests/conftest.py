@@ -1,9 +1,11 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.fence import fence
 from tests.nights import Nights
 
 settings.register_profile(
@@ -23,3 +25,11 @@ def examples(usual: int) -> int:
 @pytest.fixture
 def nights(tmp_path: Path) -> Nights:
     return Nights(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def fenced_loops() -> Iterator[None]:
+    """Whatever a compiled loop of text writes or reads outside its arrays fails the test."""
+    with pytest.MonkeyPatch.context() as patch:
+        fence(patch)
+        yield

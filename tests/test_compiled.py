@@ -1,12 +1,15 @@
 """What is compiled is kept for the next process, and does without what cannot be kept or read."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from transforms.text.compiled import kept
 
+ROOT = Path(__file__).parents[1]
 LOOP = """
 from transforms.text.compiled import compiled, kept
 
@@ -26,9 +29,10 @@ print(loop(20))
 def run(tmp_path):
     (tmp_path / "loop.py").write_text(LOOP)
 
-    def run():
+    def run(**environment):
         command = [sys.executable, "-c", "import loop"]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_BOUNDSCHECK": "0", **environment}
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True).stdout
 
     return run
 
@@ -53,6 +57,28 @@ def test_a_change_in_the_file_is_seen(run, tmp_path):
     run()
     (tmp_path / "loop.py").write_text(LOOP.replace("2 * number", "3 * number"))
     assert run() == "61\n"
+
+
+OUTSIDE = """
+import numpy as np
+from transforms.text.compiled import kept
+
+@kept
+def loop(numbers):
+    return numbers[2]
+
+try:
+    print(loop(np.arange(3)[:2]))
+except IndexError:
+    print("outside")
+"""
+
+
+def test_what_has_bounds_checks_is_not_kept_nor_taken_for_what_has_none(run, tmp_path):
+    (tmp_path / "loop.py").write_text(OUTSIDE)
+    assert run(NUMBA_BOUNDSCHECK="1") == "outside\n"
+    assert run() == "2\n"
+    assert run(NUMBA_BOUNDSCHECK="1") == "outside\n"
 
 
 def test_without_a_place_to_keep_it():

@@ -129,6 +129,16 @@ def test_what_is_reported(nights, code):
     assert found(nights).select("nivaa", "kode").rows() == [(0, code)]
 
 
+def test_of_unknown_kravtyper_good_krav_are_counted_once(nights):
+    """Two, of which one is said by two sources; a third is refused."""
+    unknown = [krav(key, COMPANY, 5, kravtype="Ukjent") for key in ("K2", "K3", "REFUSED")]
+    due_dates = [kravforfall(f"F-{key}", key, 5, DAY) for key in ("K2", "K3")]
+    deliver(nights, *map(known, GOOD), *unknown, *due_dates)
+    deliver(nights, unknown[0], due_dates[0], kilde="skatt")
+    (told,) = found(nights).filter(kode="R-KRAVTYPE-UNKNOWN")["melding"]
+    assert "1 kravtyper on 2 krav:" in told
+
+
 def test_the_same_post_of_two_sources_is_reported(nights):
     deliver(nights, *map(known, GOOD))
     deliver(nights, part(COMPANY), kilde="skatt")

@@ -28,6 +28,8 @@ from transforms.text.json_text import (
     with_amount,
 )
 
+pytestmark = pytest.mark.usefixtures("fenced_loops")
+
 ROW = document(
     text("navn", "navn"),
     obj("inni", text("kid", "kid", optional=True), day("start", "start", optional=True)),
@@ -79,6 +81,23 @@ def plain(row):
 def test_objects(rows, skipped):
     frame = pl.DataFrame(rows, schema=SCHEMA)[skipped:]
     assert each(made(ROW, frame)) == [plain(row) for row in rows[skipped:]]
+
+
+@pytest.mark.parametrize(
+    ("field", "longest"),
+    [
+        (text("t", "value"), "\x1b" * 1_000),
+        (day("t", "value"), date(9999, 12, 31)),
+        (amount("t", "value"), -(2**63) + 1),
+        (amount("t", "value"), -(10**30)),
+        (flag("t", "value"), False),
+    ],
+)
+def test_the_longest_values_have_room(field, longest):
+    """As much as a row can take, so often that what other fields leave of their room is too little for it."""
+    dtype = pl.Int128 if isinstance(longest, int) and not isinstance(longest, bool) else None
+    written = each(made(document(*[field] * 100), pl.DataFrame({"value": pl.Series([longest] * 3, dtype=dtype)})))
+    assert len(written) == 3 and all(json.loads(one) for one in written)
 
 
 @given(st.lists(st.integers(-(10**30), 10**30), min_size=1))

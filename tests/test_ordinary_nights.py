@@ -86,6 +86,26 @@ def test_on_any_day_after_any_other_documents_are_those_of_the_day(ledger, days)
             assert home.last.counted("build", "built_parts") == 0
 
 
+def test_keys_of_one_table_are_none_of_another(nights):
+    """Every table has the same keys; one payout pays two due dates of a krav. Built, and then with another date."""
+    whose, due = organisation_number(1), SNAPSHOT_DATE + timedelta(days=30)
+    ledger = rows(
+        part(whose),
+        *(krav("1", whose, 100), kravforfall("1", "1", 100, due)),
+        *(krav("2", whose, -50), kravforfall("2", "2", -30, due), kravforfall("3", "2", -20, due)),
+        *(innbetaling("1", whose, 80), innbetaling("2", whose, 10), innbetaling("3", whose, 7)),
+        *(utbetaling("1", whose, 1), utbetaling("2", whose, 40)),
+        *(plassering("1", "INNBETALING", "1", "1", 60), plassering("2", "MOTKRAV", "1", "2", 5)),
+        *(plassering("3", "UTBETALING", "2", "2", 20), plassering("4", "UTBETALING", "3", "2", 15)),
+    )
+    nights.inbox.mkdir()
+    files = reference_files(nights.folder)
+    write_delivery(nights.inbox, "mva", 1, "full", ledger, uttrekkstidspunkt=EXTRACTED)
+    for day in (SNAPSHOT_DATE, due + timedelta(days=1)):
+        nights.publish(day, **files)
+        assert nights.documents() == plain.documents(ledger, day, RATES, KRAVTYPER)
+
+
 A, B, C, D, ENK, OWNER = *(organisation_number(n) for n in range(1, 6)), national_number(1)
 
 FIRST = rows(
@@ -111,12 +131,17 @@ def home(nights):
     return nights
 
 
+def deliver(home: Home, *changes: dict) -> None:
+    """The source's next delivery."""
+    number = 1 + max(int(folder.name) for folder in (home.inbox / "mva").iterdir())
+    write_delivery(home.inbox, "mva", number, "endring", rows(*changes))
+
+
 def built(home: Home, *changes: dict, day: date = S, removed: tuple[dict, ...] = ()) -> set[str]:
     """Publishes the next night, with the changes if there are any; whose documents were built anew from their posts."""
     if changes or removed:
-        number = 1 + max(int(folder.name) for folder in (home.inbox / "mva").iterdir())
         flagged = [row | {"slettet": False} for row in changes] + [row | {"slettet": True} for row in removed]
-        write_delivery(home.inbox, "mva", number, "endring", rows(*flagged))
+        deliver(home, *flagged)
     home.publish(day)
     assert set(home.dates().values()) == {day}
     return in_segments(home, f"{day}-{home.count:04d}-[0-9]")
@@ -141,9 +166,26 @@ def test_a_change_builds_its_own_part(home):
     assert built(home, krav("K-O", OWNER, 10, kravbeskrivelse="Ny")) == {OWNER, ENK}
 
 
+def test_a_changed_due_date_builds_the_part_of_its_krav(home):
+    assert built(home, kravforfall("F-O", "K-O", 10, S + timedelta(days=29))) == {OWNER, ENK}
+
+
+def test_an_enk_that_gets_another_owner_shows_him(home):
+    other = national_number(2)
+    built(home, part(other, "PERSON"))
+    assert built(home, part(ENK, "ENK", other)) == {other, ENK}
+    assert '"K-O"' not in home.oversikt(ENK)
+
+
 def test_what_a_placement_shows_of_its_far_end_is_kept_up(home):
     assert built(home, krav("K-A", A, 100, kravbeskrivelse="Annen skatt")) == {A, B}
     assert "Annen skatt" in home.answer(B)["innbetalinger"]
+
+
+def test_what_a_placement_shows_of_the_credit_that_it_uses_is_kept_up(home):
+    built(home, plassering("P-BC", "MOTKRAV", "F-B", "F-C", 50))
+    assert built(home, krav("K-C", C, -500, kravbeskrivelse="Tilgode")) == {B, C, D}
+    assert "Tilgode" in home.answer(B)["krav"]
 
 
 def test_the_payer_of_a_changed_payment_and_whom_it_covers(home):
@@ -155,13 +197,16 @@ def test_a_payout_shows_what_remains_of_a_krav_that_another_placement_covers(hom
     assert '"gjenstaaendeBeloep":-250.00' in home.answer(D)["utbetalinger"]
 
 
-def test_a_payout_shows_what_remains_when_a_placement_on_its_krav_becomes_one_too_many(home):
+def test_a_payout_shows_what_remains_when_a_placement_on_its_krav_becomes_one_too_many_and_when_it_is_none(home):
     """Too much on B's due date refuses all that is placed there, C's credit too, of which D was paid some."""
     built(home, plassering("P-BC", "MOTKRAV", "F-B", "F-C", 50))
     assert '"gjenstaaendeBeloep":-250.00' in home.answer(D)["utbetalinger"]
     write_delivery(home.inbox, "mva", 3, "endring", rows(plassering("P-BB", "INNBETALING", "F-B", "I-B", 20)))
-    home.publish()
-    assert '"gjenstaaendeBeloep":-300.00' in home.answer(D)["utbetalinger"]
+    for full in (False, True):
+        home.publish(full=full)
+        assert '"gjenstaaendeBeloep":-300.00' in home.answer(D)["utbetalinger"]
+    assert D in built(home, removed=(plassering("P-BB", "INNBETALING", "F-B", "I-B", 20),))
+    assert '"gjenstaaendeBeloep":-250.00' in home.answer(D)["utbetalinger"]
 
 
 def test_rows_are_read_once_for_the_checks_and_the_documents(home, monkeypatch):
@@ -169,6 +214,7 @@ def test_rows_are_read_once_for_the_checks_and_the_documents(home, monkeypatch):
     shown, show = [], neighbourhood._show
     monkeypatch.setattr(neighbourhood, "MANY", 2)
     monkeypatch.setattr(neighbourhood, "_show", lambda *args: shown.append(show(*args)))
+    monkeypatch.setattr(neighbourhood, "look_at_everything", lambda _: pytest.fail("all is read"))
     assert built(home, plassering("P-BC", "MOTKRAV", "F-B", "F-C", 50)) == {B, C, D}
     assert len(shown) == 1
 
@@ -184,11 +230,13 @@ def test_a_krav_that_moves_was_the_former_parts_too(home):
 
 def test_the_date_moves_what_becomes_overdue(home):
     due = S + timedelta(days=30)
+    built(home, krav("K-C2", C, -5), kravforfall("F-C2", "K-C2", -5, due))
     assert (built(home, day=due), redated(home, due)) == (set(), set())
     overdue = due + timedelta(days=1)
-    assert (built(home, day=overdue), redated(home, overdue)) == (set(), {A, OWNER, ENK})
+    assert (built(home, day=overdue), redated(home, overdue)) == (set(), {A, C, OWNER, ENK})
     assert '"forfalteKrav":40.00' in home.oversikt(A)
     assert '"forfalteKrav":10.00' in home.oversikt(ENK)
+    assert '"forfalteKrav":-305.00' in home.oversikt(C)
 
 
 def test_interest_that_reaches_another_krone_is_put_in_the_place_of_the_former(home):
@@ -240,6 +288,7 @@ def test_a_household_whose_documents_lie_apart_is_built(home, monkeypatch, many)
     built(home, *(row for table in ("krav", "innbetaling") for row in FIRST[table] if row["part"] != OWNER))
     day = S + timedelta(days=31)
     assert (built(home, day=day), redated(home, day)) == ({OWNER, ENK}, {A})
+    assert all('"forfalteKrav":10.00' in home.oversikt(whose) for whose in (OWNER, ENK))
 
 
 def test_damaged_documents_get_no_other_date(home):
@@ -250,12 +299,26 @@ def test_damaged_documents_get_no_other_date(home):
 
 def test_documents_that_the_tables_do_not_know_get_no_other_date(home):
     (table,) = (home.home / "current" / "tables" / "krav").glob("*-oversikt.parquet")
-    pl.read_parquet(table).filter(pl.col("kravidentifikator") != "K-O").write_parquet(table)
-    manifest = home.home / "current" / "manifest.json"
-    content = json.loads(manifest.read_text())
-    content["files"][f"tables/krav/{table.name}"]["bytes"] = table.stat().st_size
-    manifest.write_text(json.dumps(content))
+    rewrite(home, table, pl.read_parquet(table).filter(pl.col("kravidentifikator") != "K-O"))
     overdue(home)
+
+
+def rewrite(home: Home, table: Path, content: pl.DataFrame) -> None:
+    """Other content in a table's file, as long as its manifest says."""
+    content.write_parquet(table)
+    path = home.home / "current" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["files"][f"tables/{table.parent.name}/{table.name}"]["bytes"] = table.stat().st_size
+    path.write_text(json.dumps(manifest))
+
+
+def test_rows_that_are_kept_get_the_columns_of_tonight(home):
+    """The tables are as another program made them. Most parts are held back, so their segment is mostly in use."""
+    deliver(home, *(krav(f"bad-{whose}", whose, 7) | {"slettet": False} for whose in (A, B, C, D)))
+    for table in (home.home / "current" / "tables" / "krav").glob("*.parquet"):
+        rewrite(home, table, pl.read_parquet(table).drop("kravbeskrivelse").with_columns(another=1))
+    home.publish(full=True)
+    assert len(tables(home.home)["krav"]) == 4
 
 
 def overdue(home: Home) -> None:
@@ -334,11 +397,45 @@ def test_a_part_held_back_keeps_its_documents_and_its_date_until_it_is_released(
     assert built(home, krav("K-A", A, 100), day=S + timedelta(days=3)) == {A, B}
 
 
-def test_a_refused_row_holds_back_whom_it_refers_to_night_after_night(home):
+NEW = [krav("K-N", C, 5), kravforfall("F-N", "K-N", 5, S), krav("K-M", C, -5), kravforfall("F-M", "K-M", -5, S)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "held_back"),
+    [
+        ([plassering("P-X", "INNBETALING", "F-A", "I-B", 99)], {A, B}),
+        ([plassering("P-X", "INNBETALING", "F-A", "I-B", -1)], {A, B}),
+        # to posts that no snapshot has, for their part is held back since they came
+        ([*NEW, plassering("P-X", "INNBETALING", "F-N", "nobody's", -1)], {C}),
+        ([*NEW, plassering("P-X", "MOTKRAV", "nobody's", "F-M", -1)], {C}),
+        ([innbetaling("I-N", C, 5), plassering("P-X", "INNBETALING", "nobody's", "I-N", -1)], {C}),
+    ],
+)
+def test_a_refused_row_holds_back_whom_it_refers_to_night_after_night(home, changes, held_back):
     """It stands, and so do the posts that it names, on nights when nothing near them has changed."""
-    write_delivery(home.inbox, "mva", 2, "endring", rows(plassering("P-X", "INNBETALING", "F-A", "I-B", -1)))
+    write_delivery(home.inbox, "mva", 2, "endring", rows(*changes))
     for _ in range(2):
-        assert set(home.publish().held_back) == {A, B}
+        assert set(home.publish().held_back) == held_back
+
+
+def test_what_is_refused_or_said_twice_is_told_night_after_night(home):
+    """The due date leads to no part, and on the second night nothing near is new."""
+    deliver(home, kravforfall("F-lost", "nobody's", 1, S) | {"slettet": False})
+    write_delivery(home.inbox, "skatt", 1, "full", rows(innbetaling("I-B", B, 80)))
+    for _ in range(2):
+        assert home.publish().counted("check", "leads_nowhere") == 1
+        assert {"L2-CLAIM-UNKNOWN", "R-KEY-SOURCES-SAME"} <= home.codes()
+
+
+def test_a_part_released_by_a_removal_shows_what_has_changed_meanwhile(home):
+    """The due date that held it back was never a good row, and is none now."""
+    bad = kravforfall("F-bad", "K-A", 0, None)
+    write_delivery(home.inbox, "mva", 2, "endring", rows(krav("K-A", A, 100, kravbeskrivelse="Ny"), bad))
+    for full in (False, True):
+        assert set(home.publish(full=full).held_back) == {A}
+        assert '"Ny"' not in home.oversikt(A)
+    assert built(home, removed=(bad,)) >= {A}
+    assert '"Ny"' in home.oversikt(A)
 
 
 def test_a_placement_that_came_and_went_while_its_part_was_held_back(home):
@@ -355,7 +452,7 @@ def test_a_placement_that_came_and_went_while_its_part_was_held_back(home):
 
 def refused_after(home: Home, *changes: dict) -> set[tuple[str, str]]:
     """The next night's quarantined rows, with the changes: key and code."""
-    write_delivery(home.inbox, "mva", 2, "endring", rows(*changes))
+    deliver(home, *changes)
     assert not home.publish().report.stages["spread"]["all_because"]
     return set(home.findings().filter(nivaa=2).select("noekkel", "kode").rows())
 
@@ -376,8 +473,10 @@ def test_a_new_placement_can_be_too_much_for_those_that_were_there(home):
 
 
 def test_an_owner_that_is_removed_is_missed_by_the_enk_and_by_every_post(home):
+    built(home, innbetaling("I-E", ENK, 5))
     assert refused_after(home, part(OWNER, "PERSON") | {"slettet": True}) == {
         (None, "L2-PART-OWNER"),
+        ("I-E", "L2-PART-UNKNOWN"),
         ("K-O", "L2-PART-UNKNOWN"),
         ("F-O", "L2-CLAIM-UNKNOWN"),
     }
@@ -404,6 +503,15 @@ def test_a_damaged_segment_is_not_carried_over(home):
     night = home.publish()
     assert night.counted("build", "built_parts") == 6
     assert home.documents() == before
+
+
+def test_of_a_part_held_back_nothing_is_left_when_its_segment_is_damaged(home):
+    deliver(home, krav("K-bad", A, 7) | {"slettet": False})
+    segment = next((home.home / "current" / "documents").glob("*-oversikt.zst"))
+    segment.write_bytes(segment.read_bytes()[:-9])
+    assert set(home.publish().held_back) == {A}
+    assert home.answer(A) == "KB-002"
+    assert set(home.documents()) == {B, C, D, OWNER, ENK}
 
 
 @pytest.mark.parametrize("name", ["findings.parquet", "reconciliation.json", "analytics.duckdb"])
@@ -439,17 +547,20 @@ def test_a_segment_mostly_in_use_is_shared_and_one_that_is_not_is_left_behind(ho
     assert first < inodes(home)
     built(home, *(row for table in ("krav", "innbetaling") for row in FIRST[table]))
     assert not first & inodes(home)
+    assert len(tables(home.home)["part"]) == 6 and len(tables(home.home)["krav"]) == 4
 
 
 def test_many_small_segments_become_one(home, monkeypatch):
-    monkeypatch.setattr(carry_over, "SMALL_SEGMENTS", 2)
-    for description in "abcdef":
+    """Each night's new part lies in segments of its own, and those of all nights stay in use."""
+    built(home, krav("K-O", OWNER, 10, kravbeskrivelse="Ny"))
+    monkeypatch.setattr(carry_over, "SMALL_SEGMENTS", 1)
+    for number in range(60, 64):
         before = home.documents()
-        built(home, krav("K-O", OWNER, 10, kravbeskrivelse=description))
-        assert {p: d for p, d in home.documents().items() if p not in (OWNER, ENK)} == {
-            p: d for p, d in before.items() if p not in (OWNER, ENK)
-        }
-    assert len(inodes(home)) <= 4
+        new = organisation_number(number)
+        built(home, part(new), krav(f"K{number}", new, 5), kravforfall(f"F{number}", f"K{number}", 5, S))
+        assert home.documents().items() > before.items()
+    assert len(inodes(home)) <= 6  # of ten, without
+    assert len(tables(home.home)["krav"]) == 8
 
 
 def test_parts_without_posts_are_copied_too(home, monkeypatch):

@@ -18,6 +18,8 @@ from tests.plain.strategies import KRAVTYPER, RATES, SNAPSHOT_DATE, good_ledgers
 from transforms.reconcile.grammar import GRAMMARS, POSTS
 from transforms.reconcile.read_back import number_of, read
 
+pytestmark = pytest.mark.usefixtures("fenced_loops")
+
 PART = "123456785"
 MODELS = {kind: model.__name__ for kind, model in POSTS.items()}
 HISTORIES = tuple(LISTS)

@@ -91,10 +91,11 @@ def test_a_home_of_another_version_stops_the_run(published):
     assert "L3-HOME-VERSION" in told.stdout.splitlines()[0]
 
 
-def test_without_an_inbox_the_run_stops(published):
+@pytest.mark.parametrize("instead", ["nothing", "a file"])
+def test_without_an_inbox_the_run_stops(published, instead):
     shutil.rmtree(published.inbox)
-    published.inbox.write_text("not a folder")
-    published.inbox.unlink()
+    if instead == "a file":
+        published.inbox.write_text("not a folder")
     night = night_module.Night(night_module.Settings(published.inbox, published.home, S, "none"))
     with pytest.raises(night_module.StoppedError, match="L3-INBOX-MISSING"):
         night.accept()

@@ -278,7 +278,9 @@ def test_a_folder_that_is_not_six_digits(place, name):
 
 def test_a_source_that_is_named_badly(place):
     place.deliver(kilde="MVA")
-    assert place.reasons() == [("L1-FOLDER", "MVA/000001")]
+    tonight = place.night()
+    assert [(told.code, told.fil) for told in tonight.refusals] == [("L1-FOLDER", "MVA/000001")]
+    assert (tonight.refused, tonight.waiting) == (1, 0)
 
 
 def test_a_manifest_that_is_a_link(place):

@@ -72,7 +72,8 @@ def test_a_new_full_heals(place):
     deliver(place, "full 4")
     tonight = place.night()
     assert [one.leveransenummer for one in tonight.used["mva"]] == [4]
-    assert [told.code for told in tonight.refusals] == ["R-SUPERSEDED"]
+    (told,) = tonight.refusals  # of the first, which was used, it says nothing
+    assert (told.code, told.message) == ("R-SUPERSEDED", "2 of them below 000004")
 
 
 def test_a_delivery_that_waits_is_checked_all_the_same(place):
@@ -107,6 +108,24 @@ def test_an_accepted_delivery_is_not_opened_again(place):
     assert ([one.leveransenummer for one in tonight.used["mva"]], tonight.refusals) == ([1], [])
 
 
+def test_accepted_rows_that_are_more_than_they_were_are_lost(place):
+    deliver(place, "full 1")
+    (rows,) = (place.deliveries / place.night().used["mva"][0].folder / "krav").iterdir()
+    shutil.copy(rows, rows.with_name("again.parquet"))
+    shutil.rmtree(place.inbox / "mva")
+    assert [why for _, why in place.night().lost] == ["not all rows of krav are there"]
+
+
+def test_accepted_rows_that_are_lost_are_not_taken_of_other_content(place):
+    deliver(place, "full 1", "change 2")
+    shutil.rmtree(place.deliveries / place.night().used["mva"][1].folder)
+    place.deliver(2, "endring", {"krav": [krav("K1", COMPANY, "200.00")]})
+    tonight = place.night()
+    assert [told.code for told in tonight.refusals] == ["L1-CHANGED"]
+    assert [one.leveransenummer for one, _ in tonight.lost] == [2]
+    assert [one.leveransenummer for one in tonight.used["mva"]] == [1]
+
+
 def test_a_delivery_not_yet_published_may_change(place):
     deliver(place, "full 1")
     choose(place.inbox, place.deliveries, [])  # a night that stopped before publishing
@@ -139,3 +158,5 @@ def test_new_are_those_that_no_snapshot_has_used(place):
     assert tonight.new[0].rows("krav") == 1
     assert tonight.new[0].rows("part") == 0
     assert tonight.new[0].extracted_at.utcoffset() is not None
+    place.deliver(1, kilde="skatt")
+    assert [(one.kilde, one.leveransenummer) for one in place.night().new] == [("skatt", 1)]

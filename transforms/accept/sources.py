@@ -164,8 +164,6 @@ class _Source:
             if nummer in self.before:
                 continue
             delivery = self.found[nummer]
-            if nummer in self.taken:  # tried as a full, and refused
-                continue
             if self._take(nummer) is None:
                 continue
             self.out.waiting += 1

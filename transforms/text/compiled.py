@@ -21,16 +21,20 @@ def kept(function: Function) -> Function:
 
     What was compiled is kept beside the source or, where that cannot be written, in the user's cache for the next
     process. Where neither can, or what is there cannot be read, it is compiled anew. Numba sees only that the
-    function's own file has changed: what it calls, and every constant, must stand in the same.
+    function's own file has changed: what it calls, and every constant, must stand in the same. It would also take what
+    is kept for what has bounds checks (``NUMBA_BOUNDSCHECK``), and keep that for others: such is never kept.
     """
 
     @cache
     def ways() -> list[Function]:
         options = {"nogil": True, "error_model": "numpy"}
+        anew = [numba.njit(**options)(function)]
+        if numba.config.BOUNDSCHECK:
+            return anew
         try:
-            return [numba.njit(cache=True, **options)(function), numba.njit(**options)(function)]
+            return [numba.njit(cache=True, **options)(function), *anew]
         except RuntimeError:  # there is no place to keep it
-            return [numba.njit(**options)(function)]
+            return anew
 
     def call(*given: Any) -> Any:
         try:

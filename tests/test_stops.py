@@ -1,0 +1,89 @@
+"""Where exactly a night is stopped, and by how many reasons, of what is awkward to bring about by a whole night."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from tests.nights import S
+from transforms.accept.sources import Sources
+from transforms.home.accepted import Accepted
+from transforms.stops import (
+    damaged_home,
+    date_before_extracts,
+    shrunk_sources,
+    too_many_held_back,
+    unasked_date,
+    unusable_sources,
+)
+
+
+def extracted(kilde: str, day: date, nr: int = 1) -> Accepted:
+    return Accepted(kilde, nr, "full", f"{day}T12:00:00+01:00", "", {}, {})
+
+
+def told(stops):
+    return [(stop.code, stop.kilde) for stop in stops]
+
+
+@pytest.mark.parametrize(
+    ("published", "today", "codes"),
+    [
+        (None, S, []),
+        (S, S, []),
+        (S + timedelta(days=1), S, ["L3-DATE-BACK"]),
+        (None, S - timedelta(days=1), ["L3-DATE-FUTURE"]),
+        (S + timedelta(days=1), S - timedelta(days=1), ["L3-DATE-BACK", "L3-DATE-FUTURE"]),
+    ],
+)
+def test_dates_that_must_be_asked_for(published, today, codes):
+    assert [stop.code for stop in unasked_date(S, published, today)] == codes
+
+
+def test_every_source_that_is_too_old_is_told_by_its_last_delivery():
+    old, older = S - timedelta(days=4), S - timedelta(days=9)
+    used = {
+        "a": [extracted("a", old)],
+        "b": [extracted("b", older), extracted("b", S, 2)],
+        "c": [extracted("c", older)],
+    }
+    assert told(unusable_sources(Sources(used), {"used": []}, S, 3)) == [("L3-SOURCE-OLD", "a"), ("L3-SOURCE-OLD", "c")]
+    assert told(unusable_sources(Sources(used), {"used": []}, S, 4)) == [("L3-SOURCE-OLD", "c")]
+
+
+def test_every_source_that_is_gone_is_told():
+    before = {"used": [{"kilde": kilde} for kilde in "ccba"]}
+    stops = unusable_sources(Sources({"b": [extracted("b", S)]}), before, S, 3)
+    assert told(stops) == [("L3-SOURCE-GONE", "a"), ("L3-SOURCE-GONE", "c")]
+    assert told(unusable_sources(Sources(), {"used": []}, S, 3)) == [("L3-NO-SOURCE", None)]
+
+
+def test_a_date_before_the_oldest_of_the_last_extracts():
+    later = S + timedelta(days=1)
+    assert date_before_extracts(Sources({"a": [extracted("a", later)], "b": [extracted("b", S)]}), S) == []
+    both = Sources({"a": [extracted("a", later)], "b": [extracted("b", S), extracted("b", later, 2)]})
+    assert told(date_before_extracts(both, S)) == [("L3-DATE-EXTRACTS", None)]
+
+
+def test_every_table_that_has_shrunk_is_told_of_sources_that_both_nights_have():
+    used = {kilde: [extracted(kilde, S, nr)] for nr, kilde in enumerate(("a", "new"), start=7)}
+    said = {"a": {"krav": 79, "part": 0}, "new": {"krav": 1, "part": 1}}
+    before = {"a": {"krav": 100, "part": 1}, "gone": {"krav": 100, "part": 1}}
+    (one,) = shrunk_sources(used, said, before, 0.2)
+    assert (one.kilde, one.leveransenummer) == ("a", 7)
+    assert one.message == "krav has lost 21 of 100 rows, part has lost 1 of 1 rows; the limit is 20.00%"
+    assert shrunk_sources(used, {"a": {"krav": 80, "part": 1}}, before, 0.2) == []
+    assert shrunk_sources(used, {"a": {"krav": 71, "part": 1}}, before, 0.29) == []  # 0.29 × 100 is less in binary
+
+
+def test_a_share_without_limit_lets_everything_through():
+    assert too_many_held_back(5, 0, float("inf")) == []
+    assert told(too_many_held_back(5, 0, 1)) == [("L3-HELD-BACK", None)]
+
+
+def test_damaged_documents_alone_stop_no_night():
+    """They are made anew; what the next night reads of the tables is not."""
+    damaged = ["documents/a.zst", "documents/index.arrow", "tables/krav/a.parquet", "findings.parquet"]
+    assert [stop.message.split()[0] for stop in damaged_home(damaged)] == [
+        "documents/index.arrow",
+        "tables/krav/a.parquet",
+    ]
