@@ -55,7 +55,7 @@ def summary(report: dict[str, Any]) -> str:
     if "build" in stages:
         built = stages["build"]
         lines.append(
-            f"documents   {built['documents']} of {built['parts']} parts: {built['built_parts']} parts built anew, "
+            f"documents   {built['documents']} for {built['parts']} parts: {built['built_parts']} parts built anew, "
             f"{built['redated_parts']} given the new date, {built['same_parts']} the same as before, "
             f"{built['kept_parts']} held back"
         )

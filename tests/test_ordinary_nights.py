@@ -559,7 +559,7 @@ def test_many_small_segments_become_one(home, monkeypatch):
         new = organisation_number(number)
         built(home, part(new), krav(f"K{number}", new, 5), kravforfall(f"F{number}", f"K{number}", 5, S))
         assert home.documents().items() > before.items()
-    assert len(inodes(home)) <= 6  # of ten, without
+    assert len(inodes(home)) <= 6  # of twelve, without
     assert len(tables(home.home)["krav"]) == 8
 
 
