@@ -290,7 +290,9 @@ def test_dagsters_full_disk_is_told_in_a_sentence(home, tmp_path, monkeypatch, o
 
     def full(_, date, run_id, folder):
         if outcome:
-            Report(run_id[:8], S).write(home, published=outcome == "published", stops=[], found=findings_of(home))
+            Report(run_id[:8], S).write(
+                home, published=outcome == "published", stops=[], deliveries=[], found=findings_of(home)
+            )
         sys.stderr.write("a whole statement")
         raise sqlalchemy.exc.OperationalError("INSERT", ("a value",), Exception("database or disk is full"))
 

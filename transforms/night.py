@@ -453,7 +453,8 @@ class Night:
             raise
         finally:
             self._tidy(published=published)
-            self.report.write(self.home, published=published, stops=self.stops, found=found)
+            wrong = [refusal for refusal in self.sources.refusals if refusal.level == 1]
+            self.report.write(self.home, published=published, stops=self.stops, deliveries=wrong, found=found)
 
     def _tidy(self, *, published: bool) -> None:
         """Removes what only this run needed; nothing when another run may be at it."""

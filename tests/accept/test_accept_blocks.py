@@ -49,7 +49,8 @@ def expected(content):
     return rows if ",".join(header) == HEADER else REFUSED
 
 
-QUOTED = ['""', ",", "\n", "\r", "\r\n", "\0", "\t", "å", "€", "𝔘", "\ufeff", " "]
+LETTERS = ["\0", "\t", " ", "å", "€", "𝔘", "\ufeff"]
+QUOTED = ['""', ",", "\n", "\r", "\r\n", *LETTERS]
 FIELDS = [
     *(f'"{"".join(pair)}"' for pair in itertools.product(QUOTED, repeat=2)),
     *(
@@ -57,13 +58,7 @@ FIELDS = [
         '""',
         '""""',
         "a",
-        "\0",
-        "\t",
-        " ",
-        "å",
-        "€",
-        "𝔘",
-        "\ufeff",
+        *LETTERS,
         "a\0b",
         "\ufeff\ufeff",
         '"\r\n\r\n"',
@@ -131,13 +126,7 @@ PIECES = [
     "\r",
     "\r\n",
     "a",
-    "\0",
-    "\t",
-    " ",
-    "å",
-    "€",
-    "𝔘",
-    "\ufeff",
+    *LETTERS,
     '"\r\n"',
     '","',
     ",,\n",

@@ -32,6 +32,7 @@ FINDINGS = "findings.parquet"
 UNFINISHED, RUNNING, UNREADABLE = "unfinished", "running", "unreadable"
 """The outcomes of a run that began and died, of one that goes on, and of one whose report is damaged."""
 KEPT_REPORTS = 60
+DELIVERIES_TOLD = 20
 
 
 class StoppedError(Exception):
@@ -43,9 +44,9 @@ class StoppedError(Exception):
 
 
 def sentence(refusal: Refusal) -> str:
-    """A refusal in one line: code, source and delivery if it has them, what it stands for, what is said of this one."""
+    """A refusal in one line: code; source, delivery and file if it has them; what it stands for; what is said of it."""
     number = None if refusal.leveransenummer is None else f"{refusal.leveransenummer:06d}"
-    place = " ".join(word for word in (refusal.kilde, number) if word)
+    place = " ".join(word for word in (refusal.kilde, number, refusal.fil) if word)
     words = (place, SENTENCES[refusal.code], refusal.message)
     return f"{refusal.code} {': '.join(word for word in words if word)}"
 
@@ -71,14 +72,19 @@ class Report:
         for half_written in (home / RUNS).glob("*/.*.part"):
             half_written.unlink()
 
-    def write(self, home: Path, *, published: bool, stops: list[Refusal], found: pl.DataFrame) -> None:
-        """Writes what came of the run into its folder, the findings first."""
+    def write(
+        self, home: Path, *, published: bool, stops: list[Refusal], deliveries: list[Refusal], found: pl.DataFrame
+    ) -> None:
+        """Writes what came of the run into its folder, the findings first.
+
+        ``deliveries``: what is wrong with deliveries, of which the first are told in the report too.
+        """
         folder = self._folder(home)
         folder.mkdir(parents=True, exist_ok=True)
         found.write_parquet(folder / FINDINGS)
         content = self._content(self._outcome(stops, published=published))
         content["stops"] = [sentence(stop) for stop in stops]
-        content["deliveries"] = _of_deliveries(found)
+        content["deliveries"] = [sentence(refusal) for refusal in deliveries[:DELIVERIES_TOLD]]
         content["findings"] = dict(found.group_by("kode").len().sort("kode").iter_rows())
         write_json(folder / REPORT, content)
 
@@ -102,20 +108,6 @@ class Report:
             "findings": {},
             "stages": self.stages,
         }
-
-
-DELIVERIES_TOLD = 20
-
-
-def _of_deliveries(found: pl.DataFrame) -> list[str]:
-    """What is wrong with deliveries, a line each with source, number and file; the first of them. See ``findings``."""
-    rows = found.filter(nivaa=1).select("kode", "kilde", "leveransenummer", "fil", "melding")
-    places = [
-        (kode, " ".join(str(word) for word in (kilde, nummer and f"{nummer:06d}", fil) if word), melding)
-        for kode, kilde, nummer, fil, melding in rows.iter_rows()
-    ]
-    lines = [f"{kode} {place}: {melding}" for kode, place, melding in places]
-    return lines[:DELIVERIES_TOLD] + ([f"and {len(lines) - DELIVERIES_TOLD} more"] if lines[DELIVERIES_TOLD:] else [])
 
 
 def told(error: BaseException) -> str:
