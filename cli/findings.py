@@ -10,7 +10,8 @@ from cli.options import home_option
 from cli.output import say_or_fail, warn
 from cli.summary import outcome, reasons
 from schemas.refusals import SENTENCES
-from transforms.home.report import FINDINGS, last_run, read_findings, read_report
+from transforms.home.report import last_run, read_findings, read_report
+from transforms.home.snapshot import FINDINGS
 
 DETAILS = 20
 

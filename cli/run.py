@@ -64,7 +64,7 @@ def run(inbox: Path, home: Path, day: datetime, **options: Any) -> None:
     if report is None:
         warn("not published: the run could not begin")
         sys.exit(1)
-    published = report["outcome"] == "published"
+    published = report.outcome == "published"
     if not say(summary(report)):
-        warn(f"the summary could not be written; the outcome of run {report['run']}: {report['outcome']}")
+        warn(f"the summary could not be written; the outcome of run {report.run}: {report.outcome}")
     sys.exit(0 if published else 1)

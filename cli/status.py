@@ -11,6 +11,7 @@ from cli.options import home_option
 from cli.output import say_or_fail
 from cli.summary import summary
 from schemas.refusals import SENTENCES, TO_DO
+from schemas.report import RunReport
 from schemas.store import STORE_VERSION
 from transforms.home.report import last_report
 from transforms.home.snapshot import HomeDamagedError, published_chain, published_snapshot, read_manifest
@@ -30,12 +31,13 @@ def status(home: Path, as_json: bool) -> None:
         damage = {"code": "L3-HOME-DAMAGED", "what": str(error)}
     except OSError as error:
         raise click.ClickException(f"the home cannot be read: {error.strerror}") from error
-    content = {"published": published, "damage": damage, "last_run": _last_report(home)}
-    say_or_fail(json.dumps(content, ensure_ascii=False, indent=1) if as_json else _text(content))
+    last = _last_report(home)
+    content = {"published": published, "damage": damage, "last_run": last.as_json() if last else None}
+    say_or_fail(json.dumps(content, ensure_ascii=False, indent=1) if as_json else _text(published, damage, last))
     sys.exit(0 if published else 1)
 
 
-def _last_report(home: Path) -> dict[str, Any] | None:
+def _last_report(home: Path) -> RunReport | None:
     try:
         return last_report(home)
     except OSError as error:
@@ -71,10 +73,9 @@ def _published(home: Path) -> dict[str, Any] | None:
     }
 
 
-def _text(content: dict[str, Any]) -> str:
-    published = content["published"]
+def _text(published: dict[str, Any] | None, damage: dict[str, str] | None, last: RunReport | None) -> str:
     lines = ["nothing is published (KB-002)"]
-    if damage := content["damage"]:
+    if damage:
         code = damage["code"]
         lines = [f"nothing can be read: {code} {SENTENCES[code]}: {damage['what']}", f"  to do: {TO_DO[code]}"]
     if published:
@@ -84,6 +85,6 @@ def _text(content: dict[str, Any]) -> str:
             f"{published['parts_without_documents']} held back without",
             f"kept        {', '.join(published['kept_snapshots'])}",
         ]
-    if content["last_run"]:
-        lines += ["", "last run:", summary(content["last_run"])]
+    if last:
+        lines += ["", "last run:", summary(last)]
     return "\n".join(lines)

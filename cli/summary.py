@@ -1,8 +1,7 @@
 """A run's report as a page of text."""
 
-from typing import Any
-
 from schemas.refusals import TO_DO
+from schemas.report import RunReport
 
 IN_WORDS = {
     "partial": "not published: it was asked for some stages only",
@@ -18,56 +17,51 @@ AGAIN = {
 """What to do about the outcomes that have no code."""
 
 
-def outcome(report: dict[str, Any]) -> str:
+def outcome(report: RunReport) -> str:
     """What came of a run, in a line."""
-    night = f"night of {report['snapshotdato']}, " if report["snapshotdato"] else ""
-    return f"{night}run {report['run']}: {IN_WORDS.get(report['outcome'], report['outcome'])}"
+    night = f"night of {report.snapshotdato}, " if report.snapshotdato else ""
+    return f"{night}run {report.run}: {IN_WORDS.get(report.outcome, report.outcome)}"
 
 
-def reasons(report: dict[str, Any]) -> list[str]:
+def reasons(report: RunReport) -> list[str]:
     """Why a run published nothing, and what to do about it, a line each."""
-    lines = [f"  stopped by {stop}" for stop in report["stops"]]
-    codes = dict.fromkeys(stop.partition(" ")[0] for stop in report["stops"])
+    lines = [f"  stopped by {stop}" for stop in report.stops]
+    codes = dict.fromkeys(stop.partition(" ")[0] for stop in report.stops)
     lines += [f"  to do: {words}" for words in dict.fromkeys(TO_DO[code] for code in codes if code in TO_DO)]
-    if report["failure"] and not report["stops"]:
-        lines.append(f"  failed in {report['failure']}")
-    if report["outcome"] in AGAIN:
-        lines.append(f"  to do: {AGAIN[report['outcome']]}; what was published stays up")
+    if report.failure and not report.stops:
+        lines.append(f"  failed in {report.failure}")
+    if report.outcome in AGAIN:
+        lines.append(f"  to do: {AGAIN[report.outcome]}; what was published stays up")
     return lines
 
 
-def summary(report: dict[str, Any]) -> str:
+def summary(report: RunReport) -> str:
     """What the operator wants to know of a run: came it out, what came in, what was refused, what it cost."""
-    stages = report["stages"]
+    stages = report.stages
     lines = [outcome(report), *reasons(report)]
-    lines += [f"  {line}" for line in report.get("deliveries", [])]
-    if "accept" in stages:
-        took = stages["accept"]
+    lines += [f"  {line}" for line in report.deliveries]
+    if took := stages.accept:
         lines.append(
-            f"deliveries  {took['accepted']} accepted, {took['used']} in force, "
-            f"{took['refused']} refused, {took['waiting']} waiting"
+            f"deliveries  {took.accepted} accepted, {took.used} in force, "
+            f"{took.refused} refused, {took.waiting} waiting"
         )
-    if "check" in stages:
-        check = stages["check"]
-        posts = ", ".join(f"{count} {name}" for name, count in check["posts"].items())
+    if checked := stages.check:
+        posts = ", ".join(f"{count} {name}" for name, count in checked.posts.items())
         lines.append(f"posts       {posts}")
-        lines.append(f"quarantined {check['quarantined']} rows; {check['held_back']} parts held back")
-    if "build" in stages:
-        built = stages["build"]
+        lines.append(f"quarantined {checked.quarantined} rows; {checked.held_back} parts held back")
+    if built := stages.build:
         lines.append(
-            f"documents   {built['documents']} for {built['parts']} parts: {built['built_parts']} parts built anew, "
-            f"{built['redated_parts']} given the new date, {built['same_parts']} the same as before, "
-            f"{built['kept_parts']} held back"
+            f"documents   {built.documents} for {built.parts} parts: {built.built_parts} parts built anew, "
+            f"{built.redated_parts} given the new date, {built.same_parts} the same as before, "
+            f"{built.kept_parts} held back"
         )
-        lines.append(
-            f"            {built['json_bytes'] / 1e6:.1f} MB of new JSON in {built['stored_bytes'] / 1e6:.1f} MB"
-        )
-        if stages["spread"]["all_because"]:
-            lines.append(f"            every part built anew: {stages['spread']['all_because']}")
-    if report["findings"]:
-        lines.append("findings    " + ", ".join(f"{code} × {count}" for code, count in report["findings"].items()))
-    if stages:
+        lines.append(f"            {built.json_bytes / 1e6:.1f} MB of new JSON in {built.stored_bytes / 1e6:.1f} MB")
+    if stages.spread and stages.spread.all_because:
+        lines.append(f"            every part built anew: {stages.spread.all_because}")
+    if report.findings:
+        lines.append("findings    " + ", ".join(f"{code} × {count}" for code, count in report.findings.items()))
+    if done := stages.done():
         lines.append(f"{'stage':<12}{'seconds':>9}{'peak MB':>9}")
-        lines += [f"{name:<12}{cost['seconds']:>9.2f}{cost['peak_memory_mb']:>9}" for name, cost in stages.items()]
-        lines.append(f"{'all':<12}{sum(cost['seconds'] for cost in stages.values()):>9.2f}")
+        lines += [f"{name:<12}{counts.seconds:>9.2f}{counts.peak_memory_mb:>9}" for name, counts in done.items()]
+        lines.append(f"{'all':<12}{sum(counts.seconds for counts in done.values()):>9.2f}")
     return "\n".join(lines)

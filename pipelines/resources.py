@@ -12,10 +12,11 @@ import polars as pl
 from pydantic import PrivateAttr
 
 from pipelines.settings import default_home, default_inbox
+from schemas.report import Counts
 from transforms.home.lock import HomeInUseError, locked
 from transforms.home.report import Report, told
-from transforms.measure import measured
 from transforms.night import Night
+from transforms.receipts import Left
 from transforms.rules.reference import KRAVTYPER, RATES
 from transforms.run import Settings
 
@@ -130,21 +131,16 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
             raise NightFailedError(f"not begun: {why}") from None
         return night
 
-    def after(self, stage: str) -> Night:
-        """The run's night, when it has done the stage; else the check that asks fails, with ``L3-STAGE-MISSING``."""
+    def through(self, stage: str) -> Left:
+        """What the night's stages through this one have left; else the check that asks fails, and says why."""
         with telling_no_data("asset check", self._night.report):
-            self._night.after(stage)
-        return self._night
+            return self._night.through(stage)
 
-    def stage(self, name: str) -> dict[str, Any]:
-        """Runs a stage of the night; returns what it counted, its seconds and its peak memory."""
-        type(self).echo(f"{name} …")
-        with measured() as cost, telling_no_data(name, self._night.report):
-            self._night.hold_lock()
-            counted: dict[str, Any] = getattr(self._night, name)()
-        counted |= {"seconds": round(cost.seconds, 2), "peak_memory_mb": cost.peak_mb}
-        self._night.note(name, counted)
-        return counted
+    def do(self, stage: str) -> Counts:
+        """Does a stage of the night; returns what it counted."""
+        type(self).echo(f"{stage} …")
+        with telling_no_data(stage, self._night.report):
+            return self._night.do(stage).counts
 
 
 def _day(run: dg.DagsterRun) -> date:

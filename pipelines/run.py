@@ -14,12 +14,11 @@ import dagster as dg
 from pipelines.definitions import JOB, build_definitions
 from pipelines.resources import PARTITIONS, NightResource, home_tag
 from pipelines.settings import dagster_home
+from schemas.report import RunReport
 from transforms.home.report import add_failure, last_run, read_report, systems_words, told
 
 
-def run_night(
-    home: Path, snapshot_date: str, config: dict[str, Any], echo: Callable[[str], None]
-) -> dict[str, Any] | None:
+def run_night(home: Path, snapshot_date: str, config: dict[str, Any], echo: Callable[[str], None]) -> RunReport | None:
     """Runs the job in this process. Returns the run's report, or None when it could not begin: ``echo`` told why.
 
     Raises ``OSError`` when Dagster's folder cannot be made, and ``HomePathError``.

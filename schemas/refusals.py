@@ -93,7 +93,8 @@ RUN = {
     "L3-SCHEMA": "a table's files do not all have the same columns",
     "L3-RECONCILE": "a control total does not reconcile",
     "L3-NOT-RECONCILED": "the documents were not reconciled after they were built",
-    "L3-STAGE-MISSING": "a stage was asked for without the stages before it, in the same run",
+    "L3-STAGE-MISSING": "a stage was asked for without the stages before it",
+    "L3-STAGE-OTHER": "what an earlier stage left is not of this night as it is now",
     "L3-LOCK-LOST": "the home's lock was removed or replaced while the run held it",
 }
 
@@ -116,6 +117,7 @@ TO_DO = {
     "L3-RECONCILE": "do not publish by hand: the program is wrong. The report names the total",
     "L3-NOT-RECONCILED": "run the whole night with all its checks: `kravoversikt run`, or the job `night`",
     "L3-STAGE-MISSING": "run the whole night with all its checks: `kravoversikt run`, or the job `night`",
+    "L3-STAGE-OTHER": "run the whole night with all its checks: `kravoversikt run`, or the job `night`",
     "L3-LOCK-LOST": "see that no other run is going on, then run the night again; leave `.lock` where it is",
 }
 """What the operator does about each reason to stop; ``docs/refusals.md`` says the same."""

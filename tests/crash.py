@@ -51,7 +51,7 @@ def run_night(inbox: Path, home: Path, day: date, run: str, say: Callable[[str],
         try:
             for stage in STAGES:
                 say(stage)
-                night.note(stage, getattr(night, stage)())
+                night.do(stage)
         finally:
             night.finish()
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from schemas.tables import TABLES
 from synthetic.generate import generate
-from tests.nights import Nights
+from tests.nights import Nights, counts_of, held_back_of
 from tests.plain import quarantine
 from tests.plain.balances import Kravtype
 from tests.plain.deliveries import read_inbox
@@ -141,10 +141,10 @@ def try_faults(folder: Path, parts: int, seed: int = 1) -> tuple[int, int]:
     expected = quarantine.night(nights.inbox, S, rates, kravtyper, first)
     night = nights.publish(S)
     after = nights.documents()
-    assert set(night.held_back) == expected.held_back
+    assert set(held_back_of(night)) == expected.held_back
     assert set(after) == set(quarantine.publish(expected, first).documents)
     assert after == {part: before[part] for part in after}  # kept, or built anew: nobody sees a difference
-    return len(expected.held_back), night.counted("build", "parts") - night.counted("build", "kept_parts")
+    return len(expected.held_back), counts_of(night, "build").parts - counts_of(night, "build").kept_parts
 
 
 def main() -> None:

@@ -6,17 +6,20 @@ from pathlib import Path
 
 import polars as pl
 
+from schemas.refusals import Refusal
+from schemas.report import Counts
 from schemas.store import KINDS
 from serving.errors import KravoversiktError
 from serving.store import Snapshot
 from transforms.home.report import StoppedError
+from transforms.home.snapshot import HELD_BACK
 from transforms.night import Night
+from transforms.receipts import STAGES
 from transforms.run import Settings
 
 S = date(2026, 11, 23)
 LET_THROUGH = {"max_held_back": float("inf"), "max_age_days": 100_000, "max_loss": 1, "allow_date": True}
 """Settings of a night that nothing stops but a home or a program that is wrong."""
-STAGES = ("accept", "check", "spread", "build", "reconcile", "publish")
 
 
 @dataclass
@@ -35,25 +38,30 @@ class Nights:
     def home(self) -> Path:
         return self.folder / "home"
 
-    def run(self, snapshot_date: date = S, **settings) -> Night:
-        """One night; it need not be published."""
+    def begin(self, snapshot_date: date = S, **settings) -> Night:
+        """A night of which no stage is done yet."""
         self.count += 1
         self.inbox.mkdir(exist_ok=True, parents=True)
         run = f"{self.count:04d}"
         self.last = Night(Settings(self.inbox, self.home, snapshot_date, run, memory="500MB", **settings))
+        return self.last
+
+    def run(self, snapshot_date: date = S, **settings) -> Night:
+        """One night; it need not be published."""
+        night = self.begin(snapshot_date, **settings)
         try:
             for stage in STAGES:
-                self.last.note(stage, getattr(self.last, stage)())
+                night.do(stage)
         except StoppedError:
             pass
         finally:
-            self.last.finish()
-        return self.last
+            night.finish()
+        return night
 
     def publish(self, snapshot_date: date = S, **settings) -> Night:
         """One night that must be published, whoever is held back, whatever has gone and whatever the date."""
         night = self.run(snapshot_date, **LET_THROUGH | settings)
-        assert not night.stops, night.stops
+        assert not stops_of(night), stops_of(night)
         return night
 
     def snapshot(self) -> Snapshot:
@@ -85,6 +93,23 @@ class Nights:
 
     def codes(self) -> set[str]:
         return set(self.findings()["kode"])
+
+
+def stops_of(night: Night) -> list[Refusal]:
+    """Why a night was stopped."""
+    return night.report.all_stops()
+
+
+def counts_of(night: Night, stage: str) -> Counts:
+    """What a stage of the night counted."""
+    return night.report.receipts[stage].counts
+
+
+def held_back_of(night: Night) -> set[str]:
+    """The parts that the night holds back."""
+    settings = night.settings
+    folder = settings.checked if settings.checked.exists() else settings.path / "current"
+    return set(pl.read_parquet(folder / HELD_BACK)["part"])
 
 
 def documents(snapshot: Snapshot) -> dict[str, dict[str, str]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from transforms.home.accepted import Accepted
+from schemas.snapshot import Accepted
 from transforms.spread.affected import why_all
 
 

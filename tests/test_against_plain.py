@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import examples
-from tests.nights import Nights
+from tests.nights import Nights, counts_of, stops_of
 from tests.plain import ledger, quarantine
 from tests.plain.faults import faulty_nights, refused_numbers
 from tests.plain.strategies import KRAVTYPER, RATES, SNAPSHOT_DATE, good_ledgers
@@ -57,13 +57,13 @@ def test_nights_with_random_faults(plans):
             refused = refused_numbers(plans[:count])
             expected = quarantine.night(nights.inbox, plan.snapshot_date, RATES, KRAVTYPER, published, refused)
             if not expected.chains:
-                assert nights.run(plan.snapshot_date, **files).stops
+                assert stops_of(nights.run(plan.snapshot_date, **files))
                 continue
             published = quarantine.publish(expected, published)
             night = nights.publish(plan.snapshot_date, **files)
-            assert night.counted("check", "held_back") == len(expected.held_back)
-            assert night.counted("check", "leads_nowhere") == expected.leading_nowhere
-            assert night.counted("check", "quarantined") == len(expected.quarantined)
+            assert counts_of(night, "check").held_back == len(expected.held_back)
+            assert counts_of(night, "check").leads_nowhere == expected.leading_nowhere
+            assert counts_of(night, "check").quarantined == len(expected.quarantined)
             assert nights.documents() == {part: built.texts() for part, built in published.documents.items()}
             for part in published.documents:
                 assert nights.snapshot().snapshot_date(part) == published.documents[part].snapshot_date

@@ -15,7 +15,7 @@ from cli.main import main
 from schemas.refusals import SENTENCES
 from tests.accept.test_accept_refused_whole import ALONE, BAD_DELIVERIES
 from tests.accept.test_accept_values import REFUSED
-from tests.nights import S
+from tests.nights import S, stops_of
 from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
 from tests.plain.write import write_delivery
@@ -87,12 +87,12 @@ def deliver(nights, *said, kilde="mva", nr=1, **how):
 def found(nights, **settings) -> pl.DataFrame:
     """What the stages find that refuse rows, without building anything."""
     night = Night(Settings(nights.inbox, nights.home, S, "0001", memory="500MB", **settings))
-    night.note("accept", night.accept())
-    counted = night.check()
-    findings = night.findings()
+    night.do("accept")
+    counts = night.do("check").counts
     night.finish()
+    findings = nights.findings()
     level_2 = findings.filter(pl.col("nivaa") == 2)
-    assert counted["quarantined_by_code"] == dict(level_2.group_by("kode").len().sort("kode").iter_rows())
+    assert counts.quarantined_by_code == dict(level_2.group_by("kode").len().sort("kode").iter_rows())
     return findings
 
 
@@ -187,7 +187,7 @@ def test_a_table_whose_files_differ_stops_the_run(nights, monkeypatch):
         write_part(folder, *given)
 
     monkeypatch.setattr(snapshot, "write_part", spoilt)
-    assert [(stop.code, stop.message) for stop in nights.run().stops] == [("L3-SCHEMA", "krav")]
+    assert [(stop.code, stop.message) for stop in stops_of(nights.run())] == [("L3-SCHEMA", "krav")]
     assert nights.answer(COMPANY) == "KB-002"
 
 
@@ -289,6 +289,7 @@ ELSEWHERE = {
     "L3-RECONCILE": "test_reconcile.py",
     "L3-NOT-RECONCILED": "test_publish_guard.py",
     "L3-STAGE-MISSING": "test_publish_guard.py",
+    "L3-STAGE-OTHER": "test_ordinary_nights.py",
     "L3-LOCK-LOST": "test_told.py",
 }
 ON_THEIR_OWN = {"L2-KEY-SOURCES", "L3-SCHEMA", "R-KEY-SOURCES-SAME", "R-SUPERSEDED", "R-RATES-OLD", *TIMES}

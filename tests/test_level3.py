@@ -5,11 +5,11 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from tests.nights import S
+from schemas.snapshot import OSLO
+from tests.nights import S, counts_of, stops_of
 from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, part, rows
 from tests.plain.write import write_delivery
-from transforms.home.accepted import OSLO
 from transforms.home.report import StoppedError
 from transforms.night import Night
 from transforms.run import Settings
@@ -48,11 +48,10 @@ def stopped_by(nights):
 def reasons(nights, snapshot_date=S, **settings):
     """The codes of the reasons to stop that the stages find that can find them, without building anything."""
     night = Night(Settings(nights.inbox, nights.home, snapshot_date, "0000", memory="500MB", **settings))
-    night.note("accept", night.accept())
-    if night.sources.used:
-        night.note("check", night.check())
+    if night.do("accept").used:
+        night.do("check")
     night.finish()
-    return [stop.code for stop in night.stops]
+    return [stop.code for stop in stops_of(night)]
 
 
 # held back: more than the share stops, exactly the share doesn't
@@ -162,7 +161,7 @@ def test_one_old_source_of_two_stops_all(nights):
     deliver(nights, kilde="mva", said=rows(part(organisation_number(2))), uttrekkstidspunkt="2026-11-01T00:00:00+01:00")
     night = nights.run()
     assert stopped_by(nights) == ["L3-SOURCE-OLD"]
-    assert [stop.kilde for stop in night.stops] == ["mva"]
+    assert [stop.kilde for stop in stops_of(night)] == ["mva"]
 
 
 # a date that has to be asked for
@@ -237,7 +236,7 @@ def test_a_full_with_fewer_rows(nights, rows_left, max_loss, codes):
     deliver(nights, 2, said=rows(whose, *payments(*range(rows_left))))
     night = nights.run(max_loss=max_loss)
     assert stopped_by(nights) == codes
-    assert [(stop.kilde, "innbetaling" in stop.message) for stop in night.stops] == [("skatt", True)] * len(codes)
+    assert [(stop.kilde, "innbetaling" in stop.message) for stop in stops_of(night)] == [("skatt", True)] * len(codes)
 
 
 def test_a_full_that_is_empty_stops_whatever_its_source_is_called_and_said(nights):
@@ -247,7 +246,7 @@ def test_a_full_that_is_empty_stops_whatever_its_source_is_called_and_said(night
     nights.publish(YESTERDAY)
     deliver(nights, 2, said=rows())
     night = nights.run()
-    assert {(stop.code, stop.kilde) for stop in night.stops} == {("L3-SOURCE-SHRUNK", "skatt")}
+    assert {(stop.code, stop.kilde) for stop in stops_of(night)} == {("L3-SOURCE-SHRUNK", "skatt")}
     assert nights.oversikt(organisation_number(1)).count('"innbetalingsdato"') == 1
 
 
@@ -270,8 +269,8 @@ def test_refused_removals_are_no_rows(nights):
     removed = [{"innbetalingsidentifikator": f"I{number}", "slettet": True} for number in range(5)]
     deliver(nights, 2, "endring", {"innbetaling": [*removed, *[{"slettet": True}] * 5]})
     night = nights.run(max_held_back=9)
-    assert [stop.message for stop in night.stops] == ["innbetaling has lost 5 of 10 rows; the limit is 20.00%"]
-    assert night.counted("check", "quarantined") == 5
+    assert [stop.message for stop in stops_of(night)] == ["innbetaling has lost 5 of 10 rows; the limit is 20.00%"]
+    assert counts_of(night, "check").quarantined == 5
     nights.run(max_held_back=9, max_loss=0.5, full=True)
     assert stopped_by(nights) == []
 
@@ -287,7 +286,7 @@ def test_a_snapshot_that_does_not_tell_its_rows_is_counted_anew(nights):
     path.write_text(json.dumps(manifest))
     deliver(nights, 3, said=rows(part(organisation_number(1)), *payments(*range(7))))
     night = nights.run()
-    assert [stop.message for stop in night.stops] == ["innbetaling has lost 2 of 9 rows; the limit is 20.00%"]
+    assert [stop.message for stop in stops_of(night)] == ["innbetaling has lost 2 of 9 rows; the limit is 20.00%"]
 
 
 # a source gone, no source at all
@@ -337,7 +336,7 @@ def test_a_stopped_run_leaves_yesterdays_documents(nights):
     assert nights.snapshot().snapshot_date(one) == YESTERDAY
     assert (nights.home / "current").resolve() == current
     assert [path.name for path in (nights.home / "snapshots").iterdir()] == [current.name]
-    assert not (nights.home / ".work").exists()
+    assert not (nights.home / ".work" / "spread").exists()
     nights.run(max_held_back=1)
     assert stopped_by(nights) == []
     assert nights.oversikt(one).count('"innbetaltBeloep"') == 2

@@ -9,16 +9,20 @@ import struct
 from datetime import date, timedelta
 
 import polars as pl
+import pyarrow as pa
 import pytest
 import zstandard
 
-from schemas.store import END_BITS, END_MASK, HISTORIES, KINDS, KINDS_IN, frame_reader
-from tests.nights import LET_THROUGH, STAGES, Nights
+from schemas.store import END_BITS, END_MASK, HISTORIES, INDEX_SCHEMA, KINDS, KINDS_IN, frame_reader
+from tests.nights import LET_THROUGH, Nights, counts_of, stops_of
 from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
 from tests.plain.write import write_delivery
 from transforms.build import fragments
+from transforms.home.snapshot import read_index
 from transforms.night import Night
+from transforms.receipts import before
+from transforms.reconcile.stage import reconcile
 from transforms.reconcile.totals import from_documents
 from transforms.run import Settings
 
@@ -81,13 +85,15 @@ class Made:
             nights.publish(S, max_age_days=10_000)
         day = S + timedelta(days=23) if self.redated else S
         self.night = Night(Settings(nights.inbox, nights.home, day, "0002", memory="500MB", **LET_THROUGH))
-        for stage in STAGES[: STAGES.index("reconcile")]:
-            self.night.note(stage, getattr(self.night, stage)())
-        assert self.night.counted("build", f"{how}_parts") == 3
-        self.index = self.night._index
+        for stage in before("reconcile"):
+            self.night.do(stage)
+        assert getattr(counts_of(self.night, "build"), f"{how}_parts") == 3
+        self.left = self.night.through("build")
+        self.folder = self.night.settings.snapshot(self.left.build.snapshot)
+        self.index = read_index(self.folder)
         self.kinds = ("oversikt",) if self.redated else KINDS
         segments = {kind: self.index[column].unique().item() for column, kinds in KINDS_IN.items() for kind in kinds}
-        self.paths = {kind: self.night.folder / "documents" / f"{segments[kind]}.zst" for kind in self.kinds}
+        self.paths = {kind: self.folder / "documents" / f"{segments[kind]}.zst" for kind in self.kinds}
         self.stored = {kind: path.read_bytes() for kind, path in self.paths.items()}
 
     def frame(self, kind, whose):
@@ -111,21 +117,31 @@ class Made:
         changed = {"offset": len(self.stored[kind]), "length": len(packed)}
         if kind != "oversikt":
             changed["antall"] = len(words) // 8
-        self.night._index = self.index.with_columns(
-            pl.when(here).then(pl.lit(value, pl.Int64)).otherwise(f"{kind}_{name}").alias(f"{kind}_{name}")
-            for name, value in changed.items()
+        self.write_index(
+            self.index.with_columns(
+                pl.when(here).then(pl.lit(value, pl.Int64)).otherwise(f"{kind}_{name}").alias(f"{kind}_{name}")
+                for name, value in changed.items()
+            )
         )
+
+    def write_index(self, index):
+        path = self.folder / "documents" / "index.arrow"
+        with pa.ipc.new_file(path.with_suffix(".new"), INDEX_SCHEMA) as writer:
+            writer.write_table(index.to_arrow().cast(INDEX_SCHEMA))
+        path.with_suffix(".new").replace(path)  # the old one stays mapped
 
     def restore(self):
         for kind, path in self.paths.items():
             path.write_bytes(self.stored[kind])
-        self.night._index, self.night.stops = self.index, []
+        self.write_index(self.index)
 
     def stops(self):
         """The codes that the reconciliation stops the night with, over what is stored now."""
-        self.night.stops = []
-        self.night.reconcile()
-        return {stop.code for stop in self.night.stops}
+        return self.stops_with(self.left.check)
+
+    def stops_with(self, checked):
+        receipt = reconcile(self.night.settings, checked, self.left.spread, self.left.build)
+        return {stop.code for stop in receipt.stops}
 
 
 @pytest.fixture(scope="module")
@@ -348,7 +364,7 @@ def test_a_redated_overview_that_lists_a_post_otherwise_than_before(made_once, t
 def test_histories_that_are_not_read_back(built):
     """Then only what overviews list is added up."""
     unread = [pl.lit(None, pl.Int64).alias(f"{kind}_length") for kind in HISTORIES]
-    read = from_documents(built.night.folder, built.index.with_columns(unread), built.night.settings.snapshot_date)
+    read = from_documents(built.folder, built.index.with_columns(unread), built.night.settings.snapshot_date)
     assert read.contradictions == 0
     assert "sum_innbetaling" not in read.totals
     assert read.totals["sum_uplassert_oversikt"] == -550_00
@@ -378,7 +394,7 @@ def test_a_due_date_on_the_wrong_side_of_the_snapshot_date(made):
 
 
 def test_a_part_that_is_missing(made):
-    made.night._index = made.index.filter(pl.col("part") != COMPANY)
+    made.write_index(made.index.filter(pl.col("part") != COMPANY))
     assert made.stops() == {"L3-RECONCILE"}
 
 
@@ -398,19 +414,23 @@ def stops_when_swapped(made, kind):
     other = made.index.filter(pl.col("part") == OWNER).select(columns).row(0)
     own = made.index.filter(pl.col("part") == COMPANY).select(columns).row(0)
     swapped = {COMPANY: other, OWNER: own}
-    made.night._index = pl.DataFrame(
-        [
-            row | dict(zip(columns, swapped.get(row["part"], [row[name] for name in columns]), strict=True))
-            for row in made.index.to_dicts()
-        ],
-        schema=made.index.schema,
+    made.write_index(
+        pl.DataFrame(
+            [
+                row | dict(zip(columns, swapped.get(row["part"], [row[name] for name in columns]), strict=True))
+                for row in made.index.to_dicts()
+            ],
+            schema=made.index.schema,
+        )
     )
     return made.stops()
 
 
 def test_a_row_that_is_neither_accepted_nor_quarantined(made):
-    made.night._rows["accepted"] -= 1
-    assert made.stops() == {"L3-RECONCILE"}
+    rows = made.left.check.rows
+    assert made.stops_with(made.left.check.model_copy(update={"rows": rows | {"accepted": rows["accepted"] - 1}})) == {
+        "L3-RECONCILE"
+    }
 
 
 def test_altered_documents_are_not_published(tmp_path, monkeypatch):
@@ -430,8 +450,9 @@ def test_altered_documents_are_not_published(tmp_path, monkeypatch):
     with monkeypatch.context() as altered:
         altered.setattr(fragments, "made", an_oere_off)
         night = nights.run(S, **LET_THROUGH, full=True)
-    assert {stop.code for stop in night.stops} == {"L3-RECONCILE"}
-    assert "sum_kravforfall is 7403300 by the posts, 7403301 by the documents" in [stop.message for stop in night.stops]
+    told = {stop.message: stop.code for stop in stops_of(night)}
+    assert set(told.values()) == {"L3-RECONCILE"}
+    assert "sum_kravforfall is 7403300 by the posts, 7403301 by the documents" in told
     assert nights.documents() == before
     nights.publish(S)
     assert nights.snapshot().snapshot_date(COMPANY) == S

@@ -5,9 +5,9 @@ from datetime import date
 import polars as pl
 import pytest
 
+from schemas.snapshot import Accepted
 from tests.nights import S
 from transforms.check.reported import reported_of_deliveries, reported_of_rates
-from transforms.home.accepted import Accepted
 
 
 def extracted(kilde: str, nr: int, moment: str, **failing: dict[str, int]) -> Accepted:

@@ -4,9 +4,8 @@ from datetime import date, timedelta
 
 import pytest
 
+from schemas.snapshot import Accepted
 from tests.nights import S
-from transforms.accept.sources import Sources
-from transforms.home.accepted import Accepted
 from transforms.stops import (
     damaged_home,
     date_before_extracts,
@@ -18,7 +17,15 @@ from transforms.stops import (
 
 
 def extracted(kilde: str, day: date, nr: int = 1) -> Accepted:
-    return Accepted(kilde, nr, "full", f"{day}T12:00:00+01:00", "", {}, {})
+    return Accepted(
+        kilde=kilde,
+        leveransenummer=nr,
+        type="full",
+        uttrekkstidspunkt=f"{day}T12:00:00+01:00",
+        manifest_sha256="",
+        filer={},
+        receipt={},
+    )
 
 
 def told(stops):
@@ -46,21 +53,20 @@ def test_every_source_that_is_too_old_is_told_by_its_last_delivery():
         "b": [extracted("b", older), extracted("b", S, 2)],
         "c": [extracted("c", older)],
     }
-    assert told(unusable_sources(Sources(used), {"used": []}, S, 3)) == [("L3-SOURCE-OLD", "a"), ("L3-SOURCE-OLD", "c")]
-    assert told(unusable_sources(Sources(used), {"used": []}, S, 4)) == [("L3-SOURCE-OLD", "c")]
+    assert told(unusable_sources(used, [], [], S, 3)) == [("L3-SOURCE-OLD", "a"), ("L3-SOURCE-OLD", "c")]
+    assert told(unusable_sources(used, [], [], S, 4)) == [("L3-SOURCE-OLD", "c")]
 
 
 def test_every_source_that_is_gone_is_told():
-    before = {"used": [{"kilde": kilde} for kilde in "ccba"]}
-    stops = unusable_sources(Sources({"b": [extracted("b", S)]}), before, S, 3)
+    stops = unusable_sources({"b": [extracted("b", S)]}, {"c", "a"}, [], S, 3)
     assert told(stops) == [("L3-SOURCE-GONE", "a"), ("L3-SOURCE-GONE", "c")]
-    assert told(unusable_sources(Sources(), {"used": []}, S, 3)) == [("L3-NO-SOURCE", None)]
+    assert told(unusable_sources({}, [], [], S, 3)) == [("L3-NO-SOURCE", None)]
 
 
 def test_a_date_before_the_oldest_of_the_last_extracts():
     later = S + timedelta(days=1)
-    assert date_before_extracts(Sources({"a": [extracted("a", later)], "b": [extracted("b", S)]}), S) == []
-    both = Sources({"a": [extracted("a", later)], "b": [extracted("b", S), extracted("b", later, 2)]})
+    assert date_before_extracts({"a": [extracted("a", later)], "b": [extracted("b", S)]}, S) == []
+    both = {"a": [extracted("a", later)], "b": [extracted("b", S), extracted("b", later, 2)]}
     assert told(date_before_extracts(both, S)) == [("L3-DATE-EXTRACTS", None)]
 
 

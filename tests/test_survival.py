@@ -7,12 +7,13 @@ from click.testing import CliRunner
 
 from cli.main import main
 from schemas.store import STORE_VERSION
-from tests.nights import S
+from tests.nights import S, counts_of, held_back_of, stops_of
 from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows
 from tests.plain.write import write_delivery
 from transforms import night as night_module
 from transforms.home import snapshot
+from transforms.publish import stage as publishing
 
 COMPANY, ENK, OWNER = organisation_number(1), organisation_number(2), national_number(3)
 STATEMENT = [
@@ -32,7 +33,7 @@ def published(nights):
 
 
 def codes(night):
-    return [stop.code for stop in night.stops]
+    return [stop.code for stop in stops_of(night)]
 
 
 @pytest.mark.parametrize("what", ["link_analytics", "clean"])
@@ -40,7 +41,7 @@ def test_an_error_after_the_switch_leaves_the_new_snapshot_up(published, monkeyp
     def broken(*_):
         raise OSError("no space left on device")
 
-    place = night_module if what == "link_analytics" else snapshot
+    place = publishing if what == "link_analytics" else snapshot
     original, calls = getattr(place, what), []
 
     def second_time(*given):
@@ -59,7 +60,7 @@ def test_an_interrupt_after_the_switch_leaves_the_new_snapshot_up(published, mon
     def interrupted(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(night_module, "link_analytics", interrupted)
+    monkeypatch.setattr(publishing, "link_analytics", interrupted)
     with pytest.raises(KeyboardInterrupt):
         published.publish()
     assert published.snapshot().manifest.run == "0002"
@@ -98,7 +99,7 @@ def test_without_an_inbox_the_run_stops(published, instead):
         published.inbox.write_text("not a folder")
     night = night_module.Night(night_module.Settings(published.inbox, published.home, S, "none"))
     with pytest.raises(night_module.StoppedError, match="L3-INBOX-MISSING"):
-        night.accept()
+        night.do("accept")
 
 
 def test_lost_rows_of_an_accepted_delivery_are_taken_in_again_while_the_inbox_has_them(published):
@@ -128,7 +129,7 @@ def test_a_post_of_two_sources_that_is_refused_is_counted_once_from_each(publish
     write_delivery(published.inbox, "mva", 2, "full", shared)
     write_delivery(published.inbox, "skatt", 1, "full", shared)
     night = published.publish()
-    assert night.counted("check", "quarantined") == 4
+    assert counts_of(night, "check").quarantined == 4
 
 
 def test_a_home_whose_path_is_a_pattern_is_refused(tmp_path):
@@ -153,5 +154,5 @@ def test_a_row_without_a_part_leads_nowhere_though_another_source_knows_the_key(
     write_delivery(published.inbox, "skatt", 1, "full", rows(krav("K2", None, 10)))
     write_delivery(published.inbox, "mva", 2, "full", good)
     night = published.publish()
-    assert night.counted("check", "leads_nowhere") == 1
-    assert set(night.held_back) == {COMPANY}
+    assert counts_of(night, "check").leads_nowhere == 1
+    assert set(held_back_of(night)) == {COMPANY}

@@ -21,7 +21,7 @@ from pipelines import run as run_module
 from pipelines.resources import _end_dead_runs, home_tag
 from pipelines.settings import dagster_home
 from schemas.refusals import TO_DO, Refusal
-from tests.nights import STAGES, Nights, S
+from tests.nights import Nights, S
 from tests.plain.numbers import organisation_number
 from tests.plain.statement import innbetaling, part, rows
 from tests.plain.write import write_delivery
@@ -29,6 +29,7 @@ from transforms.home.lock import HomeInUseError, locked
 from transforms.home.path import HomePathError
 from transforms.home.report import Report, StoppedError, sentence
 from transforms.night import Night
+from transforms.receipts import before
 from transforms.run import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -186,17 +187,17 @@ def test_a_run_whose_lock_was_removed_publishes_nothing_and_removes_nothing(home
     with locked(home, "lost") as held:
         settings = Settings(nights.inbox, home, S, "lost", memory="500MB", max_held_back=1)
         night = Night(settings, lock_is_held=held)
-        for stage in STAGES[: STAGES.index("publish")]:
-            night.note(stage, getattr(night, stage)())
+        for stage in before("publish"):
+            night.do(stage)
         assert held()
         (home / ".lock").unlink()
         with locked(home, "the other"):  # it can begin
             assert not held()
             with pytest.raises(StoppedError, match="L3-LOCK-LOST"):
-                night.publish()
+                night.do("publish")
             night.finish()
-    assert night.work.is_dir()
-    assert night.folder.is_dir()
+    assert night.settings.work.is_dir()
+    assert night.settings.snapshot(night.settings.name).is_dir()
     assert nights.snapshot().manifest.run == "0001"
     assert nights.codes() >= {"L3-LOCK-LOST"}
 

@@ -91,10 +91,10 @@ def test_keys_of_two_sources(nights):
     of_skatt = [innbetaling("I2", COMPANY, 0), innbetaling("I3", COMPANY, 6), utbetaling("SAME", COMPANY, 0)]
     deliver(nights, *both, *of_skatt, part(owner, "PERSON"), part(ENK, "ENK", owner), kilde="skatt")
     night = Night(Settings(nights.inbox, nights.home, S, "0001", memory="500MB"))
-    night.note("accept", night.accept())
-    counted = night.check()
-    told = night.findings().select("nivaa", "tabell", "noekkel", "kode").rows()
+    night.do("accept")
+    counts = night.do("check").counts
     night.finish()
+    told = nights.findings().select("nivaa", "tabell", "noekkel", "kode").rows()
     assert sorted((row[1:] for row in told if row[0] == 2), key=str) == sorted(
         [
             ("part", None, "L2-KEY-SOURCES"),
@@ -111,6 +111,6 @@ def test_keys_of_two_sources(nights):
         ],
         key=str,
     )
-    assert counted["rows"]["innbetaling"] == 10
-    assert counted["posts"]["innbetaling"] == 2
-    assert counted["from_two_sources"] == 2
+    assert counts.rows["innbetaling"] == 10
+    assert counts.posts["innbetaling"] == 2
+    assert counts.from_two_sources == 2

@@ -43,16 +43,46 @@ class Settings:
         return self.home.resolve()
 
     @property
+    def deliveries(self) -> Path:
+        """The folder of accepted rows."""
+        return self.path / snapshot.DELIVERIES
+
+    @property
     def work(self) -> Path:
-        """What only this run needs; removed at the end and at the start of the next."""
+        """What only this night needs; removed when it is published, and when the next begins."""
         return self.path / ".work"
 
     @property
-    def name(self) -> str:
-        """The name of the snapshot that the night makes."""
-        return f"{self.snapshot_date}-{self.run}"
+    def checked(self) -> Path:
+        """The folder of what ``check`` hands over: keys refused, quarantined rows, parts held back, findings."""
+        return self.work / "check"
 
     @property
-    def folder(self) -> Path:
-        """The folder of the snapshot that the night makes."""
-        return self.path / snapshot.SNAPSHOTS / self.name
+    def near(self) -> Path:
+        """The folder of the rows that ``check`` looked at, when these are not all."""
+        return self.checked / "near"
+
+    @property
+    def parts(self) -> Path:
+        """Whose documents ``spread`` has chosen to make, and how: ``part``, ``way`` (``build``, ``redate``, ``same`` or
+        ``held back``; null for a part that is refused itself), ``known`` (whether it stands in ``part``).
+        """
+        return self.work / "spread" / "parts.parquet"
+
+    @property
+    def posts(self) -> Path:
+        """The folder of the posts of parts to build, in buckets (``spread.buckets``)."""
+        return self.work / "spread" / "posts"
+
+    @property
+    def name(self) -> str:
+        """The name of a snapshot that this run builds."""
+        return f"{self.snapshot_date}-{self.run}"
+
+    def snapshot(self, name: str) -> Path:
+        """The folder of a snapshot."""
+        return self.path / snapshot.SNAPSHOTS / name
+
+    def previous(self) -> Path | None:
+        """The folder of the snapshot that is published now."""
+        return snapshot.published_snapshot(self.path)

@@ -5,14 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from schemas.refusals import Refusal
-from transforms.accept.sources import Sources
+from schemas.snapshot import Accepted
 from transforms.home import snapshot
-from transforms.home.accepted import Accepted
 
 Rows = Mapping[str, Mapping[str, int]]
+"""By source and table, how many."""
+Chains = Mapping[str, Sequence[Accepted]]
+"""By source, the deliveries in force in their order."""
 
 
 def stop(code: str, message: str, kilde: str | None = None, leveransenummer: int | None = None) -> Refusal:
@@ -41,20 +42,19 @@ def damaged_home(damaged: Iterable[str]) -> list[Refusal]:
 
 
 def unusable_sources(
-    sources: Sources, manifest: dict[str, Any], snapshot_date: date, max_age_days: int
+    used: Chains, gone: Iterable[str], lost: Iterable[tuple[Accepted, str]], snapshot_date: date, max_age_days: int
 ) -> list[Refusal]:
-    """A source too old, or gone since the snapshot of the ``manifest``; accepted rows lost; no source at all."""
-    gone = {delivery["kilde"] for delivery in manifest["used"]} - set(sources.used)
-    stops = [*_too_old(sources, snapshot_date, max_age_days)]
+    """A source too old, or ``gone`` since the last snapshot; accepted rows ``lost``, each with why; no source."""
+    stops = [*_too_old(used, snapshot_date, max_age_days)]
     stops += [stop("L3-SOURCE-GONE", "", kilde) for kilde in sorted(gone)]
-    stops += [stop("L3-ACCEPTED-LOST", why, lost.kilde, lost.leveransenummer) for lost, why in sources.lost]
-    if not sources.used:
+    stops += [stop("L3-ACCEPTED-LOST", why, one.kilde, one.leveransenummer) for one, why in lost]
+    if not used:
         stops.append(stop("L3-NO-SOURCE", ""))
     return stops
 
 
-def _too_old(sources: Sources, snapshot_date: date, limit: int) -> Iterable[Refusal]:
-    for kilde, chain in sorted(sources.used.items()):
+def _too_old(used: Chains, snapshot_date: date, limit: int) -> Iterable[Refusal]:
+    for kilde, chain in sorted(used.items()):
         days = (snapshot_date - chain[-1].day).days
         if days > limit:
             text = f"{days} days, the limit is {limit}"
@@ -71,15 +71,15 @@ def unasked_date(snapshot_date: date, published: date | None, today: date) -> li
     return stops
 
 
-def date_before_extracts(sources: Sources, snapshot_date: date) -> list[Refusal]:
+def date_before_extracts(used: Chains, snapshot_date: date) -> list[Refusal]:
     """A date before every source's last extract. (One after S among others is only reported: ``R-EXTRACT-AFTER``.)"""
-    first = min((chain[-1].day for chain in sources.used.values()), default=snapshot_date)
+    first = min((chain[-1].day for chain in used.values()), default=snapshot_date)
     if snapshot_date >= first:
         return []
     return [stop("L3-DATE-EXTRACTS", f"{snapshot_date}, the oldest of the last extracts is of {first}")]
 
 
-def shrunk_sources(used: Mapping[str, Sequence[Accepted]], said: Rows, before: Rows, limit: float) -> list[Refusal]:
+def shrunk_sources(used: Chains, said: Rows, before: Rows, limit: float) -> list[Refusal]:
     """The sources that say fewer rows of a table than the last snapshot used, by more than the share ``limit``.
 
     ``used``: the deliveries in force; ``said``, ``before``: rows; all by source. One that is not in both is new, or

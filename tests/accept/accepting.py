@@ -9,11 +9,11 @@ from typing import Any
 import polars as pl
 
 from schemas.refusals import Refusal
+from schemas.snapshot import Accepted
 from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import krav, kravforfall, part
 from tests.plain.write import write_delivery
 from transforms.accept.sources import Sources, choose
-from transforms.home.accepted import Accepted
 
 COMPANY, OTHER, OWNER = organisation_number(1), organisation_number(2), national_number(1)
 

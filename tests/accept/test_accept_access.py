@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.accept.accepting import COMPANY, LEDGER, Place
-from tests.nights import S
+from tests.nights import S, stops_of
 from tests.plain.statement import part
 from tests.plain.write import write_delivery
 from tests.without_rights import without_rights
@@ -134,8 +134,8 @@ def test_an_inbox_that_may_not_be_read_stops_the_night(place):
     lock(place.inbox)
     night = Night(Settings(place.inbox, place.inbox.parent / "home", S, "0001"))
     with pytest.raises(StoppedError, match="L3-INBOX-NO-ACCESS"):
-        night.accept()
-    assert [one.code for one in night.stops] == ["L3-INBOX-NO-ACCESS"]
+        night.do("accept")
+    assert [one.code for one in stops_of(night)] == ["L3-INBOX-NO-ACCESS"]
 
 
 def test_accepted_rows_that_may_not_be_read_are_told_as_that(place):

@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from schemas.refusals import Refusal
+from schemas.snapshot import Accepted
 from transforms.accept.delivery import accept_delivery
 from transforms.accept.inbox import NO_ACCESS, Delivery, find_deliveries
-from transforms.home.accepted import Accepted
 
 
 @dataclass

@@ -52,8 +52,7 @@ class Job:
 
     making: Making
     number: int
-    posts: Path  # <posts>/<table>/bucket=<number>/*.parquet
-    schemas: dict[str, pl.Schema]
+    posts: Path  # <posts>/<table>/bucket=<number>/0.parquet, <posts>/<table>.parquet
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Built:
     packed_bytes: int
 
 
-def build(job: Job) -> Built:
+def build_bucket(job: Job) -> Built:
     """Builds the bucket: ``documents/<segment>.zst`` and ``tables/<table>/<segment>.parquet`` of both its segments."""
     making, number = job.making, f"{job.number:04d}"
     bucket = {name: _read(job, name) for name in POSTS}
@@ -103,10 +102,11 @@ def _rows(tables: Tables, *, settled: bool) -> Tables:
 
 
 def _read(job: Job, name: str) -> pl.DataFrame:
-    files = sorted((job.posts / name / f"bucket={job.number}").glob("*.parquet"))
-    if not files:
-        return job.schemas[name].to_frame()
-    return pl.read_parquet(files, hive_partitioning=False, columns=job.schemas[name].names())
+    rows = job.posts / name / f"bucket={job.number}" / "0.parquet"
+    columns = pl.Schema(pl.read_parquet_schema(job.posts / f"{name}.parquet"))
+    return (
+        pl.read_parquet(rows, columns=list(columns), hive_partitioning=False) if rows.exists() else columns.to_frame()
+    )
 
 
 def balance(bucket: dict[str, pl.DataFrame], rates: pl.DataFrame, snapshot_date: date) -> Tables:

@@ -1,37 +1,10 @@
-"""Every refusal of a night as one table (CONTRACT section 2): what the operator and the analyst look at.
-
-No column holds a part's number, a name or an account: a row of table ``part`` is told by its place.
-"""
+"""The quarantined rows as findings, each with the row that it was refused because of (CONTRACT section 2)."""
 
 import duckdb
 import polars as pl
 
-from schemas.refusals import SENTENCES, Refusal
-
-SCHEMA = pl.Schema(
-    {
-        "nivaa": pl.Int8(),
-        "kode": pl.String(),
-        "melding": pl.String(),
-        "kilde": pl.String(),
-        "leveransenummer": pl.Int32(),
-        "fil": pl.String(),
-        "rad": pl.UInt32(),
-        "tabell": pl.String(),
-        "noekkel": pl.String(),
-        "parter_holdt_tilbake": pl.Int64(),
-        "rot_kode": pl.String(),
-        "rot_kilde": pl.String(),
-        "rot_leveransenummer": pl.Int32(),
-        "rot_fil": pl.String(),
-        "rot_rad": pl.UInt32(),
-        "rot_tabell": pl.String(),
-        "rot_noekkel": pl.String(),
-    }
-)
-"""``fil`` and ``rad``: the row's file and its number there, from 1. ``noekkel``: its identifier in its ledger, null for
-table ``part``, ``masked``. ``rot_``: the row that a refusal comes from when the row was refused because of another,
-else null."""
+from schemas.refusals import SENTENCES
+from transforms.home.findings import SCHEMA
 
 _REFUSED_DUE_DATE = """cause.tabell = 'kravforfall' AND cause.kravidentifikator = row.noekkel
     AND NOT list_contains(cause.koder, 'L2-CLAIM-OF-REFUSED')"""
@@ -42,7 +15,7 @@ CAUSES = {
     ("innbetaling", "L2-PART-UNKNOWN"): "cause.tabell = 'part' AND cause.noekkel = row.part",
     ("utbetaling", "L2-PART-UNKNOWN"): "cause.tabell = 'part' AND cause.noekkel = row.part",
     ("part", "L2-PART-OWNER"): """cause.tabell = 'part' AND cause.noekkel IN (
-        SELECT innehaver FROM current_part WHERE part = row.noekkel)""",
+        SELECT innehaver FROM ledger_part WHERE part = row.noekkel)""",
     ("kravforfall", "L2-CLAIM-UNKNOWN"): "cause.tabell = 'krav' AND cause.noekkel = row.kravidentifikator",
     ("kravforfall", "L2-CLAIM-OF-REFUSED"): "cause.tabell = 'krav' AND cause.noekkel = row.kravidentifikator",
     ("krav", "L2-CLAIM-SUM"): _REFUSED_DUE_DATE,
@@ -62,31 +35,11 @@ def masked(key: str) -> pl.Expr:
     return pl.col(key).str.slice(0, 64).str.replace_all("([0-9]{6})[0-9]{3,}", "${1}###")
 
 
-def findings(
-    connection: duckdb.DuckDBPyConnection | None, refusals: list[Refusal], files: pl.DataFrame
-) -> pl.DataFrame:
-    """One row per reason. ``files``: ``kilde``, ``leveransenummer``, ``tabell``, ``fil`` (number), ``sti``."""
-    told = pl.DataFrame(
-        [
-            {
-                "nivaa": refusal.level,
-                "kode": refusal.code,
-                "melding": f"{SENTENCES[refusal.code]}: {refusal.message}",
-                "kilde": refusal.kilde,
-                "leveransenummer": refusal.leveransenummer,
-                "fil": refusal.fil,
-                "rad": refusal.rad,
-                "tabell": refusal.tabell,
-                "noekkel": refusal.key,
-            }
-            for refusal in refusals
-        ],
-        schema=SCHEMA,
-    )
-    return told if connection is None else pl.concat([told, _quarantined(connection, files)])
+def quarantined_findings(connection: duckdb.DuckDBPyConnection, files: pl.DataFrame) -> pl.DataFrame:
+    """One row per reason of each row in ``row_ids`` (``held_back``), as ``home.findings.SCHEMA``, sorted.
 
-
-def _quarantined(connection: duckdb.DuckDBPyConnection, files: pl.DataFrame) -> pl.DataFrame:
+    ``files``: ``kilde``, ``leveransenummer``, ``tabell``, ``fil`` (number), ``sti``.
+    """
     connection.register("files", files.to_arrow())
     sentences = pl.DataFrame({"kode": list(SENTENCES), "melding": list(SENTENCES.values())})
     connection.register("sentences", sentences.to_arrow())
@@ -129,7 +82,7 @@ def _create_roots(connection: duckdb.DuckDBPyConnection) -> None:
     )
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE roots AS
+        CREATE TEMP TABLE roots AS
         WITH RECURSIVE edges AS MATERIALIZED (SELECT id, min(cause) AS cause FROM ({edges}) GROUP BY id),
         walk AS (
           SELECT id, cause AS reached, 1 AS steps FROM edges

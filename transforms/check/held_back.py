@@ -17,7 +17,7 @@ from transforms.home.snapshot import rows_sql
 def hold_back(connection: duckdb.DuckDBPyConnection, previous: Path | None) -> None:
     """Creates ``held_back (part)`` and ``leads_nowhere``, the number of quarantined rows without a part.
 
-    Needs ``quarantined``, ``rows_*`` with all that quarantined rows refer to, and ``current_part``. ``previous``: the
+    Needs ``quarantined``, ``rows_*`` with all that quarantined rows refer to, and ``ledger_part``. ``previous``: the
     last published snapshot.
     """
     connection.execute(
@@ -75,7 +75,7 @@ def _follow(connection: duckdb.DuckDBPyConnection, previous: Path | None) -> Non
         """
         INSERT INTO held_back SELECT DISTINCT part FROM leads;
         INSERT INTO held_back
-        SELECT DISTINCT part FROM current_part AS enk
+        SELECT DISTINCT part FROM ledger_part AS enk
         WHERE enk.innehaver IN (SELECT part FROM held_back) AND enk.part NOT IN (SELECT part FROM held_back)
         """
     )

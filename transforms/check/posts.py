@@ -1,9 +1,8 @@
 """All sources together: which rows are good posts, which are quarantined (CONTRACT 2.2.2-2.2.5).
 
 Each check is a join or a group-by, done once, in the contract's order, over what the earlier ones
-left. ``good_<table>`` is a view that always shows what is left: the rows looked at tonight (``neighbourhood``) less
-those in ``bad_<table>``, the keys refused so far with their code. What is refused is small, so the views
-cost little more than reading the rows.
+left: ``good_<table>`` always shows the rows looked at tonight less those in ``bad_<table>``, the keys refused so far
+(``ledgers.good``).
 """
 
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 import duckdb
 
 from schemas.tables import TABLES, WITH_PART, Table
+from transforms.ledgers.good import connect_due_dates, connect_placements, show_good
 
 
 def check_posts(connection: duckdb.DuckDBPyConnection) -> None:
@@ -20,8 +20,6 @@ def check_posts(connection: duckdb.DuckDBPyConnection) -> None:
     Leaves the tables ``forfall`` (good due dates with their krav's part), ``plassering_ends`` (good placements
     with the posts at both ends) and ``quarantined`` as well.
     """
-    for table in TABLES.values():
-        _start(connection, table)
     show_good(connection)
     for table in TABLES.values():
         _check_keys(connection, table)
@@ -29,29 +27,6 @@ def check_posts(connection: duckdb.DuckDBPyConnection) -> None:
     _check_claims(connection)
     _check_placements(connection)
     _collect_quarantined(connection)
-
-
-def _start(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    name = table.name
-    connection.execute(
-        f"""
-        CREATE TEMP TABLE bad_{name} (noekkel VARCHAR, kode VARCHAR);
-        CREATE TEMP TABLE same_{name} (noekkel VARCHAR, kilde VARCHAR);
-        """
-    )
-
-
-def show_good(connection: duckdb.DuckDBPyConnection) -> None:
-    """``good_<table>``: the rows that are left, with the columns that ``rows_<table>`` has now."""
-    for name, table in TABLES.items():
-        connection.execute(
-            f"""
-            CREATE OR REPLACE TEMP VIEW good_{name} AS
-            SELECT * FROM rows_{name} AS row
-            ANTI JOIN bad_{name} AS bad ON bad.noekkel = row.{table.key}
-            ANTI JOIN same_{name} AS same ON same.noekkel = row.{table.key} AND same.kilde = row.kilde
-            """
-        )
 
 
 def _check_keys(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -62,27 +37,33 @@ def _check_keys(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     name, key = table.name, table.key
     keys = f"""
         SELECT {key} AS noekkel, kilde FROM rows_{name} UNION ALL
-        SELECT noekkel, kilde FROM current_refused WHERE tabell = '{name}' AND noekkel IS NOT NULL"""
+        SELECT noekkel, kilde FROM ledger_refused WHERE tabell = '{name}' AND noekkel IS NOT NULL"""
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE suspect AS
-        SELECT h FROM (SELECT hash(noekkel) AS h, kilde FROM ({keys}))
-        GROUP BY h HAVING min(kilde) <> max(kilde);
-        CREATE OR REPLACE TEMP TABLE shared AS
+        CREATE TEMP TABLE shared AS
+        WITH suspect AS MATERIALIZED (
+          SELECT h FROM (SELECT hash(noekkel) AS h, kilde FROM ({keys}))
+          GROUP BY h HAVING min(kilde) <> max(kilde))
         SELECT noekkel FROM ({keys}) WHERE hash(noekkel) IN (SELECT h FROM suspect)
         GROUP BY noekkel HAVING min(kilde) <> max(kilde);
         """
     )
-    if not connection.execute("SELECT count(*) FROM shared").fetchall()[0][0]:
-        return  # spares looking for none of them among all rows
+    if connection.execute("SELECT count(*) FROM shared").fetchall()[0][0]:  # else spared: looking for none of them
+        _judge_shared(connection, table)
+    connection.execute("DROP TABLE shared")
+
+
+def _judge_shared(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """The keys in ``shared``, by the content of their rows."""
+    name, key = table.name, table.key
     content = ", ".join(f"{column} := {column}" for column in table.names)
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE shared_rows AS
+        CREATE TEMP TABLE shared_rows AS
         SELECT {key} AS noekkel, kilde, false AS refused, struct_pack({content}) AS content
-        FROM current_{name} WHERE {key} IN (SELECT noekkel FROM shared)
+        FROM ledger_{name} WHERE {key} IN (SELECT noekkel FROM shared)
         UNION ALL
-        SELECT noekkel, kilde, true, NULL FROM current_refused
+        SELECT noekkel, kilde, true, NULL FROM ledger_refused
         WHERE tabell = '{name}' AND noekkel IN (SELECT noekkel FROM shared);
         INSERT INTO bad_{name}
         SELECT noekkel, 'L2-KEY-SOURCES' FROM shared_rows
@@ -91,6 +72,7 @@ def _check_keys(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
         SELECT noekkel, kilde FROM shared_rows
         WHERE noekkel NOT IN (SELECT noekkel FROM bad_{name})
         QUALIFY row_number() OVER (PARTITION BY noekkel ORDER BY kilde) > 1;
+        DROP TABLE shared_rows
         """
     )
 
@@ -145,17 +127,6 @@ def _check_claims(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def connect_due_dates(connection: duckdb.DuckDBPyConnection) -> None:
-    """``forfall``: the due dates, each with the part of its krav, or null when there is no such krav."""
-    connection.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE forfall AS
-        SELECT kravforfallsidentifikator, kravidentifikator, part, forfall.opprinnelig_beloep
-        FROM good_kravforfall AS forfall LEFT JOIN good_krav USING (kravidentifikator)
-        """
-    )
-
-
 def _check_placements(connection: duckdb.DuckDBPyConnection) -> None:
     """An end that is not there or of the wrong kind; then posts with more placed than they are (2.2.5)."""
     connect_placements(connection)
@@ -175,25 +146,6 @@ def _check_placements(connection: duckdb.DuckDBPyConnection) -> None:
     _drop_bad_ends(connection)
 
 
-def connect_placements(connection: duckdb.DuckDBPyConnection) -> None:
-    """``plassering_ends``: the placements, each with the part and the amount of the post at both ends, or null."""
-    connection.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE plassering_ends AS
-        WITH post AS (
-          SELECT kravforfallsidentifikator AS motpost, 'MOTKRAV' AS plasseringstype, part, opprinnelig_beloep AS beloep
-          FROM forfall WHERE opprinnelig_beloep < 0
-          UNION ALL SELECT innbetalingsidentifikator, 'INNBETALING', part, innbetalt_beloep FROM good_innbetaling
-          UNION ALL SELECT utbetalingsidentifikator, 'UTBETALING', part, utbetalt_beloep FROM good_utbetaling)
-        SELECT plasseringsidentifikator, plasseringstype, kravforfallsidentifikator, motpost, plassert_beloep,
-               plasseringsdato, forfall.part AS forfall_part, forfall.opprinnelig_beloep AS forfall_beloep,
-               post.part AS motpost_part, post.beloep AS motpost_beloep
-        FROM good_plassering LEFT JOIN forfall USING (kravforfallsidentifikator)
-        LEFT JOIN post USING (plasseringstype, motpost)
-        """
-    )
-
-
 def _drop_bad_ends(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "DELETE FROM plassering_ends WHERE plasseringsidentifikator IN (SELECT noekkel FROM bad_plassering)"
@@ -209,13 +161,14 @@ def _check_over(connection: duckdb.DuckDBPyConnection) -> None:
     for placed in _PLACED_ON:
         connection.execute(
             f"""
-            CREATE OR REPLACE TEMP TABLE suspected AS
-            SELECT hash(post) AS h FROM ({placed}) GROUP BY h HAVING sum(plassert_beloep) > min(beloep);
-            CREATE OR REPLACE TEMP TABLE over AS
+            CREATE TEMP TABLE over AS
+            WITH suspected AS MATERIALIZED (
+              SELECT hash(post) AS h FROM ({placed}) GROUP BY h HAVING sum(plassert_beloep) > min(beloep))
             SELECT post FROM ({placed}) WHERE hash(post) IN (FROM suspected)
             GROUP BY post HAVING sum(plassert_beloep) > min(beloep);
             INSERT INTO bad_plassering
-            SELECT DISTINCT plasseringsidentifikator, 'L2-PLACEMENT-OVER' FROM ({placed}) WHERE post IN (FROM over)
+            SELECT DISTINCT plasseringsidentifikator, 'L2-PLACEMENT-OVER' FROM ({placed}) WHERE post IN (FROM over);
+            DROP TABLE over
             """
         )
 
@@ -252,7 +205,7 @@ def _collect_quarantined(connection: duckdb.DuckDBPyConnection) -> None:
             """
         )
     connection.execute(
-        f"CREATE TEMP TABLE quarantined AS SELECT * FROM current_refused UNION ALL {' UNION ALL '.join(parts)}"
+        f"CREATE TEMP TABLE quarantined AS SELECT * FROM ledger_refused UNION ALL {' UNION ALL '.join(parts)}"
     )
 
 
@@ -273,9 +226,9 @@ class Count:
 def count_said(connection: duckdb.DuckDBPyConnection, sources: Iterable[str]) -> dict[str, dict[str, int]]:
     """The rows that each of the sources says of each table, by source, by table: refused ones too, but no removals.
 
-    Needs ``counted_*`` and ``current_refused``.
+    Needs ``counted_*`` and ``ledger_refused``.
     """
-    refused = "SELECT kilde, tabell, count(*) FROM current_refused WHERE slettet IS NOT TRUE GROUP BY ALL"
+    refused = "SELECT kilde, tabell, count(*) FROM ledger_refused WHERE slettet IS NOT TRUE GROUP BY ALL"
     good = [f"SELECT kilde, '{name}', count(*) FROM counted_{name} GROUP BY ALL" for name in TABLES]
     counted = {kilde: dict.fromkeys(TABLES, 0) for kilde in sources}
     for kilde, tabell, rows in connection.execute(" UNION ALL ".join([refused, *good])).fetchall():
@@ -286,13 +239,13 @@ def count_said(connection: duckdb.DuckDBPyConnection, sources: Iterable[str]) ->
 def count_posts(connection: duckdb.DuckDBPyConnection, table: Table, said: int) -> Count:
     """Counts the posts of a table of which the sources say so many rows (``count_said``).
 
-    Needs ``rows_*``, ``bad_*``, ``same_*`` and ``current_refused``.
+    Needs ``rows_*``, ``bad_*``, ``same_*`` and ``ledger_refused``.
     """
     name = table.name
     refused, removals, bad, again = connection.execute(
         f"""
-        SELECT (SELECT count(*) FROM current_refused WHERE tabell = '{name}'),
-               (SELECT count(*) FROM current_refused WHERE tabell = '{name}' AND slettet IS TRUE),
+        SELECT (SELECT count(*) FROM ledger_refused WHERE tabell = '{name}'),
+               (SELECT count(*) FROM ledger_refused WHERE tabell = '{name}' AND slettet IS TRUE),
                (SELECT count(*) FROM rows_{name} WHERE {table.key} IN (SELECT noekkel FROM bad_{name})),
                (SELECT count(*) FROM same_{name} ANTI JOIN bad_{name} USING (noekkel))
         """

@@ -7,8 +7,8 @@ import duckdb
 import polars as pl
 
 from schemas.refusals import Refusal
+from schemas.snapshot import Accepted
 from schemas.tables import TABLES
-from transforms.home.accepted import Accepted
 
 
 def reported_of_posts(connection: duckdb.DuckDBPyConnection, kravtyper: pl.DataFrame) -> list[Refusal]:
@@ -27,7 +27,7 @@ def reported_of_posts(connection: duckdb.DuckDBPyConnection, kravtyper: pl.DataF
 
 
 _UNKNOWN = """
-    SELECT count(*), count(DISTINCT kravtype) FROM current_krav AS krav ANTI JOIN known USING (kravtype)
+    SELECT count(*), count(DISTINCT kravtype) FROM ledger_krav AS krav ANTI JOIN known USING (kravtype)
     ANTI JOIN bad_krav AS bad ON bad.noekkel = krav.kravidentifikator
     ANTI JOIN same_krav AS same ON same.noekkel = krav.kravidentifikator AND same.kilde = krav.kilde"""
 """The good krav of kravtyper that the reference data doesn't have."""

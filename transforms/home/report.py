@@ -2,7 +2,7 @@
 
 report.json        outcome, reasons to stop, findings counted by code, what every stage counted; there from the run's
                    beginning, so that one that died is told of too
-findings.parquet   every refusal and report (``transforms.check.findings``)
+findings.parquet   every refusal and report (``transforms.home.findings``)
 """
 
 import errno
@@ -18,17 +18,18 @@ from typing import Any
 
 import polars as pl
 
+from schemas.receipts import AcceptReceipt, CheckReceipt, Receipt
 from schemas.refusals import SENTENCES, Refusal
-from transforms.home.accepted import Accepted
+from schemas.report import RunReport, Stages
+from schemas.snapshot import Accepted
 from transforms.home.lock import is_held
 from transforms.home.shown import shown
-from transforms.home.snapshot import CURRENT, read_json, write_json
+from transforms.home.snapshot import CURRENT, FINDINGS, MANIFEST, read_json, write_json
 from transforms.root import ROOT
 from transforms.rules.reference import ReferenceFileError
 
 RUNS = "runs"
 REPORT = "report.json"
-FINDINGS = "findings.parquet"
 UNFINISHED, RUNNING, UNREADABLE = "unfinished", "running", "unreadable"
 """The outcomes of a run that began and died, of one that goes on, and of one whose report is damaged."""
 KEPT_REPORTS = 60
@@ -53,12 +54,16 @@ def sentence(refusal: Refusal) -> str:
 
 @dataclass
 class Report:
-    """What a run has counted so far, and why it failed if it did. ``partial``: it was not asked to publish."""
+    """What is to be told of a run: the receipts that it read or wrote, its own reasons to stop, why it failed if so.
+
+    ``partial``: it was not asked to publish.
+    """
 
     run: str
     snapshot_date: date
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
-    stages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    stops: list[Refusal] = field(default_factory=list)
     failure: str | None = None
     partial: bool = False
 
@@ -66,48 +71,49 @@ class Report:
         """Makes the run's folder, with a report that it hasn't ended; removes the oldest beyond ``KEPT_REPORTS``."""
         folder = self._folder(home)
         folder.mkdir(parents=True)
-        write_json(folder / REPORT, self._content(UNFINISHED))
+        self._write(folder, outcome=UNFINISHED)
         for old in sorted((home / RUNS).glob("*"))[:-KEPT_REPORTS]:
             shutil.rmtree(old)
         for half_written in (home / RUNS).glob("*/.*.part"):
             half_written.unlink()
 
-    def write(
-        self, home: Path, *, published: bool, stops: list[Refusal], deliveries: list[Refusal], found: pl.DataFrame
-    ) -> None:
-        """Writes what came of the run into its folder, the findings first.
+    def refusals(self) -> list[Refusal]:
+        """Everything refused or reported but rows: of deliveries, of posts in all, and reasons to stop."""
+        accepted, checked = self.receipts.get("accept"), self.receipts.get("check")
+        return [
+            *(accepted.refusals if isinstance(accepted, AcceptReceipt) else []),
+            *self.all_stops(),
+            *(checked.reports if isinstance(checked, CheckReceipt) else []),
+        ]
 
-        ``deliveries``: what is wrong with deliveries, of which the first are told in the report too.
-        """
+    def all_stops(self) -> list[Refusal]:
+        """The run's reasons to stop, and those that its stages left, each once."""
+        left = [reason for receipt in self.receipts.values() for reason in receipt.stops]
+        return list(dict.fromkeys([*left, *self.stops]))
+
+    def end(self, home: Path, found: pl.DataFrame, *, published: bool) -> None:
+        """Writes what came of the run into its folder, the findings first."""
         folder = self._folder(home)
         folder.mkdir(parents=True, exist_ok=True)
         found.write_parquet(folder / FINDINGS)
-        content = self._content(self._outcome(stops, published=published))
-        content["stops"] = [sentence(stop) for stop in stops]
-        content["deliveries"] = [sentence(refusal) for refusal in deliveries[:DELIVERIES_TOLD]]
-        content["findings"] = dict(found.group_by("kode").len().sort("kode").iter_rows())
-        write_json(folder / REPORT, content)
+        stops = self.all_stops()
+        failed = "stopped" if stops else "partial" if self.partial and not self.failure else "failed"
+        deliveries = [refusal for refusal in self.refusals() if refusal.level == 1]
+        self._write(
+            folder,
+            outcome="published" if published else failed,
+            stops=[sentence(stop) for stop in stops],
+            deliveries=[sentence(refusal) for refusal in deliveries[:DELIVERIES_TOLD]],
+            findings=dict(found.group_by("kode").len().sort("kode").iter_rows()),
+            stages=Stages.model_validate({name: receipt.counts for name, receipt in self.receipts.items()}),
+        )
 
     def _folder(self, home: Path) -> Path:
         return home / RUNS / f"{self.started:%Y%m%dT%H%M%S%f}-{self.run}"
 
-    def _outcome(self, stops: list[Refusal], *, published: bool) -> str:
-        if published:
-            return "published"
-        return "stopped" if stops else "partial" if self.partial and not self.failure else "failed"
-
-    def _content(self, outcome: str) -> dict[str, Any]:
-        """What stands in ``report.json``, without stops and findings."""
-        return {
-            "run": self.run,
-            "snapshotdato": str(self.snapshot_date),
-            "outcome": outcome,
-            "failure": self.failure,
-            "stops": [],
-            "deliveries": [],
-            "findings": {},
-            "stages": self.stages,
-        }
+    def _write(self, folder: Path, **content: Any) -> None:
+        report = RunReport(run=self.run, snapshotdato=self.snapshot_date, failure=self.failure, **content)
+        write_json(folder / REPORT, report.as_json())
 
 
 def told(error: BaseException) -> str:
@@ -173,8 +179,8 @@ def add_failure(home: Path, run: str, failure: str) -> None:
     """Adds to the report of a run why it failed, when that was met after it had been written."""
     folder = last_run(home, run)
     report = read_report(folder) if folder else None
-    if folder and report and report["outcome"] == "failed" and not report["failure"]:
-        write_json(folder / REPORT, report | {"failure": failure})
+    if folder and report and report.outcome == "failed" and not report.failure:
+        write_json(folder / REPORT, report.model_copy(update={"failure": failure}).as_json())
 
 
 def last_run(home: Path, run: str | None = None) -> Path | None:
@@ -186,30 +192,35 @@ def last_run(home: Path, run: str | None = None) -> Path | None:
     return next((folder for folder in reversed(folders) if run in (None, folder.name.partition("-")[2])), None)
 
 
-def read_report(folder: Path) -> dict[str, Any]:
+def read_report(folder: Path) -> RunReport:
     """A run's report. Of a run that left none, or one that cannot be read, what its folder's name tells.
 
     A run that published and could not end is a published one.
     """
     run = folder.name.partition("-")[2]
-    nothing: dict[str, Any] = {"snapshotdato": None, "failure": None, "stops": [], "findings": {}, "stages": {}}
-    report = {"run": run, "outcome": UNFINISHED, **nothing}
     try:
-        found = read_json(folder / REPORT)
-        report = found if report.keys() <= found.keys() else report | {"outcome": UNREADABLE}
+        report = RunReport.model_validate_json((folder / REPORT).read_bytes())
     except FileNotFoundError:
-        pass
+        report = RunReport(run=run, outcome=UNFINISHED)
     except ValueError:
-        report["outcome"] = UNREADABLE
+        report = RunReport(run=run, outcome=UNREADABLE)
     home = folder.parent.parent
-    if report["outcome"] == UNFINISHED and (home / CURRENT).resolve().name.endswith(f"-{run}"):
-        report["outcome"] = "published"
-    elif report["outcome"] == UNFINISHED and is_held(home):
-        report["outcome"] = RUNNING
+    if report.outcome == UNFINISHED and _published_by(home) == run:
+        return report.model_copy(update={"outcome": "published"})
+    if report.outcome == UNFINISHED and is_held(home):
+        return report.model_copy(update={"outcome": RUNNING})
     return report
 
 
-def last_report(home: Path) -> dict[str, Any] | None:
+def _published_by(home: Path) -> str | None:
+    """The run that published what is published, if that can be read."""
+    try:
+        return str(read_json(home / CURRENT / MANIFEST)["run"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def last_report(home: Path) -> RunReport | None:
     """The report of the last run that began over the home, as ``read_report`` gives it."""
     folder = last_run(home)
     return read_report(folder) if folder else None

@@ -53,6 +53,8 @@ PARTS_PER_SEGMENT = 4_000
 PART = "tables/part/part.parquet"
 HELD_BACK = "held_back.parquet"
 """``part``: the parts held back that night."""
+FINDINGS = "findings.parquet"
+"""Every refusal and report of that night (``home.findings``)."""
 QUARANTINED = "quarantined.parquet"
 """``tabell``, ``noekkel``: the keys quarantined that night."""
 SAME = "same.parquet"

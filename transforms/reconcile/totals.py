@@ -13,9 +13,9 @@ from pathlib import Path
 
 import polars as pl
 
+from schemas.receipts import Totals
 from schemas.store import HISTORIES, frame_reader
 from transforms.home.snapshot import PART
-from transforms.reconcile.expected import Totals
 from transforms.reconcile.grammar import POSTS
 from transforms.reconcile.read_back import Read, number_of, read
 

@@ -10,76 +10,64 @@ documents show those of then, but for parts held back then, which are built or s
 ``docs/decisions/0012`` has the argument why this is all; a test holds nights built this way to whole ones.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import duckdb
 import polars as pl
 
+from schemas.snapshot import Accepted
 from schemas.tables import TABLES, WITH_PART
-from transforms.home.accepted import Accepted
-from transforms.home.ledgers import delivered_keys_sql
 from transforms.home.snapshot import HELD_BACK, QUARANTINED, read_index, rows_sql
 from transforms.home.sql import sql_text
+from transforms.ledgers.delivered import delivered_keys_sql
 from transforms.rules.interest import stipulated, weights
 
 
-def why_all(
-    manifest: dict[str, Any] | None, made_with: dict[str, Any], used: Sequence[Accepted], damaged: Collection[str]
-) -> str | None:
-    """Why every part must be built anew, or None when only those affected need be.
+class Chosen(NamedTuple):
+    """The parts (``part``) to build, and those that get the new date: whole households."""
 
-    ``manifest``: the previous snapshot's, and ``damaged``, which of its files are not as it says; ``made_with``:
-    what tonight's documents are made with; ``used``: tonight's deliveries.
-    """
-    if manifest is None:
-        return "nothing is published yet"
-    if manifest["made_with"] != made_with:
-        return "the program or the reference data is another"
-    if damaged:
-        return f"{len(damaged)} files of the previous snapshot are damaged or gone"
-    new = changes_since(manifest, used)
-    gone = len(manifest["used"]) + len(new) > len(used)
-    return "a source has a new full delivery" if gone or any(use.type == "full" for use in new) else None
+    to_build: pl.DataFrame
+    to_redate: pl.DataFrame
 
 
-def changes_since(manifest: dict[str, Any], used: Sequence[Accepted]) -> list[Accepted]:
-    """Those of tonight's deliveries that the snapshot of the manifest did not use."""
-    before = {(use["kilde"], use["leveransenummer"]) for use in manifest["used"]}
-    return [use for use in used if (use.kilde, use.leveransenummer) not in before]
+def hold_chosen(connection: duckdb.DuckDBPyConnection, chosen: Chosen) -> None:
+    """Creates ``to_build`` and ``to_redate``."""
+    for name, parts in chosen._asdict().items():
+        connection.register(f"chosen_{name}", parts.to_arrow())
+        connection.execute(f"CREATE TEMP TABLE {name} AS FROM chosen_{name}")
 
 
-def build_all(connection: duckdb.DuckDBPyConnection) -> None:
-    """Creates ``to_build``, every part that is not held back; ``to_redate``, none; ``made``, both. All: ``part``."""
-    connection.execute("CREATE TEMP TABLE to_build AS SELECT part FROM good_part ANTI JOIN held_back USING (part)")
-    connection.execute("CREATE TEMP TABLE to_redate (part VARCHAR)")
-    connection.execute(_MADE)
+def show_previous(connection: duckdb.DuckDBPyConnection, previous: Path) -> None:
+    """Creates ``previous_<table>``: the rows of the tables of the snapshot ``previous``."""
+    for name in TABLES:
+        connection.execute(f"CREATE TEMP VIEW previous_{name} AS {rows_sql(previous, name)}")
 
 
-_MADE = "CREATE TEMP VIEW made AS FROM to_build UNION ALL FROM to_redate"
-"""The parts whose documents are made tonight, one way or the other."""
+def everyone(connection: duckdb.DuckDBPyConnection) -> Chosen:
+    """Builds every part that is not held back."""
+    to_build: pl.DataFrame = connection.sql("SELECT part FROM good_part ANTI JOIN held_back USING (part)").pl()
+    return Chosen(to_build, to_build.clear())
 
 
-def build_affected(
+def those_affected(
     connection: duckdb.DuckDBPyConnection,
     previous: Path,
     deliveries: Path,
     changes: Sequence[Accepted],
     rates: pl.DataFrame,
     dates: tuple[date, date],
-) -> None:
-    """Creates ``to_build``, the affected parts of those not held back, whole households of them; ``to_redate``, those
-    of the others whom the date moves, again whole households, if their overviews lie in one segment of the previous
-    snapshot; and ``made``, both (``part`` each).
+) -> Chosen:
+    """Builds the affected parts of those not held back. Those of the others whom the date moves are redated, if the
+    overviews of their household lie in one segment of the previous snapshot.
 
     ``changes``: the deliveries used tonight that the previous snapshot did not use. ``dates``: the previous snapshot's
     and tonight's. Needs ``versions_*``, ``good_*``, ``forfall`` and ``plassering_ends`` around the changes,
     ``quarantined`` and ``held_back``.
     """
-    for name in TABLES:
-        connection.execute(f"CREATE TEMP VIEW previous_{name} AS {rows_sql(previous, name)}")
+    show_previous(connection, previous)
     _find_changed(connection, previous, deliveries, changes)
     connection.execute("CREATE TEMP TABLE affected (part VARCHAR)")
     connection.execute(f"CREATE TEMP VIEW previous_held_back AS FROM read_parquet({sql_text(previous / HELD_BACK)})")
@@ -96,20 +84,21 @@ def build_affected(
         INSERT INTO affected SELECT part FROM good_part ANTI JOIN documents USING (part);
         CREATE TEMP VIEW members AS
         SELECT coalesce(innehaver, part) AS household, part FROM good_part ANTI JOIN held_back USING (part);
-        CREATE TEMP TABLE to_build AS
+        CREATE TEMP TABLE touched AS
         SELECT part FROM members WHERE household IN (
           SELECT coalesce(innehaver, part) FROM good_part SEMI JOIN affected USING (part));
         CREATE TEMP TABLE dated AS
         SELECT part, oversikt_segment, household
-        FROM members JOIN documents USING (part) ANTI JOIN to_build USING (part)
+        FROM members JOIN documents USING (part) ANTI JOIN touched USING (part)
         WHERE household IN (SELECT coalesce(innehaver, part) FROM good_part SEMI JOIN moved USING (part));
         CREATE TEMP TABLE scattered AS
-        SELECT household FROM dated GROUP BY household HAVING min(oversikt_segment) <> max(oversikt_segment);
-        INSERT INTO to_build SELECT part FROM dated SEMI JOIN scattered USING (household);
-        CREATE TEMP TABLE to_redate AS SELECT part FROM dated ANTI JOIN scattered USING (household);
+        SELECT household FROM dated GROUP BY household HAVING min(oversikt_segment) <> max(oversikt_segment)
         """
     )
-    connection.execute(_MADE)
+    return Chosen(
+        connection.sql("FROM touched UNION ALL SELECT part FROM dated SEMI JOIN scattered USING (household)").pl(),
+        connection.sql("SELECT part FROM dated ANTI JOIN scattered USING (household)").pl(),
+    )
 
 
 def _find_changed(
@@ -119,12 +108,11 @@ def _find_changed(
     ``placed_posts (post)``: at the ends of the placements among them, now and before.
     """
     before = f"read_parquet({sql_text(previous / QUARANTINED)})"
-    tonight = "(SELECT DISTINCT tabell, noekkel FROM quarantined WHERE noekkel IS NOT NULL)"
     connection.execute(
         f"""
         CREATE TEMP TABLE turned AS
-        (FROM {tonight} EXCEPT SELECT tabell, noekkel FROM {before})
-        UNION ALL (SELECT tabell, noekkel FROM {before} EXCEPT FROM {tonight})
+        (FROM quarantined EXCEPT SELECT tabell, noekkel FROM {before})
+        UNION ALL (SELECT tabell, noekkel FROM {before} EXCEPT FROM quarantined)
         """
     )
     for name, table in TABLES.items():

@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow
 import pyarrow.parquet
 
-from schemas.tables import BUT_PART, INNBETALING, KRAV, KRAVFORFALL, UNIQUE, UTBETALING
+from schemas.tables import INNBETALING, KRAV, KRAVFORFALL, UNIQUE, UTBETALING
 from transforms.home.snapshot import PARTS_PER_SEGMENT
 
 WRITERS = 2
@@ -32,7 +32,8 @@ def bucket_count(parts: int) -> int:
 
 
 def write_buckets(connection: duckdb.DuckDBPyConnection, out: Path, kravtyper: pl.DataFrame) -> int:
-    """Writes ``<out>/<table>/bucket=<n>/0.parquet`` for every part in ``to_build``. Returns n's bound.
+    """Writes ``<out>/<table>/bucket=<n>/0.parquet`` for every part in ``to_build``, and ``<out>/<table>.parquet``, the
+    columns without rows, for the buckets that have none. Returns n's bound.
 
     Needs ``good_*``, ``forfall``, ``plassering_ends`` and ``to_build (part)``. Columns are those of the delivered
     tables with ``part`` added to due dates, texts filled in from ``kravtyper`` and the payer's account masked;
@@ -46,6 +47,7 @@ def write_buckets(connection: duckdb.DuckDBPyConnection, out: Path, kravtyper: p
         connection.execute(query)
     with ThreadPoolExecutor(WRITERS) as pool:
         for name, query in _queries().items():
+            connection.sql(f"{query} LIMIT 0").pl().drop("bucket").write_parquet(out / f"{name}.parquet")
             _spread(connection.sql(query).to_arrow_reader(ROWS_AT_A_TIME), out / name, pool)
     return count
 
@@ -90,21 +92,6 @@ def _spread(rows: pyarrow.RecordBatchReader, out: Path, pool: ThreadPoolExecutor
 def _finish(written: Iterable[Future[None]]) -> None:
     for one in written:
         one.result()
-
-
-def schemas(connection: duckdb.DuckDBPyConnection) -> dict[str, pl.Schema]:
-    """The columns of each table that ``write_buckets`` writes, for buckets that have no rows of it."""
-    frames = {name: connection.sql(f"{query} LIMIT 0").pl() for name, query in _queries().items()}
-    return {name: frame.drop("bucket").schema for name, frame in frames.items()}
-
-
-def let_go(connection: duckdb.DuckDBPyConnection) -> None:
-    """Drops the tables with a row per post: nothing needs them once the buckets are written, and memory is wanted."""
-    per_post = ["placed", "plassering_ends", "forfall", "far_dues"]
-    per_post += [f"{kind}_{name}" for kind in ("versions", "near") for name in BUT_PART]
-    there = connection.execute("SELECT table_name FROM duckdb_tables() WHERE table_name IN $1", [per_post])
-    for (name,) in there.fetchall():
-        connection.execute(f"DROP TABLE {name}")
 
 
 def _parts(buckets: int) -> str:

@@ -19,12 +19,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
+from schemas.snapshot import Accepted
 from schemas.tables import BUT_PART, TABLES, WITH_PART, Column, Kind
-from transforms.home.accepted import Accepted
-from transforms.home.ledgers import PLACE, delivered_keys_sql
 from transforms.home.snapshot import HELD_BACK, QUARANTINED, SAME
 from transforms.home.sql import sql_text
+from transforms.ledgers.delivered import PLACE, delivered_keys_sql
 
 LINKS = {
     **dict.fromkeys(WITH_PART, ("part",)),
@@ -42,15 +43,22 @@ REFERRED_TO_BY = {
 MANY = 0.1
 """The share of the parts from which on reading everything costs less than finding what lies around them."""
 
-_HASH = "CREATE OR REPLACE TEMP MACRO short_hash(value) AS (hash(value) >> 32)::UINTEGER"
-"""Half of a hash is half the memory, and leads to some thousandth more rows."""
-
 
 def look_at_everything(connection: duckdb.DuckDBPyConnection) -> None:
     """Creates ``rows_<table>``: all that the sources say; ``counted_<table>`` has as many rows."""
-    for name in TABLES:
-        for view in ("rows", "counted"):
-            connection.execute(f"CREATE OR REPLACE TEMP VIEW {view}_{name} AS FROM current_{name}")
+    everything = {name: f"FROM ledger_{name}" for name in TABLES}
+    _look_at(connection, everything)
+    _count(connection, everything)
+
+
+def _look_at(connection: duckdb.DuckDBPyConnection, rows: dict[str, str]) -> None:
+    for name, query in rows.items():
+        connection.execute(f"CREATE TEMP VIEW rows_{name} AS {query}")
+
+
+def _count(connection: duckdb.DuckDBPyConnection, rows: dict[str, str]) -> None:
+    for name, query in rows.items():
+        connection.execute(f"CREATE TEMP VIEW counted_{name} AS {query}")
 
 
 def look_around_changes(
@@ -63,25 +71,19 @@ def look_around_changes(
 
     ``changes``: the deliveries used tonight that the previous snapshot did not use.
     """
-    _link(connection)
     before = f"read_parquet([{sql_text(previous / QUARANTINED)}, {sql_text(previous / SAME)}])"
 
     def keys(name: str) -> str:
         named = delivered_keys_sql(deliveries, changes, TABLES[name])
-        refers = " ".join(f"UNION SELECT {column} FROM current_refused" for column in REFERRED_TO_BY.get(name, ()))
+        refers = " ".join(f"UNION SELECT {column} FROM ledger_refused" for column in REFERRED_TO_BY.get(name, ()))
         return f"SELECT noekkel FROM {before} WHERE tabell = '{name}' UNION SELECT noekkel FROM ({named}) {refers}"
 
-    for name in BUT_PART:
-        connection.execute(f"CREATE TEMP TABLE near_{name} AS SELECT short_hash(noekkel) AS h FROM ({keys(name)})")
-    connection.execute(
-        f"""
-        CREATE TEMP TABLE near_parts AS
+    parts = f"""
         WITH changed AS ({keys("part")})
         SELECT short_hash(noekkel) AS h FROM changed
-        UNION SELECT short_hash(part) FROM current_part WHERE innehaver IN (FROM changed)
-        UNION SELECT short_hash(part) FROM read_parquet({sql_text(previous / HELD_BACK)})
-        """
-    )
+        UNION SELECT short_hash(part) FROM ledger_part WHERE innehaver IN (FROM changed)
+        UNION SELECT short_hash(part) FROM read_parquet({sql_text(previous / HELD_BACK)})"""
+    _begin(connection, parts, {name: f"SELECT short_hash(noekkel) AS h FROM ({keys(name)})" for name in BUT_PART})
     _find_posts(connection)
     _follow_twice(connection)
     _find_owners(connection)
@@ -90,52 +92,73 @@ def look_around_changes(
         _find_posts(connection)
         _follow_twice(connection)
     _follow_claims(connection)
-    _show(connection, lambda column: few or column.kind is not Kind.TEXT)
+    _show(connection, _near_sql(lambda column: few or column.kind is not Kind.TEXT))
+    said = {name: f"FROM links_{name} WHERE gjelder" for name in BUT_PART}
+    _count(connection, {"part": "FROM ledger_part", **said})
 
 
-def look_around_parts(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Sees to it, after ``look_around_changes``, that ``rows_<table>`` have what documents of the parts ``to_build``
-    show, with all placements on them, and on krav that pay out to them; when those parts are many, everything.
-
-    Returns whether the rows are others than before.
+def look_around_parts(connection: duckdb.DuckDBPyConnection, parts: pl.DataFrame) -> None:
+    """Creates ``rows_<table>``: what documents of the parts (``part``) show, with all placements on them, and on krav
+    that pay out to them; when those parts are many, everything.
     """
-    missing = "SELECT count(*) FROM to_build WHERE short_hash(part) NOT IN (FROM near_parts)"
-    others = not _are_whole(connection) or bool(connection.execute(missing).fetchall()[0][0])
-    if others and _are_few(connection, "to_build"):
-        for name in BUT_PART:
-            connection.execute(f"DELETE FROM near_{name}; DROP TABLE versions_{name}")
-        connection.execute("CREATE OR REPLACE TEMP TABLE near_parts AS SELECT short_hash(part) AS h FROM to_build")
-        _find_posts(connection)
-        _follow_twice(connection)
-        _follow_claims(connection)
-        _show(connection)
-    elif others:
+    connection.register("around", parts.to_arrow())
+    if not _are_few(connection, "around"):
         look_at_everything(connection)
+        return
+    nothing = "SELECT NULL::UINTEGER AS h WHERE false"
+    _begin(connection, "SELECT short_hash(part) AS h FROM around", dict.fromkeys(BUT_PART, nothing))
+    _find_posts(connection)
+    _follow_twice(connection)
+    _follow_claims(connection)
+    _show(connection, _near_sql())
     for name in BUT_PART:
         connection.execute(f"DROP TABLE links_{name}")
-    return others
 
 
-def _are_whole(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether ``rows_<table>`` have the texts too."""
-    return set(TABLES["krav"].names) <= set(connection.sql("FROM rows_krav LIMIT 0").columns)
+def hand_over_near(connection: duckdb.DuckDBPyConnection, near: Path) -> None:
+    """Writes what ``look_around_changes`` found to the folder ``near``, for ``look_there_again``."""
+    near.mkdir(parents=True)
+    for name in (*(f"versions_{name}" for name in BUT_PART), "near_parts"):
+        connection.execute(f"COPY {name} TO {sql_text(near / f'{name}.parquet')} (COMPRESSION lz4)")
+
+
+def look_there_again(connection: duckdb.DuckDBPyConnection, near: Path) -> None:
+    """Creates ``rows_<table>`` and ``versions_<table>`` as ``look_around_changes`` did in another connection."""
+    _hash(connection)
+    _show(connection, {name: f"FROM read_parquet({sql_text(near / f'versions_{name}.parquet')})" for name in BUT_PART})
+
+
+def suffices_for(connection: duckdb.DuckDBPyConnection, parts: pl.DataFrame, near: Path) -> bool:
+    """Whether ``rows_<table>``, looked at again, have all that documents of the parts (``part``) show, texts too."""
+    connection.register("shown", parts.to_arrow())
+    texts = set(TABLES["krav"].names) <= set(connection.sql("FROM rows_krav LIMIT 0").columns)
+    found = f"FROM read_parquet({sql_text(near / 'near_parts.parquet')})"
+    missing = f"SELECT count(*) FROM shown WHERE short_hash(part) NOT IN ({found})"
+    return texts and not connection.execute(missing).fetchall()[0][0]
 
 
 def _are_few(connection: duckdb.DuckDBPyConnection, parts: str) -> bool:
-    shares = f"SELECT (SELECT count(*) FROM {parts}), (SELECT count(*) FROM current_part)"
+    shares = f"SELECT (SELECT count(*) FROM {parts}), (SELECT count(*) FROM ledger_part)"
     some, all_parts = connection.execute(shares).fetchall()[0]
     return bool(some < MANY * all_parts)
 
 
-def _link(connection: duckdb.DuckDBPyConnection) -> None:
-    """``links_<table>``: which keys a row has ever named together, as hashes, whose it is and whether it stands."""
-    connection.execute(_HASH)
-    connection.execute("CREATE TEMP VIEW counted_part AS FROM current_part")
+def _hash(connection: duckdb.DuckDBPyConnection) -> None:
+    """Half of a hash is half the memory, and leads to some thousandth more rows."""
+    connection.execute("CREATE TEMP MACRO short_hash(value) AS (hash(value) >> 32)::UINTEGER")
+
+
+def _begin(connection: duckdb.DuckDBPyConnection, parts: str, keys: dict[str, str]) -> None:
+    """Creates ``near_parts`` and ``near_<table>``, the hashes ``h`` to begin with, and ``links_<table>``: which keys a
+    row has ever named together, as hashes, whose it is and whether it stands.
+    """
+    _hash(connection)
     for name, others in LINKS.items():
         hashes = ", ".join(f"short_hash({column}) AS {column}" for column in (TABLES[name].key, *others))
         links = f"SELECT {hashes}, kilde::kilder AS kilde, gjelder FROM delivered_{name}"
         connection.execute(f"CREATE TEMP TABLE links_{name} AS {links}")
-        connection.execute(f"CREATE TEMP VIEW counted_{name} AS FROM links_{name} WHERE gjelder")
+    for name, query in {"parts": parts, **keys}.items():
+        connection.execute(f"CREATE TEMP TABLE near_{name} AS {query}")
 
 
 def _find_posts(connection: duckdb.DuckDBPyConnection) -> None:
@@ -150,8 +173,8 @@ def _find_owners(connection: duckdb.DuckDBPyConnection) -> None:
         owners = f"SELECT part FROM links_{name} WHERE {TABLES[name].key} IN (FROM near_{name})"
         _reach(connection, "parts", owners)
     household = "short_hash(coalesce(innehaver, part))"
-    near = f"SELECT {household} FROM current_part WHERE short_hash(part) IN (FROM near_parts)"
-    _reach(connection, "parts", f"SELECT short_hash(part) FROM current_part WHERE {household} IN ({near})")
+    near = f"SELECT {household} FROM ledger_part WHERE short_hash(part) IN (FROM near_parts)"
+    _reach(connection, "parts", f"SELECT short_hash(part) FROM ledger_part WHERE {household} IN ({near})")
 
 
 def _reach(connection: duckdb.DuckDBPyConnection, name: str, hashes: str) -> None:
@@ -185,26 +208,29 @@ def _follow_placements(connection: duckdb.DuckDBPyConnection) -> None:
              FROM near_kravforfall UNION ALL FROM near_innbetaling UNION ALL FROM near_utbetaling)""",
     )
     connection.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE reached AS SELECT kravforfallsidentifikator, motpost FROM links_plassering
-        WHERE plasseringsidentifikator IN (FROM near_plassering)
-        """
+        "CREATE TEMP TABLE reached AS SELECT kravforfallsidentifikator, motpost FROM links_plassering "
+        "WHERE plasseringsidentifikator IN (FROM near_plassering)"
     )
     _reach(connection, "kravforfall", "SELECT unnest([kravforfallsidentifikator, motpost]) FROM reached")
     for name in ("innbetaling", "utbetaling"):
         _reach(connection, name, "SELECT motpost FROM reached")
+    connection.execute("DROP TABLE reached")
 
 
-def _show(connection: duckdb.DuckDBPyConnection, wanted: Callable[[Column], bool] = lambda _: True) -> None:
-    """``versions_<table>``: the delivered rows near by, due dates with their krav. ``rows_<table>``: those of them that
-    stand; of ``part`` all. Of a row the columns wanted.
-    """
-    connection.execute("CREATE OR REPLACE TEMP VIEW rows_part AS FROM current_part")
-    for name in BUT_PART:
-        near = "krav" if name == "kravforfall" else name
-        columns = ", ".join([*(column.name for column in TABLES[name].columns if wanted(column)), *PLACE])
-        connection.execute(
-            f"CREATE TEMP TABLE versions_{name} AS SELECT {columns}, gjelder FROM delivered_{name} "
-            f"WHERE short_hash({TABLES[near].key}) IN (FROM near_{near});"
-            f"CREATE OR REPLACE TEMP VIEW rows_{name} AS SELECT {columns} FROM versions_{name} WHERE gjelder"
-        )
+def _near_sql(wanted: Callable[[Column], bool] = lambda _: True) -> dict[str, str]:
+    """By table, the delivered rows near by, due dates with their krav, in the columns wanted and whether they stand."""
+    near = {name: "krav" if name == "kravforfall" else name for name in BUT_PART}
+    columns = {name: [column.name for column in TABLES[name].columns if wanted(column)] for name in BUT_PART}
+    return {
+        name: f"SELECT {', '.join([*columns[name], *PLACE])}, gjelder FROM delivered_{name} "
+        f"WHERE short_hash({TABLES[near[name]].key}) IN (FROM near_{near[name]})"
+        for name in BUT_PART
+    }
+
+
+def _show(connection: duckdb.DuckDBPyConnection, versions: dict[str, str]) -> None:
+    """``versions_<table>``: the rows of these queries. ``rows_<table>``: those of them that stand; of ``part`` all."""
+    for name, query in versions.items():
+        connection.execute(f"CREATE TEMP TABLE versions_{name} AS {query}")
+    stand = {name: f"SELECT * EXCLUDE (gjelder) FROM versions_{name} WHERE gjelder" for name in versions}
+    _look_at(connection, {"part": "FROM ledger_part", **stand})

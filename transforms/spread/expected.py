@@ -6,8 +6,7 @@ other has made. Each post is counted once; sums are in øre, of one sign law wit
 
 import duckdb
 
-Totals = dict[str, int]
-"""Name of a count or a sum to its value; sums in øre."""
+from schemas.receipts import Totals
 
 
 def of_built(connection: duckdb.DuckDBPyConnection) -> Totals:
@@ -118,8 +117,6 @@ def of_redated(connection: duckdb.DuckDBPyConnection) -> Totals:
     ).fetchall()[0][0]
     unplaced = totals["sum_innbetaling"] + int(placed_on or 0)
     remaining = _remaining(_totals(connection, listed("")))
-    for name in ("forfall", "placed", "credits", "innbetaling"):
-        connection.execute(f"DROP TABLE redated_{name}")
     return totals | remaining | {"sum_uplassert": unplaced, "sum_uplassert_oversikt": unplaced}
 
 

@@ -1,7 +1,7 @@
-"""What the ledgers say tonight, as views in a DuckDB connection (CONTRACT section 1 and 2.2).
+"""What the ledgers say tonight, as views (CONTRACT section 1 and 2.2).
 
-Per delivered table there is a view ``current_<table>``: the good rows of every source, each with
-``kilde``, ``leveransenummer``, ``fil`` and ``rad``; and one view ``current_refused`` over the rows that values or
+Per delivered table there is a view ``ledger_<table>``: the good rows of every source, each with
+``kilde``, ``leveransenummer``, ``fil`` and ``rad``; and one view ``ledger_refused`` over the rows that values or
 keys refused when their delivery was accepted. A row stands until a later delivery of its source
 names its key, whether with good content, refused content or a removal; a refused row without a key
 stands until the source's next full. ``delivered_<table>`` are all good rows that the deliveries in force hold,
@@ -9,16 +9,15 @@ also those that a later one has replaced: ``gjelder`` is false there. Nothing is
 Parquet files.
 """
 
-import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
 import polars as pl
-import pyarrow
 
+from schemas.snapshot import Accepted
 from schemas.tables import TABLES, Kind, Table
-from transforms.home.accepted import REFUSED_SCHEMA, Accepted
+from transforms.home.accepted import REFUSED_SCHEMA
 from transforms.home.sql import sql_text
 
 SQL_TYPES = {
@@ -29,46 +28,13 @@ SQL_TYPES = {
 }
 
 PLACE = ("kilde", "leveransenummer", "fil", "rad")
-"""What ``current_<table>`` has beside the delivered columns: where a row is from."""
+"""What ``ledger_<table>`` has beside the delivered columns: where a row is from."""
 
 
-def memory_for(rows: int) -> str:
-    """DuckDB's memory limit for so many rows: with less the joins spill more than they must, more gains nothing.
-
-    What else the night holds comes on top: some 700 MB at 100,000 parts (7.4 million rows), 1,400 MB at a million.
-    """
-    return f"{min(2_200, 500 + rows // 44_000)}MB"
-
-
-def connect(work: Path, memory: str = "1500MB", threads: int = 2) -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection for one night, spilling to ``work``. Order of rows is nobody's concern here."""
-    work.mkdir(parents=True, exist_ok=True)
-    connection = duckdb.connect(
-        config={
-            "memory_limit": memory,
-            "threads": threads,
-            "temp_directory": str(work / "spill"),
-            "preserve_insertion_order": False,
-            "autoinstall_known_extensions": False,
-        }
-    )
-    connection.execute("SET enable_progress_bar = false")  # a setting of the session, not of the database
-    return connection
-
-
-def give_back(connection: duckdb.DuckDBPyConnection, memory: str) -> None:
-    """Returns to the machine what DuckDB and Arrow keep of freed memory: the next stage works in Polars.
-
-    ``memory``: DuckDB's limit afterwards, as before.
-    """
-    with contextlib.suppress(duckdb.Error):  # what is in use cannot be spilled: then it stays
-        connection.execute("SET memory_limit = '50MB'")
-    connection.execute(f"SET memory_limit = {sql_text(memory)}")
-    pyarrow.default_memory_pool().release_unused()
-
-
-def create_current(connection: duckdb.DuckDBPyConnection, deliveries: Path, used: dict[str, list[Accepted]]) -> None:
-    """Creates ``current_<table>`` and ``delivered_<table>`` for every table, ``current_refused``, and the type
+def create_ledgers(
+    connection: duckdb.DuckDBPyConnection, deliveries: Path, used: Mapping[str, Sequence[Accepted]]
+) -> None:
+    """Creates ``ledger_<table>`` and ``delivered_<table>`` for every table, ``ledger_refused``, and the type
     ``kilder``, the names of the sources in a byte or two.
     """
     connection.register("_no_refused", REFUSED_SCHEMA.to_frame().to_arrow())
@@ -83,9 +49,10 @@ def create_current(connection: duckdb.DuckDBPyConnection, deliveries: Path, used
         ]
         current = [_rows_of(deliveries, delivery, table, later=later) for delivery, later in there]
         delivered = [_delivered(deliveries, delivery, table, later=later) for delivery, later in there]
-        connection.execute(f"CREATE TEMP VIEW current_{table.name} AS " + (" UNION ALL ".join(current) or _none(table)))
-        none = f"SELECT *, true AS gjelder FROM ({_none(table)})"
-        connection.execute(f"CREATE TEMP VIEW delivered_{table.name} AS " + (" UNION ALL ".join(delivered) or none))
+        stands = " UNION ALL ".join(current) or _none(table)
+        versions = " UNION ALL ".join(delivered) or f"SELECT *, true AS gjelder FROM ({_none(table)})"
+        connection.execute(f"CREATE TEMP VIEW ledger_{table.name} AS {stands}")
+        connection.execute(f"CREATE TEMP VIEW delivered_{table.name} AS {versions}")
     _create_refused(connection, deliveries, used)
 
 
@@ -136,7 +103,7 @@ def _rows_of(deliveries: Path, delivery: Accepted, table: Table, *, later: bool)
 
 
 def _create_named(
-    connection: duckdb.DuckDBPyConnection, deliveries: Path, used: dict[str, list[Accepted]], table: Table
+    connection: duckdb.DuckDBPyConnection, deliveries: Path, used: Mapping[str, Sequence[Accepted]], table: Table
 ) -> None:
     """``named_<table>``: the last change of each source that names a key."""
     changes = [delivery for chain in used.values() for delivery in chain[1:]]
@@ -161,13 +128,15 @@ def delivered_keys_sql(deliveries: Path, named_by: Iterable[Accepted], table: Ta
     return " UNION ALL ".join(parts)
 
 
-def _create_refused(connection: duckdb.DuckDBPyConnection, deliveries: Path, used: dict[str, list[Accepted]]) -> None:
+def _create_refused(
+    connection: duckdb.DuckDBPyConnection, deliveries: Path, used: Mapping[str, Sequence[Accepted]]
+) -> None:
     parts = [f"SELECT {', '.join(REFUSED_SCHEMA)}, ''::VARCHAR AS kilde, 0 AS leveransenummer FROM _no_refused"]
     parts += [_refused_of(deliveries, delivery) for chain in used.values() for delivery in chain]
     named = " UNION ALL ".join(f"SELECT '{name}' AS tabell, * FROM named_{name}" for name in TABLES)
     connection.execute(
         f"""
-        CREATE TEMP TABLE current_refused AS
+        CREATE TEMP TABLE ledger_refused AS
         WITH refused AS ({" UNION ALL ".join(parts)}), named AS ({named})
         SELECT refused.* FROM refused
         ANTI JOIN named ON named.tabell = refused.tabell AND named.kilde = refused.kilde

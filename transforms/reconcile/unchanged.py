@@ -14,18 +14,18 @@ import duckdb
 import polars as pl
 import zstandard
 
+from schemas.receipts import Totals
 from schemas.store import HISTORIES, frame_reader
-from transforms.home.snapshot import read_index
-from transforms.reconcile.expected import Totals
+from transforms.home.snapshot import read_index, rows_sql
 
 
-def without_kept(index: pl.DataFrame, redated: pl.DataFrame) -> pl.DataFrame:
+def without_histories(index: pl.DataFrame, redated: pl.DataFrame) -> pl.DataFrame:
     """The index rows, with null for the lengths of the histories of the parts ``redated`` (``part``)."""
-    kept = pl.col("part").is_in(redated["part"].implode())
-    return index.with_columns(pl.when(~kept).then(f"{kind}_length").alias(f"{kind}_length") for kind in HISTORIES)
+    stay = pl.col("part").is_in(redated["part"].implode())
+    return index.with_columns(pl.when(~stay).then(f"{kind}_length").alias(f"{kind}_length") for kind in HISTORIES)
 
 
-def kept_otherwise(snapshot: Path, previous: Path, index: pl.DataFrame, workers: int = 2) -> int:
+def listed_otherwise(snapshot: Path, previous: Path, index: pl.DataFrame, workers: int = 2) -> int:
     """How many overviews of the redated ``index`` rows list something else than those of ``previous``, but interest."""
     places = ["oversikt_segment", "oversikt_offset", "oversikt_length"]
     both = index.select("part", *places).join(read_index(previous).select("part", *places), on="part", suffix="_before")
@@ -62,19 +62,23 @@ def _listed(oversikt: bytes) -> list[bytes]:
     return [before, *(piece[piece.find(b",") :] for piece in after)]
 
 
-def kept_totals(connection: duckdb.DuckDBPyConnection) -> Totals:
-    """What the previous snapshot's tables have of what is in the histories of the parts ``to_redate`` only.
+def totals_of_histories(previous: Path, redated: pl.DataFrame) -> Totals:
+    """What the tables of ``previous`` have of what is in the histories of the parts ``redated`` (``part``) only.
 
-    Needs ``previous_krav``, ``previous_innbetaling`` and ``previous_utbetaling``. Named as in ``expected``.
+    Named as in ``expected``.
     """
-    own = "FROM previous_{} SEMI JOIN to_redate USING (part)"
-    krav = f"SELECT count(*), sum(opprinnelig_beloep) {own.format('krav')} WHERE NOT aapent"
-    payments = f"SELECT count(*), -sum(innbetalt_beloep), -sum(uplassert_beloep) {own.format('innbetaling')}"
-    payouts = f"SELECT count(*), sum(utbetalt_beloep) {own.format('utbetaling')}"
+
+    def own(name: str) -> str:
+        return f"FROM ({rows_sql(previous, name)}) SEMI JOIN redated USING (part)"
+
     names = {
-        krav: ("antall_krav", "sum_krav"),
-        payments: ("antall_innbetaling", "sum_innbetaling", "sum_uplassert"),
-        payouts: ("antall_utbetaling", "sum_utbetaling"),
+        f"SELECT count(*), sum(opprinnelig_beloep) {own('krav')} WHERE NOT aapent": ("antall_krav", "sum_krav"),
+        f"SELECT count(*), -sum(innbetalt_beloep), -sum(uplassert_beloep) {own('innbetaling')}": (
+            *("antall_innbetaling", "sum_innbetaling", "sum_uplassert"),
+        ),
+        f"SELECT count(*), sum(utbetalt_beloep) {own('utbetaling')}": ("antall_utbetaling", "sum_utbetaling"),
     }
-    totals = {query: zip(of_it, connection.execute(query).fetchall()[0], strict=True) for query, of_it in names.items()}
-    return {name: int(figure or 0) for pairs in totals.values() for name, figure in pairs}
+    with duckdb.connect() as connection:
+        connection.register("redated", redated.to_arrow())
+        found = [(of_it, connection.execute(query).fetchall()[0]) for query, of_it in names.items()]
+    return {name: int(figure or 0) for of_it, row in found for name, figure in zip(of_it, row, strict=True)}

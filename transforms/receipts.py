@@ -1,0 +1,167 @@
+"""Receipts on disk: written when a stage is done, read by the stages after it, and refused when they don't fit."""
+
+import hashlib
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+from pydantic import ValidationError
+
+from schemas import receipts
+from schemas.receipts import NightOf, Receipt
+from transforms.home.snapshot import write_json
+from transforms.home.version import CODE
+from transforms.rules import reference
+from transforms.run import Settings
+
+STAGES: dict[str, type[Receipt]] = {
+    "accept": receipts.AcceptReceipt,
+    "check": receipts.CheckReceipt,
+    "spread": receipts.SpreadReceipt,
+    "build": receipts.BuildReceipt,
+    "reconcile": receipts.ReconcileReceipt,
+    "publish": receipts.PublishReceipt,
+}
+"""The stages of a night in their order, and the form of what each leaves."""
+
+MAY_DIFFER = {"run", "workers", "memory", "keep", "snapshot_date"}
+"""Settings that two runs of one night may differ in, and the date, which stands for itself."""
+
+MADE_FROM = {
+    "snapshot_date": "for another date",
+    "previous": "before another snapshot was published",
+    "made_with": "by another program, or with other reference data",
+    "settings": "with other settings",
+}
+"""What is said of a receipt of another night, by what it was made from."""
+
+
+class Missing(Exception):  # noqa: N818 - a reason, which the night tells as one of its stops
+    """A stage was not done in this night, or what it left does not fit any more; the text says which and why.
+
+    ``done``: it was done, and doesn't fit.
+    """
+
+    def __init__(self, stage: str, why: str, *, done: bool = True) -> None:
+        super().__init__(f"{stage} {why}")
+        self.stage, self.done = stage, done
+
+
+def night_of(run: Settings) -> NightOf:
+    """What a night that is run now is made from. Raises ``HomeDamagedError`` and ``ReferenceFileError``."""
+    reference_data = {"rates": reference.read_rates(run.rates), "kravtyper": reference.read_kravtyper(run.kravtyper)}
+    digests = {name: hashlib.sha256(data.write_json().encode()).hexdigest() for name, data in reference_data.items()}
+    previous = run.previous()
+    return NightOf(
+        snapshot_date=run.snapshot_date,
+        previous=previous.name if previous else None,
+        made_with=CODE | digests,
+        settings={name: str(value) for name, value in vars(run).items() if name not in MAY_DIFFER},
+    )
+
+
+class Left(dict[str, Receipt]):
+    """Receipts by stage, in the stages' order; each of its own form."""
+
+    @property
+    def accept(self) -> receipts.AcceptReceipt:
+        """What ``accept`` left."""
+        return cast(receipts.AcceptReceipt, self["accept"])
+
+    @property
+    def check(self) -> receipts.CheckReceipt:
+        """What ``check`` left."""
+        return cast(receipts.CheckReceipt, self["check"])
+
+    @property
+    def spread(self) -> receipts.SpreadReceipt:
+        """What ``spread`` left."""
+        return cast(receipts.SpreadReceipt, self["spread"])
+
+    @property
+    def build(self) -> receipts.BuildReceipt:
+        """What ``build`` left."""
+        return cast(receipts.BuildReceipt, self["build"])
+
+    @property
+    def reconcile(self) -> receipts.ReconcileReceipt:
+        """What ``reconcile`` left."""
+        return cast(receipts.ReconcileReceipt, self["reconcile"])
+
+
+def before(stage: str) -> list[str]:
+    """The stages before one."""
+    return list(itertools.takewhile(lambda name: name != stage, STAGES))
+
+
+def through(run: Settings, last: str) -> Left:
+    """What the stages through the ``last`` have left for this night. Raises ``Missing``."""
+    return Left(itertools.islice(read(run), len(before(last)) + 1))
+
+
+def forget(run: Settings, stage: str) -> None:
+    """Removes the receipts of a stage that is done again, and of those after it."""
+    for later in itertools.dropwhile(lambda name: name != stage, STAGES):
+        _path(run, later).unlink(missing_ok=True)
+
+
+def write(run: Settings, stage: str, receipt: Receipt) -> Receipt:
+    """Writes the receipt of a stage with the sizes of the files that it left. Returns it as written."""
+    *_, last = ("", *before(stage))
+    files = (path for folder in _folders(run, stage, receipt) for path in folder.rglob("*") if path.is_file())
+    sizes = {str(path.relative_to(run.path)): path.stat().st_size for path in files}
+    upstream = _digest(_path(run, last)) if last else ""
+    whole = receipt.model_copy(update={"run": run.run, "upstream": upstream, "files": sizes})
+    _path(run, stage).parent.mkdir(parents=True, exist_ok=True)
+    write_json(_path(run, stage), whole.model_dump(mode="json"))
+    return whole
+
+
+def _folders(run: Settings, stage: str, receipt: Receipt) -> list[Path]:
+    """Where the files are that a stage has left."""
+    if isinstance(receipt, receipts.AcceptReceipt):
+        return [run.deliveries / delivery.folder for delivery in receipt.in_force]
+    return [run.snapshot(receipt.snapshot) if isinstance(receipt, receipts.BuildReceipt) else run.work / stage]
+
+
+def read(run: Settings) -> Iterator[tuple[str, Receipt]]:
+    """The stages done in this night and their receipts, in order. Raises ``Missing`` at the first that is not there, or
+    is of something else.
+    """
+    upstream = ""
+    for stage, form in STAGES.items():
+        path = _path(run, stage)
+        if not path.is_file():
+            raise Missing(stage, "was not done", done=False)
+        try:
+            receipt = form.model_validate_json(path.read_bytes())
+        except ValidationError:
+            raise Missing(stage, "left a receipt that cannot be read") from None
+        if why := _misfit(run, receipt, upstream):
+            raise Missing(stage, why)
+        yield stage, receipt
+        upstream = _digest(path)
+
+
+def _misfit(run: Settings, receipt: Receipt, upstream: str) -> str:
+    """Why a receipt is not of this night; nothing if it is."""
+    if isinstance(receipt, receipts.AcceptReceipt):
+        now = night_of(run)
+        for field, words in MADE_FROM.items():
+            if getattr(receipt.night, field) != getattr(now, field):
+                return f"was done {words}"
+    if receipt.upstream != upstream:
+        return "was done before the stage before it was done again"
+    files = ((run.path / name, size) for name, size in receipt.files.items())
+    if not all(path.is_file() and path.stat().st_size == size for path, size in files):
+        return "left files that are gone, or not as long as they were"
+    return ""
+
+
+def _path(run: Settings, stage: str) -> Path:
+    return run.work / "receipts" / f"{stage}.json"
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,108 @@
+"""The stage ``spread``: whose documents are made tonight, and how; the posts of those built, in buckets."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from schemas.receipts import AcceptReceipt, CheckReceipt, SpreadReceipt, Totals
+from schemas.report import SpreadCounts
+from transforms.home.report import StoppedError
+from transforms.home.snapshot import HELD_BACK, QUARANTINED, read_manifest
+from transforms.home.sql import sql_text
+from transforms.ledgers.changes import changes_since
+from transforms.ledgers.connection import ledgers
+from transforms.ledgers.good import RefusedKeys, connect_due_dates, connect_placements, show_good
+from transforms.ledgers.neighbourhood import look_around_parts, look_at_everything, look_there_again, suffices_for
+from transforms.rules import reference
+from transforms.run import Settings
+from transforms.spread.affected import Chosen, everyone, hold_chosen, show_previous, those_affected
+from transforms.spread.buckets import write_buckets
+from transforms.spread.expected import of_built, of_redated
+
+
+def spread(run: Settings, accepted: AcceptReceipt, checked: CheckReceipt) -> SpreadReceipt:
+    """Chooses, spreads, and adds up what the documents must say. Raises ``StoppedError``: nothing is made of a night
+    that may not publish.
+    """
+    if reasons := accepted.stops + checked.stops:
+        raise StoppedError(reasons)
+    previous = run.previous()
+    if checked.all_because or previous is None:
+        with _posts(run, accepted, look_at_everything) as connection:
+            done = _spread(connection, run, everyone(connection))
+    else:
+        done = _spread_affected(run, accepted, previous)
+    return done.model_copy(update={"counts": done.counts.model_copy(update={"all_because": checked.all_because})})
+
+
+def _spread_affected(run: Settings, accepted: AcceptReceipt, previous: Path) -> SpreadReceipt:
+    done = None
+    with _posts(run, accepted, lambda connection: look_there_again(connection, run.near)) as connection:
+        chosen = _choose(connection, run, accepted, previous)
+        if suffices_for(connection, chosen.to_build, run.near):
+            done = _spread(connection, run, chosen)
+    if done is None:
+        with _posts(run, accepted, lambda connection: look_around_parts(connection, chosen.to_build)) as connection:
+            done = _spread(connection, run, chosen)
+    if chosen.to_redate.is_empty():
+        return done
+    redated = _totals_of_redated(run, accepted, previous, chosen)
+    return done.model_copy(update={"expected": {name: n + redated.get(name, 0) for name, n in done.expected.items()}})
+
+
+def _choose(connection: duckdb.DuckDBPyConnection, run: Settings, accepted: AcceptReceipt, previous: Path) -> Chosen:
+    manifest = read_manifest(previous)
+    changes = changes_since(manifest, accepted.in_force)
+    dates = date.fromisoformat(manifest["snapshotdato"]), run.snapshot_date
+    return those_affected(connection, previous, run.deliveries, changes, reference.read_rates(run.rates), dates)
+
+
+@contextlib.contextmanager
+def _posts(
+    run: Settings, accepted: AcceptReceipt, look: Callable[[duckdb.DuckDBPyConnection], None]
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with the good posts among the rows that ``look`` shows, connected; and what ``check`` found."""
+    with ledgers(run, accepted.used) as connection:
+        for name, file in (("held_back", HELD_BACK), ("quarantined", QUARANTINED)):
+            connection.execute(f"CREATE TEMP VIEW {name} AS FROM read_parquet({sql_text(run.checked / file)})")
+        look(connection)
+        show_good(connection, RefusedKeys(run.checked))
+        connect_due_dates(connection)
+        connect_placements(connection)
+        yield connection
+
+
+def _spread(connection: duckdb.DuckDBPyConnection, run: Settings, chosen: Chosen) -> SpreadReceipt:
+    hold_chosen(connection, chosen)
+    buckets = write_buckets(connection, run.posts, reference.read_kravtyper(run.kravtyper))
+    connection.sql(_WAYS).pl().write_parquet(run.parts)
+    good = connection.execute("SELECT count(*) FROM good_part").fetchall()[0][0]
+    counts = SpreadCounts(
+        buckets=buckets, parts=chosen.to_build.height, redated_parts=chosen.to_redate.height, of=int(good)
+    )
+    return SpreadReceipt(expected=of_built(connection), counts=counts)
+
+
+_WAYS = """
+    WITH ways AS (
+      SELECT part, 'build' AS way FROM to_build UNION ALL SELECT part, 'redate' FROM to_redate
+      UNION ALL SELECT part, 'held back' FROM held_back
+      UNION ALL SELECT part, 'same' FROM good_part
+        ANTI JOIN to_build USING (part) ANTI JOIN to_redate USING (part) ANTI JOIN held_back USING (part)),
+    known AS (
+      SELECT part FROM ledger_part
+      UNION SELECT noekkel FROM ledger_refused WHERE tabell = 'part' AND noekkel IS NOT NULL)
+    SELECT part, way, known.part IS NOT NULL AS known FROM ways FULL JOIN known USING (part)"""
+"""Every part that is in ``part``, quarantined rows included, or held back; and how it comes by its documents."""
+
+
+def _totals_of_redated(run: Settings, accepted: AcceptReceipt, previous: Path, chosen: Chosen) -> Totals:
+    with ledgers(run, accepted.used) as connection:
+        look_at_everything(connection)
+        show_good(connection, RefusedKeys(run.checked))
+        show_previous(connection, previous)
+        hold_chosen(connection, chosen)
+        return of_redated(connection)
