@@ -12,7 +12,7 @@ import pyarrow as pa
 import zstandard
 
 from bench.inbox import delivered
-from schemas.store import KINDS_IN, frame_reader
+from schemas.store import SEGMENTS, frame_reader
 from transforms.build.documents import THREADS, compressor_of
 
 
@@ -51,10 +51,10 @@ def _compress(snapshot: Path) -> float:
     with pa.memory_map(str(snapshot / "documents" / "index.arrow")) as source:
         index = pl.DataFrame(pl.from_arrow(pa.ipc.open_file(source).read_all()))
     content = frame_reader(path.read_bytes() for path in (snapshot / "documents").glob("*.dict"))
-    for column, kinds in KINDS_IN.items():
-        for (segment,), rows in index.drop_nulls(column).group_by(column):
+    for segments in SEGMENTS:
+        for (segment,), rows in index.drop_nulls(segments.column).group_by(segments.column):
             packed = (snapshot / "documents" / f"{segment}.zst").read_bytes()
-            for kind in kinds:
+            for kind in segments.kinds:
                 places = rows.select(f"{kind}_offset", f"{kind}_length").filter(pl.nth(1) > 0).rows()
                 if places:
                     raw = [content(packed[offset : offset + length]) for offset, length in places]

@@ -27,7 +27,7 @@ from cli.summary import summary
     callback=share,
     help="Largest share of a source's rows gone since last [0.2].",
 )
-@click.option("--keep", type=click.IntRange(1), help="Snapshots to keep [7].")
+@click.option("--keep", type=click.IntRange(1), help="How many snapshots are retained [7].")
 @click.option("--workers", type=click.IntRange(1), help="Buckets to build at a time [2].")
 @click.option("--full", is_flag=True, help="Check every row and build every part anew, not only what can differ.")
 @click.option("--allow-date", is_flag=True, help="Take a date before what is published or extracted, or in the future.")

@@ -9,7 +9,7 @@ import click
 
 from cli.options import home_option
 from cli.output import say_or_fail
-from cli.summary import summary
+from cli.summary import held_back_parts, summary
 from schemas.refusals import SENTENCES, TO_DO
 from schemas.report import RunReport
 from schemas.store import STORE_VERSION
@@ -63,13 +63,13 @@ def _published(home: Path) -> dict[str, Any] | None:
         "made_at": manifest["made_at"],
         "extracted_at": manifest["extracted_at"],
         "parts": built["parts"],
-        "kept_parts": built["kept_parts"],
+        "held_back_parts": held_back_parts(built),
         "parts_without_documents": built["parts_without_documents"],
         "deliveries": [
             {name: used[name] for name in ("kilde", "leveransenummer", "type", "uttrekkstidspunkt")}
             for used in manifest["used"]
         ],
-        "kept_snapshots": [path.name for path in chain],
+        "retained_snapshots": [path.name for path in chain],
     }
 
 
@@ -81,9 +81,9 @@ def _text(published: dict[str, Any] | None, damage: dict[str, str] | None, last:
     if published:
         lines = [
             f"published   {published['snapshot']}, made {published['made_at']}, extracted {published['extracted_at']}",
-            f"parts       {published['parts']} with documents, {published['kept_parts']} of them kept from before, "
-            f"{published['parts_without_documents']} held back without",
-            f"kept        {', '.join(published['kept_snapshots'])}",
+            f"parts       {published['parts']} with documents, {published['held_back_parts']} of them held back with "
+            f"those of before, {published['parts_without_documents']} held back without",
+            f"retained    {', '.join(published['retained_snapshots'])}",
         ]
     if last:
         lines += ["", "last run:", summary(last)]

@@ -53,7 +53,7 @@ def summary(report: RunReport) -> str:
         lines.append(
             f"documents   {built.documents} for {built.parts} parts: {built.built_parts} parts built anew, "
             f"{built.redated_parts} given the new date, {built.same_parts} the same as before, "
-            f"{built.kept_parts} held back"
+            f"{built.held_back_parts} held back"
         )
         lines.append(f"            {built.json_bytes / 1e6:.1f} MB of new JSON in {built.stored_bytes / 1e6:.1f} MB")
     if stages.spread and stages.spread.all_because:

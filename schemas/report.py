@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 
 class _Model(BaseModel):
@@ -62,7 +62,8 @@ class BuildCounts(Counts):
     built_parts: int = 0
     redated_parts: int = 0
     same_parts: int = 0
-    kept_parts: int = 0
+    held_back_parts: int = Field(default=0, validation_alias=AliasChoices("held_back_parts", "kept_parts"))
+    """With documents of before. An earlier program called them ``kept_parts``."""
     parts_without_documents: int = 0
     documents: int = 0
     posts_in_documents: dict[str, int] = {}

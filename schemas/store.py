@@ -1,8 +1,9 @@
-"""How documents lie on disk: what the night writes and serving reads, nothing else.
+"""How a snapshot's documents and tables lie on disk: what the night writes and serving reads, nothing else.
 
     documents/index.arrow      one row per known part, in part order (text, by code point)
     documents/<segment>.zst    zstd frames end to end, one per document
     documents/<name>.dict      zstd dictionaries; a frame carries the number of the one that it needs
+    tables/<table>/<segment>.parquet
 
 A frame of kind ``oversikt`` is the document itself, and needs no dictionary: it is served as it lies.
 A frame of another kind is the part's whole history: first one 64-bit word per post, then the posts as
@@ -16,6 +17,7 @@ are, and overviews lie in segments of their own.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import pyarrow as pa
 import zstandard
@@ -24,11 +26,35 @@ STORE_VERSION = "3"
 """The form of a home: its snapshots and the accepted rows that they use. Raised whenever a home of the program before
 cannot be built upon; ``docs/versions.md`` has a section for each, ``CHANGELOG.md`` a line."""
 
-HISTORIES = ("krav", "innbetalinger", "utbetalinger")
-KINDS = ("oversikt", *HISTORIES)
 
-KINDS_IN = {"segment": HISTORIES, "oversikt_segment": ("oversikt",)}
-"""The columns of the index that name a segment, and the kinds of documents in it."""
+@dataclass(frozen=True)
+class Segments:
+    """All segments of histories, or all of overviews: each has some parts' documents, and rows of tables.
+
+    ``column``: of the index and of the table ``part``; it names the segment that a part's documents are in.
+    ``kinds``: of documents. ``tables``: those with a file per segment; of its rows those of the segment's parts count.
+    ``suffix``: of a segment's name. ``dated``: whether a new date makes other documents; then their date is with them.
+    """
+
+    column: str
+    kinds: tuple[str, ...]
+    tables: tuple[str, ...]
+    suffix: str
+    dated: bool
+
+    @property
+    def numbers(self) -> list[str]:
+        """The columns of the index that are about documents in a segment.
+
+        ``<kind>_offset``, ``<kind>_length``: where one lies in it; a length of 0 is nothing of this kind.
+        ``<kind>_antall``: its posts, 1 for an overview; ``krav_aapne``: how many of them are open krav.
+        """
+        return [name for kind in self.kinds for name in _numbers(kind)]
+
+    @property
+    def columns(self) -> list[str]:
+        """All columns of the index that come with the documents, ``part`` first."""
+        return ["part", *(["snapshotdato"] if self.dated else []), self.column, *self.numbers]
 
 
 def _numbers(kind: str) -> list[str]:
@@ -36,14 +62,23 @@ def _numbers(kind: str) -> list[str]:
     return [*names, "krav_aapne"] if kind == "krav" else names
 
 
-COLUMNS_OF = {
-    column: (column, *(name for kind in kinds for name in _numbers(kind))) for column, kinds in KINDS_IN.items()
-}
-"""By the column that names the segment, all columns of the index that are about it.
-
-``<kind>_offset``, ``<kind>_length``: where the document lies in the segment; a length of 0 is nothing of this kind.
-``<kind>_antall``: its posts, 1 for an overview; ``krav_aapne``: how many of them are open krav.
-"""
+HISTORIES = Segments(
+    column="segment",
+    kinds=("krav", "innbetalinger", "utbetalinger"),
+    tables=("krav", "kravforfall", "innbetaling", "utbetaling", "plassering"),
+    suffix="",
+    dated=False,
+)
+OVERSIKTER = Segments(
+    column="oversikt_segment",
+    kinds=("oversikt",),
+    tables=("krav", "kravforfall", "oversikt", "oversikt_per_kravgruppe"),
+    suffix="-oversikt",
+    dated=True,
+)
+"""Of the krav and due dates those are with the overviews that a new date may move: where something remains."""
+SEGMENTS = (HISTORIES, OVERSIKTER)
+KINDS = (*OVERSIKTER.kinds, *HISTORIES.kinds)
 
 INDEX_SCHEMA = pa.schema(
     [
@@ -53,9 +88,9 @@ INDEX_SCHEMA = pa.schema(
         # whose posts the documents show beside the part's own: an ENK's owner, as they were made
         pa.field("innehaver", pa.string()),
         *(
-            pa.field(name, pa.string() if name == column else pa.int64())
-            for column, columns in COLUMNS_OF.items()
-            for name in columns
+            pa.field(name, pa.string() if name == segments.column else pa.int64())
+            for segments in SEGMENTS
+            for name in (segments.column, *segments.numbers)
         ),
     ]
 )

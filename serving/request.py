@@ -103,7 +103,7 @@ def parse(route: Route, rettighetspakke: str, part: str, query: str) -> Asked:
 
 @lru_cache(maxsize=256)
 def _period(query: str) -> Period:
-    """The period of a query. Few are asked for again and again, so they are remembered. Raises KB-006."""
+    """The period of a query. Few are asked for again and again, so they are cached. Raises KB-006."""
     values = _parameters(query, [parameter.name for parameter in PERIOD])
     return Period.parse(values.get(FRA_OG_MED.name), values.get(TIL_OG_MED.name))
 
@@ -125,7 +125,7 @@ def _parameters(query: str, known: list[str]) -> dict[str, str]:
     return values
 
 
-# Negotiation. The same few headers come again and again, so what they mean is remembered, a bounded number of them.
+# Negotiation. The same few headers come again and again, so what they mean is cached, a bounded number of them.
 
 _WEIGHT = re.compile(r"[ \t]*q[ \t]*=[ \t]*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)[ \t]*", re.ASCII | re.IGNORECASE)
 

@@ -21,8 +21,8 @@ from schemas.store import (
     EPOCH_ORDINAL,
     INDEX_SCHEMA,
     KINDS,
-    KINDS_IN,
     LATER_COLUMNS,
+    SEGMENTS,
     frame_reader,
     open_krav,
 )
@@ -37,7 +37,7 @@ CURRENT = "current"
 INDEX = "documents/index.arrow"
 
 RECENT_BYTES = 32_000_000
-"""Of documents that were asked for last, kept ready in memory by each worker."""
+"""Of documents that were asked for last, cached by each worker."""
 
 
 class Document(NamedTuple):
@@ -81,7 +81,7 @@ class Snapshot:
         self._keys = _numbers(pc.add(keys, pc.equal(pc.utf8_length(parts), 11).cast(pa.int64())))
         self._published = index["snapshotdato"]
         self._days = _numbers(pc.fill_null(self._published.cast(pa.int32()).cast(pa.int64()), _NEVER))
-        self._segments_of = {kind: _texts(index[column]) for column, kinds in KINDS_IN.items() for kind in kinds}
+        self._segments_of = {kind: _texts(index[of.column]) for of in SEGMENTS for kind in of.kinds}
         self._columns = {name: _numbers(column) for name, column in index.items() if column.type == pa.int64()}
         self._innehavere = index.get("innehaver")
 
@@ -110,7 +110,7 @@ class Snapshot:
                 yield self._parts[row].as_py()
 
     def snapshot_date(self, part: str) -> date:
-        """The snapshot date of the part's documents, older than the snapshot's when they were kept."""
+        """The snapshot date of the part's documents, older than the snapshot's when it is held back."""
         return self.date_of(self.find(part))
 
     def date_of(self, row: int) -> date:
@@ -144,7 +144,7 @@ class Snapshot:
         if found is None:
             frame, _ = self._read_oversikt(row, part)
             found = Document(frame, digest(frame))
-            self._recent.keep(key, found, len(frame))
+            self._recent.add(key, found, len(frame))
         return found
 
     def oversikt(self, row: int, part: str) -> Document:
@@ -153,7 +153,7 @@ class Snapshot:
         if found is None:
             frame, text = self._read_oversikt(row, part)
             found = Document(text, digest(frame))
-            self._recent.keep(part, found, len(text))
+            self._recent.add(part, found, len(text))
         return found
 
     def _read_oversikt(self, row: int, part: str) -> tuple[bytes, bytes]:
@@ -170,7 +170,7 @@ class Snapshot:
         found = self._recent.get(key)
         if found is None:
             found = self._make_window(kind, row, part, period)
-            self._recent.keep(key, found, len(found.content))
+            self._recent.add(key, found, len(found.content))
         if not found.content:
             raise KravoversiktError("KB-007", "there is nothing in the period for this part")
         return found

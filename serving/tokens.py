@@ -1,4 +1,4 @@
-"""Signed tokens: verified once, then remembered until they expire or the issuer's keys change."""
+"""Signed tokens: verified once, then cached until they expire or the issuer's keys change."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ ALGORITHMS = ["RS256", "RS384", "RS512"]
 MAX_TOKEN = 16_000
 """Characters; a longer one isn't looked at."""
 
-Kept = TypeVar("Kept")
+Meaning = TypeVar("Meaning")
 
 
 class TokenError(Exception):
@@ -27,19 +27,19 @@ class NoKeysError(Exception):
     """No token can be checked: the issuer's keys have never been read."""
 
 
-class Tokens(Generic[Kept]):
-    """Verifies the tokens of one issuer. ``read`` makes of a valid token's claims what is remembered of it."""
+class Tokens(Generic[Meaning]):
+    """Verifies the tokens of one issuer. ``read`` makes of a valid token's claims what is cached of it."""
 
     def __init__(
         self,
         keys: KeySet,
         issuer: str,
-        read: Callable[[dict[str, Any]], Kept],
+        read: Callable[[dict[str, Any]], Meaning],
         *,
         audience: str | None = None,
         required: tuple[str, ...] = ("iss", "exp", "iat"),
         leeway: int = 10,
-        remembered: int = 10_000,
+        most_cached: int = 10_000,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """``leeway``: seconds that clocks may differ. ``read`` raises ``TokenError`` for claims not as they must be."""
@@ -49,9 +49,9 @@ class Tokens(Generic[Kept]):
         self._audience = audience
         self._required = list(required)
         self._leeway = leeway
-        self._remembered = remembered
+        self._most_cached = most_cached
         self._clock = clock
-        self._cache: dict[str, tuple[float, Kept]] = {}
+        self._cache: dict[str, tuple[float, Meaning]] = {}
         self._generation = keys.generation
         self.hits = 0
         self.misses = 0
@@ -60,7 +60,7 @@ class Tokens(Generic[Kept]):
         """Whether there are keys to verify with."""
         return bool(self._keys)
 
-    def verify(self, token: str) -> Kept:
+    def verify(self, token: str) -> Meaning:
         """What the token says. Raises ``TokenError`` or ``NoKeysError``."""
         if self._generation != self._keys.generation:
             self._generation = self._keys.generation
@@ -73,13 +73,13 @@ class Tokens(Generic[Kept]):
             del self._cache[token]
             raise TokenError("the token has expired")
         self.misses += 1
-        expires, kept = self._verify(token)
-        while len(self._cache) >= self._remembered:
+        expires, meaning = self._verify(token)
+        while len(self._cache) >= self._most_cached:
             del self._cache[next(iter(self._cache))]
-        self._cache[token] = (expires, kept)
-        return kept
+        self._cache[token] = (expires, meaning)
+        return meaning
 
-    def _verify(self, token: str) -> tuple[float, Kept]:
+    def _verify(self, token: str) -> tuple[float, Meaning]:
         if not self._keys:
             raise NoKeysError
         if len(token) > MAX_TOKEN:

@@ -30,7 +30,7 @@ def fence(patch: pytest.MonkeyPatch) -> None:
     """Fences all loops of text, and that which reads it back."""
     for module in (text_loops, scanner):
         for name, loop in list(vars(module).items()):
-            if getattr(loop, "__qualname__", "").startswith("kept."):
+            if getattr(loop, "__qualname__", "").startswith("compiled_once."):
                 patch.setattr(module, name, fenced(loop, ROOM_BEHIND.get(name)))
 
 

@@ -353,7 +353,7 @@ def test_a_refused_delivery_leaves_the_last_good_in_force(sample, home):
     assert ("skatt", 1) in used
     assert ("skatt", 2) not in used
     assert ("mva", 2) in used
-    assert len(content["published"]["kept_snapshots"]) == 2
+    assert len(content["published"]["retained_snapshots"]) == 2
     assert len(list((home / "snapshots").iterdir())) == 2
 
 

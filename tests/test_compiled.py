@@ -1,4 +1,4 @@
-"""What is compiled is kept for the next process, and does without what cannot be kept or read."""
+"""What is compiled is cached for the next process, and does without what cannot be cached or read."""
 
 import os
 import subprocess
@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from transforms.text.compiled import kept
+from transforms.text.compiled import compiled_once
 
 ROOT = Path(__file__).parents[1]
 LOOP = """
-from transforms.text.compiled import compiled, kept
+from transforms.text.compiled import compiled, compiled_once
 
 @compiled
 def double(number):
     return 2 * number
 
-@kept
+@compiled_once
 def loop(number):
     return double(number) + 1
 
@@ -37,7 +37,7 @@ def run(tmp_path):
     return run
 
 
-def test_what_is_kept_is_found_again(run, tmp_path):
+def test_what_is_cached_is_found_again(run, tmp_path):
     assert run() == "41\n"
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("__pycache__/*.nb*")}
     assert before and run() == "41\n"
@@ -46,7 +46,7 @@ def test_what_is_kept_is_found_again(run, tmp_path):
 
 @pytest.mark.parametrize("suffix", ["nbc", "nbi"])
 @pytest.mark.parametrize("content", [b"", b"\x80\x05cut off"])
-def test_what_is_kept_and_cannot_be_read(run, tmp_path, suffix, content):
+def test_what_is_cached_and_cannot_be_read(run, tmp_path, suffix, content):
     run()
     for path in tmp_path.glob(f"__pycache__/*.{suffix}"):
         path.write_bytes(content)
@@ -61,9 +61,9 @@ def test_a_change_in_the_file_is_seen(run, tmp_path):
 
 OUTSIDE = """
 import numpy as np
-from transforms.text.compiled import kept
+from transforms.text.compiled import compiled_once
 
-@kept
+@compiled_once
 def loop(numbers):
     return numbers[2]
 
@@ -74,15 +74,15 @@ except IndexError:
 """
 
 
-def test_what_has_bounds_checks_is_not_kept_nor_taken_for_what_has_none(run, tmp_path):
+def test_what_has_bounds_checks_is_not_cached_nor_taken_for_what_has_none(run, tmp_path):
     (tmp_path / "loop.py").write_text(OUTSIDE)
     assert run(NUMBA_BOUNDSCHECK="1") == "outside\n"
     assert run() == "2\n"
     assert run(NUMBA_BOUNDSCHECK="1") == "outside\n"
 
 
-def test_without_a_place_to_keep_it():
+def test_without_a_place_for_a_cache():
     """As where neither the project nor the home can be written: Numba finds none for code that lies in no file."""
     names: dict = {}
     exec("def more(number): return number + 1", names)  # noqa: S102
-    assert kept(names["more"])(1) == 2
+    assert compiled_once(names["more"])(1) == 2

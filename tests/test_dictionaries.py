@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import zstandard
 
-from schemas.store import KINDS_IN
+from schemas.store import SEGMENTS
 from serving.errors import KravoversiktError
 from serving.store import Snapshot
 from tests.nights import Nights, S
@@ -37,7 +37,7 @@ def others(tmp_path, monkeypatch):
     """Other dictionaries, as a later version of the code may have."""
     folder = tmp_path / "dictionaries"
     folder.mkdir()
-    for number, kind in enumerate(dictionaries.HISTORIES, start=50_001):
+    for number, kind in enumerate(dictionaries.HISTORIES.kinds, start=50_001):
         samples = [f'{{"part":"{n}","{kind}":{n * n % 977},"andre":"{kind}{n}"}}'.encode() * 9 for n in range(500)]
         trained = zstandard.train_dictionary(2_000, samples, dict_id=number)
         (folder / f"{kind}-{number}.dict").write_bytes(trained.as_bytes())
@@ -48,9 +48,9 @@ def numbers(snapshot, whose):
     """By kind the number of the dictionary that the part's frame asks for."""
     row = read_index(snapshot).row(by_predicate=pl.col("part") == whose, named=True)
     numbers = {}
-    for column, kinds in KINDS_IN.items():
-        stored = (snapshot / "documents" / f"{row[column]}.zst").read_bytes()
-        places = {kind: row[f"{kind}_offset"] for kind in kinds if row[f"{kind}_length"]}
+    for of in SEGMENTS:
+        stored = (snapshot / "documents" / f"{row[of.column]}.zst").read_bytes()
+        places = {kind: row[f"{kind}_offset"] for kind in of.kinds if row[f"{kind}_length"]}
         numbers |= {kind: zstandard.get_frame_parameters(stored[place:]).dict_id for kind, place in places.items()}
     return numbers
 
@@ -59,7 +59,7 @@ def test_histories_name_their_dictionary_and_an_oversikt_needs_none(nights):
     snapshot = nights.snapshot().folder
     assert numbers(snapshot, A) == {
         "oversikt": 0,
-        **{kind: dictionaries.dictionary(kind).dict_id() for kind in dictionaries.HISTORIES},
+        **{kind: dictionaries.dictionary(kind).dict_id() for kind in dictionaries.HISTORIES.kinds},
     }
 
 

@@ -11,19 +11,19 @@ import pytest
 from tests.fence import fenced
 from transforms.reconcile import scanner
 from transforms.text import text_loops as loops
-from transforms.text.compiled import kept
+from transforms.text.compiled import compiled_once
 from transforms.text.text_loops import copy_bytes
 
 ROOT = Path(__file__).parents[1]
 SIX = np.arange(6, dtype=np.uint8)
 
 
-@kept
+@compiled_once
 def copy(out, at, data, start, length):
     copy_bytes(out, at, data, start, length)
 
 
-@kept
+@compiled_once
 def copy_all_but_one(data, out, ends):
     copy_bytes(out, 0, data, 0, len(data))
     ends[0] = len(data) - 1

@@ -20,8 +20,8 @@ from transforms.text.json_text import (
     flag,
     fragment,
     histories_of,
-    made,
     obj,
+    objects_of,
     taken,
     text,
     texts_of,
@@ -80,7 +80,7 @@ def plain(row):
 @given(st.lists(ROWS, max_size=20), st.integers(0, 3))
 def test_objects(rows, skipped):
     frame = pl.DataFrame(rows, schema=SCHEMA)[skipped:]
-    assert each(made(ROW, frame)) == [plain(row) for row in rows[skipped:]]
+    assert each(objects_of(ROW, frame)) == [plain(row) for row in rows[skipped:]]
 
 
 @pytest.mark.parametrize(
@@ -96,33 +96,33 @@ def test_objects(rows, skipped):
 def test_the_longest_values_have_room(field, longest):
     """As much as a row can take, so often that what other fields leave of their room is too little for it."""
     dtype = pl.Int128 if isinstance(longest, int) and not isinstance(longest, bool) else None
-    written = each(made(document(*[field] * 100), pl.DataFrame({"value": pl.Series([longest] * 3, dtype=dtype)})))
+    written = each(objects_of(document(*[field] * 100), pl.DataFrame({"value": pl.Series([longest] * 3, dtype=dtype)})))
     assert len(written) == 3 and all(json.loads(one) for one in written)
 
 
 @given(st.lists(st.integers(-(10**30), 10**30), min_size=1))
 def test_amounts_of_any_size(sums):
     frame = pl.DataFrame({"sum": sums}, schema={"sum": pl.Int128})
-    assert each(made(document(amount("sum", "sum")), frame)) == [f'{{"sum":{kroner(oere)}}}' for oere in sums]
+    assert each(objects_of(document(amount("sum", "sum")), frame)) == [f'{{"sum":{kroner(oere)}}}' for oere in sums]
 
 
 def test_a_null_that_must_not_be():
     with pytest.raises(ValueError, match="navn is null in 1 rows"):
-        made(document(text("navn", "navn")), pl.DataFrame({"navn": ["a", None]}))
+        objects_of(document(text("navn", "navn")), pl.DataFrame({"navn": ["a", None]}))
 
 
 def test_lists_stand_under_their_parents():
     rows = pl.DataFrame({"parent": [0, 2, 2], "navn": ["a", "b", "c"]}, schema_overrides={"parent": pl.UInt32})
-    listed = made(fragment(text("navn", "navn")), rows)
+    listed = objects_of(fragment(text("navn", "navn")), rows)
     parents = pl.DataFrame({"tall": [1, 2, 3]})
-    texts = made(fragment(array("a", "a"), amount("n", "tall"), array("b", "b")), parents, a=listed, b=listed)
+    texts = objects_of(fragment(array("a", "a"), amount("n", "tall"), array("b", "b")), parents, a=listed, b=listed)
     assert each(texts) == [
         ',{"a":[{"navn":"a"}],"n":0.01,"b":[{"navn":"a"}]}',
         ',{"a":[],"n":0.02,"b":[]}',
         ',{"a":[{"navn":"b"},{"navn":"c"}],"n":0.03,"b":[{"navn":"b"},{"navn":"c"}]}',
     ]
     with pytest.raises(ValueError, match="without parents"):
-        made(document(array("a", "a")), parents, a=texts)
+        objects_of(document(array("a", "a")), parents, a=texts)
 
 
 def test_texts_taken_again_and_in_another_order():

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 import zstandard
 
-from schemas.store import END_BITS, END_MASK, HISTORIES, INDEX_SCHEMA, KINDS, KINDS_IN, frame_reader
+from schemas.store import END_BITS, END_MASK, HISTORIES, INDEX_SCHEMA, KINDS, SEGMENTS, frame_reader
 from tests.nights import LET_THROUGH, Nights, counts_of, stops_of
 from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
@@ -92,7 +92,7 @@ class Made:
         self.folder = self.night.settings.snapshot(self.left.build.snapshot)
         self.index = read_index(self.folder)
         self.kinds = ("oversikt",) if self.redated else KINDS
-        segments = {kind: self.index[column].unique().item() for column, kinds in KINDS_IN.items() for kind in kinds}
+        segments = {kind: self.index[of.column].unique().item() for of in SEGMENTS for kind in of.kinds}
         self.paths = {kind: self.folder / "documents" / f"{segments[kind]}.zst" for kind in self.kinds}
         self.stored = {kind: path.read_bytes() for kind, path in self.paths.items()}
 
@@ -363,7 +363,7 @@ def test_a_redated_overview_that_lists_a_post_otherwise_than_before(made_once, t
 
 def test_histories_that_are_not_read_back(built):
     """Then only what overviews list is added up."""
-    unread = [pl.lit(None, pl.Int64).alias(f"{kind}_length") for kind in HISTORIES]
+    unread = [pl.lit(None, pl.Int64).alias(f"{kind}_length") for kind in HISTORIES.kinds]
     read = from_documents(built.folder, built.index.with_columns(unread), built.night.settings.snapshot_date)
     assert read.contradictions == 0
     assert "sum_innbetaling" not in read.totals
@@ -440,15 +440,15 @@ def test_altered_documents_are_not_published(tmp_path, monkeypatch):
     write_delivery(nights.inbox, "skatt", 1, "full", STATEMENT)
     nights.publish(S - timedelta(days=1))
     before = nights.documents()
-    made, original = fragments.made, pl.col("opprinnelig_beloep")
+    objects_of, original = fragments.objects_of, pl.col("opprinnelig_beloep")
 
     def an_oere_off(shape, rows, **lists):
         if "opprinnelig_beloep" in rows.columns:
             rows = rows.with_columns(original + (original == 5000_00))
-        return made(shape, rows, **lists)
+        return objects_of(shape, rows, **lists)
 
     with monkeypatch.context() as altered:
-        altered.setattr(fragments, "made", an_oere_off)
+        altered.setattr(fragments, "objects_of", an_oere_off)
         night = nights.run(S, **LET_THROUGH, full=True)
     told = {stop.message: stop.code for stop in stops_of(night)}
     assert set(told.values()) == {"L3-RECONCILE"}

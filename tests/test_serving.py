@@ -1,4 +1,4 @@
-"""What is served for a part and a period: windows, error codes and their precedence, kept documents, damage."""
+"""What is served for a part and a period: windows, error codes and their precedence, documents held back, damage."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from schemas.store import INDEX_SCHEMA, KINDS_IN
+from schemas.store import INDEX_SCHEMA, OVERSIKTER, SEGMENTS
 from serving.errors import STATUS, KravoversiktError
 from serving.numbers import check_part
 from serving.period import Period, one_year_after
@@ -234,14 +234,14 @@ def test_no_message_names_the_part(snapshot):
         assert whose not in str(error.value)
 
 
-# kept documents
+# documents held back
 
 
-def test_kept_documents_have_their_own_snapshot_date(snapshot, published):
+def test_documents_held_back_have_their_own_snapshot_date(snapshot, published):
     assert snapshot.snapshot_date(A) == S
     assert snapshot.snapshot_date(C) == date(2026, 11, 22)
     assert window(snapshot, "2023-01-01", "2023-01-01", "innbetalinger", C) == ["2023-01-01"]
-    assert published.last.counted("build", "kept_parts") == 1
+    assert published.last.counted("build", "held_back_parts") == 1
 
 
 # damage
@@ -253,10 +253,10 @@ def copy(published, tmp_path):
     return shutil.copytree(published.snapshot().folder, tmp_path / "snapshot")
 
 
-def segment_of(folder, whose, column):
+def segment_of(folder, whose, of):
     """The file that the part's documents lie in, its overview's or its histories'."""
     index = read_index(folder)
-    return folder / "documents" / f"{index.filter(index['part'] == whose)[column].item()}.zst"
+    return folder / "documents" / f"{index.filter(index['part'] == whose)[of.column].item()}.zst"
 
 
 def test_nothing_published(tmp_path):
@@ -323,10 +323,10 @@ print(*sorted(answers))
 """
 
 
-@pytest.mark.parametrize("column", KINDS_IN)
+@pytest.mark.parametrize("of", SEGMENTS, ids=lambda of: of.column)
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "overwritten", "one bit"])
-def test_damaged_segment_answers_kb_002_for_its_parts_only(copy, damage, column):
-    path = segment_of(copy, A, column)
+def test_damaged_segment_answers_kb_002_for_its_parts_only(copy, damage, of):
+    path = segment_of(copy, A, of)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.unlink()
@@ -345,7 +345,7 @@ def test_damaged_segment_answers_kb_002_for_its_parts_only(copy, damage, column)
 
 def test_no_bit_can_change_unseen(copy):
     """Each frame carries a checksum: a changed bit anywhere in A's oversikt is never served."""
-    path = segment_of(copy, A, "oversikt_segment")
+    path = segment_of(copy, A, OVERSIKTER)
     content, right = path.read_bytes(), Snapshot(copy).document("oversikt", A)
     for place in range(0, len(content), 7):
         damaged = bytearray(content)
@@ -374,7 +374,7 @@ def test_an_overview_that_lists_fewer_krav_than_the_history_leaves_to_it_is_not_
 
 def test_a_period_without_open_krav_needs_no_overview(copy):
     """The first krav is open, the second is not."""
-    segment_of(copy, A, "oversikt_segment").write_bytes(b"")
+    segment_of(copy, A, OVERSIKTER).write_bytes(b"")
     snapshot = Snapshot(copy)
     assert window(snapshot, DAYS[0], DAYS[0]) == "KB-002"
     assert window(snapshot, DAYS[1], DAYS[1]) == [DAYS[1]]

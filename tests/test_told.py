@@ -101,6 +101,18 @@ def test_nothing_published_is_not_damage(tmp_path):
     assert (status.exit_code, status.stdout) == (1, "nothing is published (KB-002)\n")
 
 
+def test_what_an_earlier_program_counted_as_kept_is_held_back(home):
+    """The manifest of what is published, and the report of the last run, are from before the program was another."""
+    manifest = home / "current" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"held_back_parts": 0', '"kept_parts": 7'))
+    content = json.loads(kravoversikt("status", "--home", home, "--json").stdout)
+    assert content["published"]["held_back_parts"] == 7
+    stages = json.loads(manifest.read_text())["stages"]
+    cost = {"seconds": 1.0, "peak_memory_mb": 1}
+    report = json.loads((newest(home) / "report.json").read_text())
+    assert "7 held back\n" in summary(report | {"stages": {name: counted | cost for name, counted in stages.items()}})
+
+
 # what the last run left
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from cli.main import main
 from schemas import documents
-from schemas.store import COLUMNS_OF, INDEX_SCHEMA, KINDS, KINDS_IN
+from schemas.store import HISTORIES, INDEX_SCHEMA, KINDS, SEGMENTS
 from serving import store
 from serving.errors import KravoversiktError
 from serving.period import Period
@@ -87,12 +87,8 @@ def index_of(home):
     return read_index(folder_of(home)).to_arrow().cast(INDEX_SCHEMA)
 
 
-def give(home, whose, other, column, columns=None):
-    """The index leads to the other's documents of a column of segments, as if they were the part's.
-
-    ``columns``: of the other's row; all that are about those segments, if not given.
-    """
-    columns = columns or COLUMNS_OF[column]
+def give(home, whose, other, columns):
+    """The index leads to the other's documents, by these columns of its row, as if they were the part's."""
     index = read_index(folder_of(home))
     others = index.filter(pl.col("part") == other).row(0, named=True)
     changed = [pl.when(pl.col("part") == whose).then(pl.lit(others[n])).otherwise(n).alias(n) for n in columns]
@@ -118,7 +114,7 @@ def answers(home, whose):
 
 def twins(home, kind):
     """Two parts whose frames of the kind are of one length, and where those lie in their segment."""
-    column = next(column for column, kinds in KINDS_IN.items() if kind in kinds)
+    column = next(of.column for of in SEGMENTS if kind in of.kinds)
     places = read_index(folder_of(home)).filter(pl.col("part").is_in(TWINS))
     by_length = places.group_by(f"{kind}_length", column, maintain_order=True).head(2)
     pair = by_length.filter(pl.len().over(f"{kind}_length", column) == 2).head(2)
@@ -207,20 +203,20 @@ def test_what_is_overwritten_while_it_is_in_use(home, monkeypatch):
 PAIRS = [(A, B), (A, OWNER), (OWNER, A), (OWNER, OTHER_OWNER), (OWNER, ENK), (ENK, OTHER_ENK), (ENK, A)]
 
 
-@pytest.mark.parametrize("column", KINDS_IN)
+@pytest.mark.parametrize("of", SEGMENTS, ids=lambda of: of.column)
 @pytest.mark.parametrize(("whose", "other"), [*PAIRS, (ENK, OWNER)])
-def test_the_place_of_another(home, column, whose, other):
+def test_the_place_of_another(home, of, whose, other):
     """Also of an ENK and its owner, all of whose posts stand in the first one's documents."""
-    places = [name for name in COLUMNS_OF[column] if not name.endswith(("_antall", "_aapne"))]
-    give(home, whose, other, column, places)
-    assert {answers(home, whose)[kind] for kind in KINDS_IN[column]} == {"KB-002"}
+    places = [name for name in of.numbers if not name.endswith(("_antall", "_aapne"))]
+    give(home, whose, other, [of.column, *places])
+    assert {answers(home, whose)[kind] for kind in of.kinds} == {"KB-002"}
 
 
-@pytest.mark.parametrize("column", KINDS_IN)
+@pytest.mark.parametrize("of", SEGMENTS, ids=lambda of: of.column)
 @pytest.mark.parametrize(("whose", "other"), PAIRS)
-def test_the_place_and_the_counts_of_another(home, column, whose, other):
-    give(home, whose, other, column)
-    assert {answers(home, whose)[kind] for kind in KINDS_IN[column]} == {"KB-002"}
+def test_the_place_and_the_counts_of_another(home, of, whose, other):
+    give(home, whose, other, [of.column, *of.numbers])
+    assert {answers(home, whose)[kind] for kind in of.kinds} == {"KB-002"}
 
 
 def test_an_overview_whose_open_krav_are_anothers(home, monkeypatch):
@@ -289,22 +285,22 @@ def test_a_snapshot_that_does_not_tell_of_owners_is_served(home):
 
 @pytest.mark.parametrize(("whose", "other"), [pair for pair in PAIRS if pair != (A, OWNER)])
 def test_without_owners_no_other_organisation_and_one_person_at_most(home, whose, other):
-    give(home, whose, other, "segment")
+    give(home, whose, other, [HISTORIES.column, *HISTORIES.numbers])
     forget_owners(home)
-    assert {answers(home, whose)[kind] for kind in KINDS_IN["segment"]} == {"KB-002"}
+    assert {answers(home, whose)[kind] for kind in HISTORIES.kinds} == {"KB-002"}
 
 
 def test_the_night_after_a_snapshot_that_does_not_tell_of_owners(published, tmp_path):
-    """Its documents are carried over, given the new date or kept, and their owners are told from then on: of one that
-    is held back the owner that its documents show, whatever tonight's rows say."""
+    """Its documents are carried over, given the new date or held back, and their owners are told from then on: of one
+    that is held back the owner that its documents show, whatever tonight's rows say."""
     nights = Nights(shutil.copytree(published.folder, tmp_path / "night", symlinks=True), count=1)
     forget_owners(nights.home)
     held_back = (part(OTHER_ENK, "ENK", OWNER), krav("X", OTHER_ENK, 10))
     changed = (innbetaling("I-new", A, 10, "2026-02-02"),)
     write_delivery(nights.inbox, "skatt", 2, "endring", rows(*held_back, *changed))
     night = nights.publish(S + timedelta(days=60))
-    counts = {name: getattr(counts_of(night, "build"), f"{name}_parts") for name in ("built", "redated", "kept")}
-    assert (counts["built"] > 0, counts["redated"] > 0, counts["kept"] > 0) == (True, True, True)
+    counts = {name: getattr(counts_of(night, "build"), f"{name}_parts") for name in ("built", "redated", "held_back")}
+    assert (counts["built"] > 0, counts["redated"] > 0, counts["held_back"] > 0) == (True, True, True)
     owners = read_index(folder_of(nights.home)).select("part", "innehaver").drop_nulls()
     assert dict(owners.iter_rows()) == {ENK: OWNER, OTHER_ENK: OTHER_OWNER}
     for whose in PARTS:

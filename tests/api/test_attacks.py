@@ -169,7 +169,7 @@ def test_expired(server, keys):
     refused(server.get(OVERSIKT, sign(keys, claims(iat=now - HOUR, exp=now - 60))), "KB-004", 401)
 
 
-def test_expires_while_it_is_remembered(server, keys):
+def test_expires_while_it_is_cached(server, keys):
     """Ten seconds of leeway are given; a token that expired nine seconds ago is good for one more."""
     dying = sign(keys, claims(exp=int(time.time()) - 8))
     assert server.get(OVERSIKT, dying).status_code == 200

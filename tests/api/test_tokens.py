@@ -1,4 +1,4 @@
-"""Tokens are verified once and remembered; keys are read again when they must be. The attacks are in test_attacks."""
+"""Tokens are verified once and cached; keys are read again when they must be. The attacks are in test_attacks."""
 
 import base64
 import json
@@ -90,8 +90,8 @@ def test_expiry_is_looked_at_on_every_hit():
         verifier.verify(good)
 
 
-def test_what_is_remembered_is_bounded():
-    verifier, _ = tokens(Source("one"), remembered=3)
+def test_what_is_cached_is_bounded():
+    verifier, _ = tokens(Source("one"), most_cached=3)
     given = [token(jti=str(number)) for number in range(5)]
     for one in given:
         verifier.verify(one)
@@ -101,7 +101,7 @@ def test_what_is_remembered_is_bounded():
     assert (verifier.hits, verifier.misses) == (1, 6)
 
 
-def test_what_was_refused_is_not_remembered():
+def test_what_was_refused_is_not_cached():
     verifier, _ = tokens(Source("one"))
     for _ in range(3):
         with pytest.raises(TokenError):
@@ -109,7 +109,7 @@ def test_what_was_refused_is_not_remembered():
     assert not verifier._cache
 
 
-def test_nothing_is_remembered_when_the_keys_change():
+def test_nothing_is_cached_when_the_keys_change():
     """A key that the issuer has taken back signs nothing any more, not even what was good a moment ago."""
     source = Source("one", "two")
     verifier, keys = tokens(source)

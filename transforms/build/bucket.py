@@ -9,10 +9,11 @@ from pathlib import Path
 
 import polars as pl
 
+from schemas.store import HISTORIES, OVERSIKTER
 from schemas.tables import PLASSERING
 from transforms.build import far_ends
-from transforms.build.documents import Store, Tables, write_documents
-from transforms.home.snapshot import OVERSIKT_COLUMNS, TABLES_IN, segment_name
+from transforms.build.documents import SegmentWriter, Tables, write_documents
+from transforms.home.snapshot import Segment
 from transforms.rules import balances
 
 POSTS = (
@@ -37,13 +38,9 @@ class Making:
     rates: pl.DataFrame
     snapshot_date: date
 
-    def segment(self, number: str, column: str = "segment") -> Path:
-        """The segment of that number that the ``column`` of an index names (``schemas.store.KINDS_IN``)."""
-        return self.snapshot / "documents" / f"{segment_name(self.snapshot, number, column)}.zst"
-
     def dated(self, oversikter: pl.DataFrame) -> pl.DataFrame:
         """Index rows of overviews with their date."""
-        return oversikter.with_columns(snapshotdato=self.snapshot_date).select(OVERSIKT_COLUMNS)
+        return oversikter.with_columns(snapshotdato=self.snapshot_date).select(OVERSIKTER.columns)
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class Job:
 @dataclass(frozen=True)
 class Built:
     """What came of a bucket: its parts, the index rows of their overviews and of their histories
-    (``snapshot.OVERSIKT_COLUMNS``, ``snapshot.HISTORY_COLUMNS``), their bytes raw and on disk.
+    (``Segments.columns``), their bytes raw and on disk.
     """
 
     part: pl.DataFrame
@@ -76,24 +73,26 @@ def build_bucket(job: Job) -> Built:
     bucket |= far_ends.placements(bucket)
     tables = balance(bucket, making.rates, making.snapshot_date)
     bucket["forfall_on_utbetaling"] = far_ends.with_remaining(bucket["forfall_on_utbetaling"], tables["krav"])
-    settled, dated = making.segment(number), making.segment(number, "oversikt_segment")
-    with settled.open("wb") as of_histories, dated.open("wb") as of_oversikter:
-        histories, oversikter = Store(of_histories, part["part"]), Store(of_oversikter, part["part"])
+    of_histories, of_oversikter = (Segment.new(making.snapshot, of, number) for of in (HISTORIES, OVERSIKTER))
+    with (
+        SegmentWriter(of_histories, part["part"]) as histories,
+        SegmentWriter(of_oversikter, part["part"]) as oversikter,
+    ):
         write_documents(histories, oversikter, part, tables, bucket)
     tables["plassering"] = placement_ends(bucket)
-    write_tables(making.snapshot, settled.stem, "segment", _rows(tables, settled=True))
-    write_tables(making.snapshot, dated.stem, "oversikt_segment", _rows(tables, settled=False))
+    write_tables(of_histories, _rows(tables, settled=True))
+    write_tables(of_oversikter, _rows(tables, settled=False))
     return Built(
         part,
-        making.dated(oversikter.index("oversikt_segment", dated.stem)),
-        histories.index("segment", settled.stem),
+        making.dated(oversikter.index()),
+        histories.index(),
         histories.raw_bytes + oversikter.raw_bytes,
         histories.packed_bytes + oversikter.packed_bytes,
     )
 
 
 _REMAINS = {"krav": pl.col("aapent"), "kravforfall": pl.col("gjenstaaende_beloep") != 0}
-"""The krav and due dates that a new date may move (``snapshot.TABLES_IN``)."""
+"""The krav and due dates that a new date may move (``schemas.store.OVERSIKTER``)."""
 
 
 def _rows(tables: Tables, *, settled: bool) -> Tables:
@@ -154,17 +153,16 @@ def placement_ends(bucket: dict[str, pl.DataFrame]) -> pl.DataFrame:
 _MOTPOST_ENDS = ("motkrav_on_credit", "forfall_on_innbetaling", "forfall_on_utbetaling")
 
 
-def write_tables(snapshot: Path, segment: str, column: str, tables: Tables) -> None:
+def write_tables(segment: Segment, tables: Tables) -> None:
     """Writes a segment's rows of the tables in it. ``forfalt`` is a matter of the snapshot's date: see ``snapshot``."""
-    for name in TABLES_IN[column]:
-        target = snapshot / "tables" / name / f"{segment}.parquet"
-        rows = storable(tables[name].drop("forfalt", strict=False), segment)
-        rows.write_parquet(target, compression="zstd", compression_level=1)
+    for name in segment.of.tables:
+        rows = storable(tables[name].drop("forfalt", strict=False), segment.name)
+        rows.write_parquet(segment.table(name), compression="zstd", compression_level=1)
 
 
 def storable(table: pl.DataFrame, segment: str) -> pl.DataFrame:
     """With the name of the segment that the rows belong to, and without 128-bit integers, which Parquet has not:
-    they are kept as decimals without decimals, still øre.
+    they become decimals without decimals, still øre.
     """
     wide = [name for name, dtype in table.schema.items() if dtype == pl.Int128]
     return table.with_columns(pl.col(wide).cast(pl.Decimal(38, 0)), segment=pl.lit(segment))

@@ -1,16 +1,16 @@
 """The documents of one bucket's parts as bytes (CONTRACT section 4; the form is ``schemas.store``)."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
 import zstandard
 
-from schemas.store import COLUMNS_OF
 from transforms.build.fragments import KRAVGRUPPE, OVERSIKT, innbetaling_fragments, krav_fragments, utbetaling_fragments
 from transforms.home.dictionaries import dictionary
-from transforms.text.json_text import Texts, firsts_of, histories_of, made, taken
+from transforms.home.snapshot import Segment
+from transforms.text.json_text import Texts, firsts_of, histories_of, objects_of, taken
 
 Tables = dict[str, pl.DataFrame]
 """A segment's tables by name."""
@@ -22,7 +22,11 @@ HISTORY_LEVEL = 1
 
 
 def write_documents(
-    histories: "Store", oversikter: "Store", part: pl.DataFrame, tables: Tables, bucket: dict[str, pl.DataFrame]
+    histories: "SegmentWriter",
+    oversikter: "SegmentWriter",
+    part: pl.DataFrame,
+    tables: Tables,
+    bucket: dict[str, pl.DataFrame],
 ) -> None:
     """Writes all documents of the bucket's parts.
 
@@ -38,7 +42,7 @@ def write_documents(
             histories.raw_bytes += int(opened[kind].ends[-1])  # of the documents, though they lie in the overviews
             rows, texts = _without_open(rows, texts)
         histories.add(kind, _histories(rows, texts, part.height), per_document(rows, part.height))
-    oversikter.add("oversikt", overviews(part, tables, opened))
+    oversikter.add("oversikt", oversikt_texts(part, tables, opened))
 
 
 def _posts(tables: Tables, bucket: dict[str, pl.DataFrame]) -> Iterator[tuple[str, pl.DataFrame, Texts]]:
@@ -91,16 +95,16 @@ def _histories(rows: pl.DataFrame, texts: Texts, documents: int) -> Texts:
     return histories_of(texts, post, days, firsts_of(rows["doc"], documents))
 
 
-def overviews(part: pl.DataFrame, tables: dict[str, pl.DataFrame], opened: dict[str, Texts]) -> Texts:
+def oversikt_texts(part: pl.DataFrame, tables: dict[str, pl.DataFrame], opened: dict[str, Texts]) -> Texts:
     """The overview of each part. ``opened``: their open ``krav`` and unplaced ``innbetalinger``."""
     places = part.select(forespurt_part="part").with_row_index("parent")
     groups = tables["oversikt_per_kravgruppe"].join(places, on="forespurt_part", maintain_order="left")
-    return made(
+    return objects_of(
         OVERSIKT,
         tables["oversikt"],
         krav=opened["krav"],
         innbetalinger=opened["innbetalinger"],
-        grupper=made(KRAVGRUPPE, groups),
+        grupper=objects_of(KRAVGRUPPE, groups),
     )
 
 
@@ -113,13 +117,21 @@ def compressor_of(kind: str) -> zstandard.ZstdCompressor:
     return zstandard.ZstdCompressor(compression_params=parameters, dict_data=dictionary(kind))
 
 
-class Store:
-    """Compresses documents kind by kind into one segment, and remembers where each lies."""
+class SegmentWriter:
+    """Compresses the documents of ``parts`` kind by kind into one segment, and remembers where each lies."""
 
-    def __init__(self, out: BinaryIO, parts: pl.Series) -> None:
-        self._out = out
+    def __init__(self, segment: Segment, parts: pl.Series) -> None:
+        """Opens the segment's file; what is entered closes it."""
+        self._segment = segment
+        self._out = segment.documents.open("wb")
         self._columns: dict[str, pl.Series] = {"part": parts}
         self.raw_bytes = self.packed_bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._out.close()
 
     def add(self, kind: str, documents: Texts, antall: pl.Series | None = None) -> None:
         """Compresses the documents of a kind, in part order. ``antall``: of how many posts each is, or 1."""
@@ -128,7 +140,7 @@ class Store:
         ones = pl.repeat(1, len(documents), dtype=pl.Int64, eager=True)
         self._place(kind, packed, ones if antall is None else antall)
 
-    def keep(self, kind: str, frames: Iterable[bytes], rows: pl.DataFrame) -> None:
+    def copy(self, kind: str, frames: Iterable[bytes], rows: pl.DataFrame) -> None:
         """Takes the frames of a kind as they are from earlier segments; ``rows``: their index rows, in their order."""
         self._out.writelines(frames)
         self._place(kind, rows[f"{kind}_length"], rows[f"{kind}_antall"])
@@ -159,6 +171,7 @@ class Store:
             packed[full] = list(map(len, written))
         return pl.Series(packed)
 
-    def index(self, column: str, segment: str) -> pl.DataFrame:
-        """What the index has of these documents, once all are there: ``part``, and ``COLUMNS_OF`` the ``column``."""
-        return pl.DataFrame(self._columns).select("part", pl.lit(segment).alias(column), *COLUMNS_OF[column][1:])
+    def index(self) -> pl.DataFrame:
+        """What the index has of these documents, once all are there: ``Segments.columns``, but for their date."""
+        of = self._segment.of
+        return pl.DataFrame(self._columns).select("part", pl.lit(self._segment.name).alias(of.column), *of.numbers)

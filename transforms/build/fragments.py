@@ -16,8 +16,8 @@ from transforms.text.json_text import (
     document,
     flag,
     fragment,
-    made,
     obj,
+    objects_of,
     text,
 )
 
@@ -160,14 +160,14 @@ def under(rows: pl.DataFrame, parents: pl.Series, *order: str, on: str = "post")
 def _placed(shape: Shape, placements: pl.DataFrame, parents: pl.Series) -> Texts:
     """The placements on each of the parents."""
     order = ("plasseringsdato", "number")
-    return made(shape, under(placements.select({"post", *shape.columns, *order}), parents, *order))
+    return objects_of(shape, under(placements.select({"post", *shape.columns, *order}), parents, *order))
 
 
 def krav_fragments(krav: pl.DataFrame, dues: pl.DataFrame, bucket: dict[str, pl.DataFrame]) -> Texts:
     """The text of each krav. ``krav`` is in the documents' order, ``dues`` in any."""
     key = "kravidentifikator"
     dues = under(dues, krav[key], "forfallsdato", "kravforfallsidentifikator", on=key)
-    return made(KRAV, krav, kravforfall=_forfall_fragments(dues, bucket))
+    return objects_of(KRAV, krav, kravforfall=_forfall_fragments(dues, bucket))
 
 
 def _forfall_fragments(dues: pl.DataFrame, bucket: dict[str, pl.DataFrame]) -> Texts:
@@ -175,7 +175,7 @@ def _forfall_fragments(dues: pl.DataFrame, bucket: dict[str, pl.DataFrame]) -> T
     payments = bucket["innbetaling_on_forfall"].with_columns(-paid, -placed)
     motkrav = pl.concat([bucket["motkrav_on_debit"].with_columns(-placed), bucket["motkrav_on_credit"]])
     key = dues["kravforfallsidentifikator"]
-    return made(
+    return objects_of(
         KRAVFORFALL,
         dues,
         innbetalinger=_placed(PLASSERT_INNBETALING, payments, key),
@@ -187,11 +187,11 @@ def innbetaling_fragments(innbetaling: pl.DataFrame, placements: pl.DataFrame) -
     """The text of each payment; ``innbetaling`` is in the documents' order."""
     placed = _placed(PLASSERT_INNBETALING_MOT_KRAV, placements, innbetaling["innbetalingsidentifikator"])
     signed = innbetaling.with_columns(-pl.col("innbetalt_beloep", "uplassert_beloep"))
-    return made(INNBETALING, signed, plassert=placed)
+    return objects_of(INNBETALING, signed, plassert=placed)
 
 
 def utbetaling_fragments(utbetaling: pl.DataFrame, placements: pl.DataFrame) -> Texts:
     """The text of each payout; ``utbetaling`` is in the documents' order."""
     krav = placements.unique(["post", "motkrav"])  # one entry per krav, however many placements
     krav = under(krav, utbetaling["utbetalingsidentifikator"], "motkrav")
-    return made(UTBETALING, utbetaling, grunnlag=made(GRUNNLAG_FOR_UTBETALING, krav))
+    return objects_of(UTBETALING, utbetaling, grunnlag=objects_of(GRUNNLAG_FOR_UTBETALING, krav))

@@ -1,4 +1,4 @@
-"""The frames of a snapshot's documents, as they lie or unpacked (the form is ``schemas.store``)."""
+"""What lies in a snapshot's segments: frames, as they lie or unpacked, and rows of tables (``schemas.store``)."""
 
 import mmap
 from collections.abc import Iterator
@@ -6,20 +6,18 @@ from pathlib import Path
 
 import polars as pl
 
-from schemas.store import frame_reader
+from schemas.store import Segments, frame_reader
+from transforms.home.snapshot import Segment, whose
 
 
 class Frames:
-    """The frames of the documents of index rows, in the rows' order, that lie in the segments of one column."""
+    """The frames of the documents of index rows, in the rows' order: those that lie in segments ``of`` one kind."""
 
-    def __init__(self, documents: Path, index: pl.DataFrame, column: str) -> None:
-        """``documents``: the snapshot's folder. Its segments are mapped, so what isn't asked for isn't read.
-
-        ``column``: one of ``schemas.store.KINDS_IN``.
-        """
-        self.index, self._column = index, column
-        self._segments = {segment: _mapped(documents / f"{segment}.zst") for segment in index[column].unique()}
-        self._content = frame_reader(path.read_bytes() for path in documents.glob("*.dict"))
+    def __init__(self, snapshot: Path, of: Segments, index: pl.DataFrame) -> None:
+        """The segments are mapped, so what isn't asked for isn't read."""
+        self.index, self._column = index, of.column
+        self._segments = {name: _mapped(Segment(snapshot, of, name).documents) for name in index[of.column].unique()}
+        self._content = frame_reader(path.read_bytes() for path in (snapshot / "documents").glob("*.dict"))
 
     def packed(self, kind: str) -> Iterator[bytes]:
         """As they lie; nothing for a part that has no posts of the kind."""
@@ -30,6 +28,18 @@ class Frames:
     def unpacked(self, kind: str) -> Iterator[bytes]:
         """What is in them. Raises ``zstandard.ZstdError`` over one that is damaged."""
         return map(self._content, self.packed(kind))
+
+
+def table_rows(snapshot: Path, of: Segments, index: pl.DataFrame, table: str) -> list[pl.LazyFrame]:
+    """The table's rows of the index rows' parts, by segment. A segment may also have rows of parts that are somewhere
+    else by now, which don't count.
+    """
+    return [
+        pl.scan_parquet(Segment(snapshot, of, name).table(table)).filter(
+            pl.col(whose(table)).is_in(parts["part"].implode())
+        )
+        for (name,), parts in index.group_by(of.column, maintain_order=True)
+    ]
 
 
 def _mapped(path: Path) -> mmap.mmap | bytes:

@@ -14,16 +14,15 @@ import numpy as np
 import polars as pl
 import zstandard
 
-from schemas.store import open_krav, unplaced_payments
+from schemas.store import OVERSIKTER, open_krav, unplaced_payments
 from transforms.build.bucket import SORTING, Making, write_tables
-from transforms.build.documents import Store, Tables, by_document, overviews, per_document
-from transforms.build.frames import Frames
-from transforms.home.snapshot import PART, HomeDamagedError, read_index, whose
+from transforms.build.documents import SegmentWriter, Tables, by_document, oversikt_texts, per_document
+from transforms.build.frames import Frames, table_rows
+from transforms.home.snapshot import PART_TABLE, HomeDamagedError, Segment, read_index
 from transforms.rules import balances
 from transforms.text.json_text import Texts, with_amount
 
 _OF_PART = ["part", "parttype", "innehaver"]
-_SEGMENT = "oversikt_segment"
 
 PARTS_PER_JOB = 4_000
 
@@ -57,10 +56,10 @@ def redate_jobs(making: Making, previous: Path, parts: pl.DataFrame) -> Iterator
     Small segments so become one, or there would be more of them every night.
     """
     index = read_index(previous).drop("innehaver").join(parts, on="part", how="semi")
-    segments = index.group_by(_SEGMENT).len("parts").sort(_SEGMENT)
+    segments = index.group_by(OVERSIKTER.column).len("parts").sort(OVERSIKTER.column)
     job = (pl.col("parts").cum_sum() - pl.col("parts")) // PARTS_PER_JOB
-    rows = index.join(segments.select(_SEGMENT, job=job), on=_SEGMENT)
-    rows = rows.join(pl.read_parquet(previous / PART, columns=_OF_PART), on="part")
+    rows = index.join(segments.select(OVERSIKTER.column, job=job), on=OVERSIKTER.column)
+    rows = rows.join(pl.read_parquet(previous / PART_TABLE, columns=_OF_PART), on="part")
     for number, (_, some) in enumerate(rows.sort("job", "part").group_by("job", maintain_order=True)):
         yield RedateJob(making, number, previous, some.select(_OF_PART), some.select(index.columns))
 
@@ -73,36 +72,22 @@ def redate(job: RedateJob) -> Redated:
     making, part = job.making, job.part
     before = {name: _rows(job, name) for name in ("krav", "kravforfall", "oversikt")}
     tables = _with_tonights_date(before, part, making)
-    segment = making.segment(f"redated-{job.number:04d}", _SEGMENT)
+    segment = Segment.new(making.snapshot, OVERSIKTER, f"redated-{job.number:04d}")
     try:
         krav, payments = _listed(job)
     except (zstandard.ZstdError, ValueError) as error:
         raise HomeDamagedError("overviews of the previous snapshot cannot be read") from error
     opened = {"krav": _redated(krav, before["krav"], tables["krav"], job), "innbetalinger": payments}
-    with segment.open("wb") as out:
-        store = Store(out, part["part"])
-        store.add("oversikt", overviews(part, tables, opened))
-    write_tables(making.snapshot, segment.stem, _SEGMENT, tables)
-    return Redated(making.dated(store.index(_SEGMENT, segment.stem)), store.raw_bytes, store.packed_bytes)
+    with SegmentWriter(segment, part["part"]) as oversikter:
+        oversikter.add("oversikt", oversikt_texts(part, tables, opened))
+    write_tables(segment, tables)
+    return Redated(making.dated(oversikter.index()), oversikter.raw_bytes, oversikter.packed_bytes)
 
 
 def _rows(job: RedateJob, name: str) -> pl.DataFrame:
-    """The parts' rows of a table of the previous snapshot, as a build has them before they are stored.
-
-    Of a segment those of its parts: it may also have rows of parts that are somewhere else by now.
-    """
-    found = [
-        pl.scan_parquet(job.previous / "tables" / name / f"{segment}.parquet").filter(
-            pl.col(whose(name)).is_in(parts["part"].implode())
-        )
-        for (segment,), parts in job.index.group_by(_SEGMENT, maintain_order=True)
-    ]
-    return (
-        pl.concat(found)
-        .drop("segment")
-        .with_columns(pl.selectors.by_dtype(pl.Decimal(38, 0)).cast(pl.Int128))
-        .collect()
-    )
+    """The parts' rows of a table of the previous snapshot, as a build has them before they are stored."""
+    found = pl.concat(table_rows(job.previous, OVERSIKTER, job.index, name)).drop("segment")
+    return found.with_columns(pl.selectors.by_dtype(pl.Decimal(38, 0)).cast(pl.Int128)).collect()
 
 
 def _with_tonights_date(before: Tables, part: pl.DataFrame, making: Making) -> Tables:
@@ -123,7 +108,7 @@ def _listed(job: RedateJob) -> tuple[Texts, Texts]:
     """What the overviews list: their open krav, and for each its unplaced payments as one text."""
     krav: list[list[bytes]] = []
     payments = []
-    for oversikt in Frames(job.previous / "documents", job.index, _SEGMENT).unpacked("oversikt"):
+    for oversikt in Frames(job.previous, OVERSIKTER, job.index).unpacked("oversikt"):
         krav.append(open_krav(oversikt))
         payments.append(unplaced_payments(oversikt))
     counts = [len(some) for some in krav]

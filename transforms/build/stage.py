@@ -88,7 +88,7 @@ def _counts(index: pl.DataFrame, segments: Segments, stay: CarriedOver, ways: di
         built_parts=ways["build"].height,
         redated_parts=ways["redate"].height,
         same_parts=stay.oversikter.height - held_back,
-        kept_parts=held_back,
+        held_back_parts=held_back,
         parts_without_documents=index.height - published,
         documents=4 * published,
         posts_in_documents={

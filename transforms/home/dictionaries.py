@@ -28,7 +28,7 @@ def dictionary(kind: str) -> zstandard.ZstdCompressionDict:
     return zstandard.ZstdCompressionDict(path.read_bytes())
 
 
-def keep_dictionaries(documents: Path, *previous: Path) -> None:
+def copy_dictionaries(documents: Path, *previous: Path) -> None:
     """Copies what frames may need to where a snapshot's documents lie, from those of earlier snapshots too."""
     for folder in (FOLDER, *previous):
         for path in folder.glob("*.dict"):
@@ -46,10 +46,14 @@ def train(snapshot: Path, first_number: int) -> None:
     content = frame_reader(path.read_bytes() for path in documents.glob("*.dict"))
     with pa.memory_map(str(documents / "index.arrow")) as source:
         index = pl.DataFrame(pl.from_arrow(pa.ipc.open_file(source).read_all()))
-    segments = {name: (documents / f"{name}.zst").read_bytes() for name in index["segment"].drop_nulls().unique()}
-    for number, kind in enumerate(HISTORIES, start=first_number):
+    segments = {
+        name: (documents / f"{name}.zst").read_bytes() for name in index[HISTORIES.column].drop_nulls().unique()
+    }
+    for number, kind in enumerate(HISTORIES.kinds, start=first_number):
         places = index.filter(pl.col(f"{kind}_length") > 0)
-        rows = places.select("segment", *(f"{kind}_{name}" for name in ("offset", "length", "antall"))).iter_rows()
+        rows = places.select(
+            HISTORIES.column, *(f"{kind}_{name}" for name in ("offset", "length", "antall"))
+        ).iter_rows()
         bodies = (content(segments[name][start : start + length])[8 * antall :] for name, start, length, antall in rows)
         trained = zstandard.train_dictionary(SIZE, [body[:SAMPLE_BYTES] for body in bodies], dict_id=number)
         for old in FOLDER.glob(f"{kind}-*.dict"):

@@ -32,7 +32,7 @@ RUNS = "runs"
 REPORT = "report.json"
 UNFINISHED, RUNNING, UNREADABLE = "unfinished", "running", "unreadable"
 """The outcomes of a run that began and died, of one that goes on, and of one whose report is damaged."""
-KEPT_REPORTS = 60
+RETAINED_REPORTS = 60
 DELIVERIES_TOLD = 20
 
 
@@ -68,11 +68,11 @@ class Report:
     partial: bool = False
 
     def begin(self, home: Path) -> None:
-        """Makes the run's folder, with a report that it hasn't ended; removes the oldest beyond ``KEPT_REPORTS``."""
+        """Makes the run's folder, with a report that it hasn't ended; of those before ``RETAINED_REPORTS`` stay."""
         folder = self._folder(home)
         folder.mkdir(parents=True)
         self._write(folder, outcome=UNFINISHED)
-        for old in sorted((home / RUNS).glob("*"))[:-KEPT_REPORTS]:
+        for old in sorted((home / RUNS).glob("*"))[:-RETAINED_REPORTS]:
             shutil.rmtree(old)
         for half_written in (home / RUNS).glob("*/.*.part"):
             half_written.unlink()

@@ -17,14 +17,15 @@ import json
 import os
 import shutil
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
-from schemas.store import COLUMNS_OF, INDEX_SCHEMA, KINDS_IN, LATER_COLUMNS
-from transforms.home.dictionaries import keep_dictionaries
+from schemas.store import HISTORIES, INDEX_SCHEMA, LATER_COLUMNS, OVERSIKTER, SEGMENTS, Segments
+from transforms.home.dictionaries import copy_dictionaries
 from transforms.home.sql import sql_text
 
 CURRENT = "current"
@@ -32,25 +33,10 @@ MANIFEST = "manifest.json"
 SNAPSHOTS = "snapshots"
 DELIVERIES = "deliveries"
 
-TABLES_IN = {
-    "segment": ("krav", "kravforfall", "innbetaling", "utbetaling", "plassering"),
-    "oversikt_segment": ("krav", "kravforfall", "oversikt", "oversikt_per_kravgruppe"),
-}
-"""By the columns that name a part's segments, the tables that have a file per segment of them.
-
-Of the krav and due dates those are in the segment of the overview that a new date may move: where something remains.
-Of a file's rows those count whose part has its documents in that segment.
-"""
-
-OVERSIKT_COLUMNS = ["part", "snapshotdato", *COLUMNS_OF["oversikt_segment"]]
-HISTORY_COLUMNS = ["part", *COLUMNS_OF["segment"]]
-"""The columns of an index about overviews, and those about histories."""
-
-SEGMENT_TABLES = tuple(dict.fromkeys(name for names in TABLES_IN.values() for name in names))
-TABLE_NAMES = ("part", *SEGMENT_TABLES)
+TABLE_NAMES = ("part", *dict.fromkeys(name for segments in SEGMENTS for name in segments.tables))
 PARTS_PER_SEGMENT = 4_000
 """Of a bucket too: some 150 MB of documents at the mix of ``generate``, and three times as much while it is built."""
-PART = "tables/part/part.parquet"
+PART_TABLE = "tables/part/part.parquet"
 HELD_BACK = "held_back.parquet"
 """``part``: the parts held back that night."""
 FINDINGS = "findings.parquet"
@@ -69,7 +55,7 @@ def start_snapshot(folder: Path) -> None:
     for name in TABLE_NAMES:
         (folder / "tables" / name).mkdir(parents=True)
     (folder / "documents").mkdir()
-    keep_dictionaries(folder / "documents")
+    copy_dictionaries(folder / "documents")
 
 
 class HomeDamagedError(Exception):
@@ -124,9 +110,27 @@ def empty_index() -> pl.DataFrame:
     return pl.DataFrame(schema=pl.Schema(INDEX_SCHEMA))
 
 
-def segment_name(snapshot: Path, number: str, column: str) -> str:
-    """The name of a segment and its table files, unique among all snapshots."""
-    return f"{snapshot.name}-{number}" + ("" if column == "segment" else "-oversikt")
+@dataclass(frozen=True)
+class Segment:
+    """A segment of a snapshot, by its name: one ``of`` those of histories, or of overviews."""
+
+    snapshot: Path
+    of: Segments
+    name: str
+
+    @classmethod
+    def new(cls, snapshot: Path, of: Segments, number: str) -> "Segment":
+        """One to be written, of a name that is unique among all snapshots."""
+        return cls(snapshot, of, f"{snapshot.name}-{number}{of.suffix}")
+
+    @property
+    def documents(self) -> Path:
+        """The file of its documents."""
+        return self.snapshot / "documents" / f"{self.name}.zst"
+
+    def table(self, name: str) -> Path:
+        """The file of its rows of a table."""
+        return self.snapshot / "tables" / name / f"{self.name}.parquet"
 
 
 def write_index(
@@ -138,11 +142,11 @@ def write_index(
 ) -> pl.DataFrame:
     """Writes the index of all documents, and of the ``known`` parts that have none.
 
-    Of a part all are there: ``oversikter`` has ``OVERSIKT_COLUMNS``, ``histories`` has ``HISTORY_COLUMNS``, ``part``
-    has ``part`` and ``innehaver``, the owner that its documents were made with.
+    Of a part all are there: ``oversikter`` and ``histories`` have the ``columns`` of their ``Segments``, ``part`` has
+    ``part`` and ``innehaver``, the owner that its documents were made with.
     """
-    of_oversikter = pl.concat([empty_index().select(OVERSIKT_COLUMNS), *oversikter], how="vertical_relaxed")
-    of_histories = pl.concat([empty_index().select(HISTORY_COLUMNS), *histories], how="vertical_relaxed")
+    of_oversikter = pl.concat([empty_index().select(OVERSIKTER.columns), *oversikter], how="vertical_relaxed")
+    of_histories = pl.concat([empty_index().select(HISTORIES.columns), *histories], how="vertical_relaxed")
     owners = part.select("part", "innehaver")
     index = of_oversikter.join(of_histories, on="part", validate="1:1").join(owners, on="part", validate="1:1")
     if not index.height == of_oversikter.height == of_histories.height:
@@ -161,10 +165,11 @@ def write_index(
 
 def write_part(snapshot: Path, index: pl.DataFrame, part: pl.DataFrame) -> None:
     """Writes the table ``part``: ``part``, ``parttype``, ``innehaver``, and its documents' date and segments."""
-    published = index.filter(pl.col("snapshotdato").is_not_null()).select("part", "snapshotdato", *KINDS_IN)
+    columns = ["snapshotdato", *(segments.column for segments in SEGMENTS)]
+    published = index.filter(pl.col("snapshotdato").is_not_null()).select("part", *columns)
     published.join(part, on="part", how="left", maintain_order="left").select(
-        "part", "parttype", "innehaver", "snapshotdato", *KINDS_IN
-    ).write_parquet(snapshot / PART, compression="zstd", compression_level=1)
+        "part", "parttype", "innehaver", *columns
+    ).write_parquet(snapshot / PART_TABLE, compression="zstd", compression_level=1)
 
 
 def whose(name: str) -> str:
@@ -174,15 +179,15 @@ def whose(name: str) -> str:
 
 def rows_sql(snapshot: Path, name: str) -> str:
     """The rows of a table of the snapshot, as SQL: of the segments' rows those that documents show."""
-    part = f"read_parquet({sql_text(snapshot / PART)})"
+    part = f"read_parquet({sql_text(snapshot / PART_TABLE)})"
     if name == "part":
         return f"SELECT * FROM {part}"
     files = sql_text(snapshot / "tables" / name / "*.parquet")
     overdue = ", row.forfallsdato < part.snapshotdato AS forfalt" if name == "kravforfall" else ""
-    segments = ", ".join(f"part.{column}" for column, tables in TABLES_IN.items() if name in tables)
+    columns = ", ".join(f"part.{segments.column}" for segments in SEGMENTS if name in segments.tables)
     return (
         f"SELECT row.* EXCLUDE (segment){overdue} FROM read_parquet({files}) AS row JOIN {part} AS part "
-        f"ON part.part = row.{whose(name)} AND row.segment IN ({segments})"
+        f"ON part.part = row.{whose(name)} AND row.segment IN ({columns})"
     )
 
 
@@ -231,15 +236,15 @@ def _checksum(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Writes JSON whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
+    half_written = path.with_name(f".{path.name}.part")
     try:
-        with part.open("w", encoding="utf-8") as file:
+        with half_written.open("w", encoding="utf-8") as file:
             json.dump(content, file, ensure_ascii=False, indent=1)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
+        half_written.replace(path)
     except OSError:
-        part.unlink(missing_ok=True)
+        half_written.unlink(missing_ok=True)
         raise
     _fsync_folder(path.parent)
 
@@ -288,13 +293,13 @@ def clean(home: Path, keep: int) -> None:
 
     The published snapshot is never removed, whatever its date. Called with the lock held.
     """
-    kept = published_chain(home)[: max(keep, 1)]
+    retained = published_chain(home)[: max(keep, 1)]
     for path in (home / SNAPSHOTS).glob("*/"):
-        if path not in kept:
+        if path not in retained:
             shutil.rmtree(path)
     used = {
         f"{delivery['kilde']}/{delivery['leveransenummer']:06d}-{delivery['manifest_sha256'][:16]}"
-        for path in kept
+        for path in retained
         for delivery in read_manifest(path)["used"]
     }
     for path in (home / DELIVERIES).glob("*/*/"):

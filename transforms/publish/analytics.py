@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from schemas.store import KINDS_IN
+from schemas.store import SEGMENTS
 from transforms.home.snapshot import CURRENT, TABLE_NAMES, rows_sql
 from transforms.home.sql import sql_text
 
@@ -34,10 +34,13 @@ def write_analytics(snapshot: Path) -> None:
     """Makes ``analytics.duckdb`` in the snapshot with a view per table and one over the findings."""
     path = snapshot / FILE
     path.unlink(missing_ok=True)
+    names_of_segments = {segments.column for segments in SEGMENTS}
     with duckdb.connect(str(path)) as connection:
         for name in TABLE_NAMES:
             rows = rows_sql(snapshot, name)
-            columns = [column for column in connection.sql(f"{rows} LIMIT 0").columns if column not in KINDS_IN]
+            columns = [
+                column for column in connection.sql(f"{rows} LIMIT 0").columns if column not in names_of_segments
+            ]
             connection.execute(f"CREATE VIEW {name} AS SELECT {', '.join(map(_column, columns))} FROM ({rows})")
         connection.execute(f"CREATE VIEW findings AS FROM read_parquet({sql_text(snapshot / 'findings.parquet')})")
 

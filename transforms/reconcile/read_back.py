@@ -59,7 +59,7 @@ def read(data: bytes, index: pl.DataFrame, kind: str, content: Callable[[bytes],
     for some in rows.with_columns(slice=pl.col("packed").cum_sum() // PACKED_SLICE).partition_by("slice"):
         places = zip(some["offset"].to_list(), some["packed"].to_list(), strict=True)
         frames = [content(data[offset : offset + packed]) for offset, packed in places]
-        cut = _cut_overviews if kind == "oversikt" else _cut_histories
+        cut = _cut_oversikter if kind == "oversikt" else _cut_histories
         bodies, documents, missing = cut(frames, some)
         wrong, of_items, of_amounts = scan(bodies, documents, GRAMMARS[kind].steps, sums)
         items.append(of_items)
@@ -89,7 +89,7 @@ _OERE = (pl.col("high").cast(pl.Int128) * 10**18 + pl.col("low")).alias("oere")
 _Cut = tuple[list[memoryview], Documents, _Elsewhere]
 
 
-def _cut_overviews(frames: list[bytes], rows: pl.DataFrame) -> _Cut:
+def _cut_oversikter(frames: list[bytes], rows: pl.DataFrame) -> _Cut:
     """Each as one piece."""
     ends = np.array([len(frame) for frame in frames])
     ones, zeros = np.ones_like(ends), np.zeros_like(ends)
@@ -100,8 +100,8 @@ def _cut_overviews(frames: list[bytes], rows: pl.DataFrame) -> _Cut:
 def _cut_histories(frames: list[bytes], rows: pl.DataFrame) -> _Cut:
     """Each as its posts, as its words say; a post of no bytes is none of its pieces."""
     antall, part = rows["antall"].to_numpy(), rows["part"].to_numpy()
-    parts = list(zip(frames, (8 * antall).tolist(), strict=True))
-    words = np.frombuffer(b"".join([frame[:end].ljust(end, b"\0") for frame, end in parts]), np.int64)
+    cuts = list(zip(frames, (8 * antall).tolist(), strict=True))
+    words = np.frombuffer(b"".join([frame[:end].ljust(end, b"\0") for frame, end in cuts]), np.int64)
     document = np.arange(len(antall)).repeat(antall)
     ends, days = words & END_MASK, words >> END_BITS
     first = np.diff(document, prepend=-1) != 0
@@ -109,7 +109,7 @@ def _cut_histories(frames: list[bytes], rows: pl.DataFrame) -> _Cut:
     pieces = np.bincount(document[there], minlength=len(antall))
     documents = Documents(part, pieces, ends[there], days[there])
     missing = _Elsewhere(part[document[~there]], days[~there])
-    return [memoryview(frame)[end:] for frame, end in parts], documents, missing
+    return [memoryview(frame)[end:] for frame, end in cuts], documents, missing
 
 
 def _frame(columns: type[Items] | type[Amounts] | type[_Elsewhere], slices: list[Any]) -> pl.DataFrame:

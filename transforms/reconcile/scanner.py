@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from transforms.text.compiled import kept
+from transforms.text.compiled import compiled_once
 
 Column = np.ndarray[Any, np.dtype[Any]]
 
@@ -393,7 +393,7 @@ def _walk_piece(
             return at, item, amount
 
 
-@kept
+@compiled_once
 def _walk(
     text: Column,
     lengths: Column,

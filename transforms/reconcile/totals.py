@@ -15,7 +15,6 @@ import polars as pl
 
 from schemas.receipts import Totals
 from schemas.store import HISTORIES, frame_reader
-from transforms.home.snapshot import PART
 from transforms.reconcile.grammar import POSTS
 from transforms.reconcile.read_back import Read, number_of, read
 
@@ -51,14 +50,14 @@ def from_documents(snapshot: Path, index: pl.DataFrame, snapshot_date: date, wor
 
     Where the lengths of histories are null, of a segment's every row, those are ``kept`` and not read.
     """
-    segments = index.partition_by("oversikt_segment", maintain_order=True)
-    part = pl.read_parquet(snapshot / PART, columns=["part", "innehaver", "oversikt_segment"]).drop_nulls("innehaver")
-    owners = part.select("oversikt_segment", number_of("part"), whose=number_of("innehaver"))
-    owners_in = owners.partition_by("oversikt_segment", as_dict=True, include_key=False)
+    column = OVERSIKTER.column
+    segments = index.partition_by(column, maintain_order=True)
+    part = pl.read_parquet(snapshot / PART_TABLE, columns=["part", "innehaver", column]).drop_nulls("innehaver")
+    owners = part.select(column, number_of("part"), whose=number_of("innehaver"))
+    owners_in = owners.partition_by(column, as_dict=True, include_key=False)
 
     def read_one(rows: pl.DataFrame) -> ReadBack:
-        segment = rows["oversikt_segment"][0]
-        return _read_segment(snapshot, rows, owners_in.get((segment,), owners.clear()), snapshot_date)
+        return _read_segment(snapshot, rows, owners_in.get((rows[column][0],), owners.clear()), snapshot_date)
 
     with ThreadPoolExecutor(workers) as pool:
         return together(pool.map(read_one, segments))
@@ -82,31 +81,35 @@ def _read_segment(snapshot: Path, index: pl.DataFrame, owners: pl.DataFrame, sna
     ``owners``: ``part``, and ``whose`` posts it shows beside its own.
     """
 
-    def segment(column: str) -> bytes:
-        return (snapshot / "documents" / f"{index[column].unique().item()}.zst").read_bytes()
+    def segment(of: Segments) -> bytes:
+        return Segment(snapshot, of, index[of.column].unique().item()).documents.read_bytes()
 
     content = frame_reader(path.read_bytes() for path in (snapshot / "documents").glob("*.dict"))
-    overviews = read(segment("oversikt_segment"), index, "oversikt", content)
-    opened = overviews.items.filter(pl.col("model") == "Krav")
+    oversikter = read(segment(OVERSIKTER), index, "oversikt", content)
+    opened = oversikter.items.filter(pl.col("model") == "Krav")
     found = [
-        _read_overviews(overviews, index.height, snapshot_date),
-        ReadBack(_totals(_sums_of_krav(overviews), "krav"), _wrong_copies(opened, owners) + _miscounted(opened, index)),
+        _read_oversikter(oversikter, index.height, snapshot_date),
+        ReadBack(
+            _totals(_sums_of_krav(oversikter), "krav"), _wrong_copies(opened, owners) + _miscounted(opened, index)
+        ),
     ]
     if index["krav_length"].is_not_null().all():
-        data = segment("segment")
-        found += [_read_histories(read(data, index, kind, content), kind, overviews, owners) for kind in HISTORIES]
+        data = segment(HISTORIES)
+        found += [
+            _read_histories(read(data, index, kind, content), kind, oversikter, owners) for kind in HISTORIES.kinds
+        ]
     both = together(found)
     # interest stands in no extract: the krav say as much of it as the overviews list
     interest = both.totals.pop("sum_renter_krav") != both.totals.pop("sum_renter_oversikt")
     return ReadBack(both.totals, both.contradictions + interest)
 
 
-def _read_histories(histories: Read, kind: str, overviews: Read, owners: pl.DataFrame) -> ReadBack:
-    """What histories add up to, and how many do not read as they must, or are at odds with the ``overviews``.
+def _read_histories(histories: Read, kind: str, oversikter: Read, owners: pl.DataFrame) -> ReadBack:
+    """What histories add up to, and how many do not read as they must, or are at odds with the ``oversikter``.
 
     Of krav those that overviews list have only their place in the history, and of payments also their text.
     """
-    listed = overviews.items.filter(pl.col("model") == POSTS[kind].__name__)
+    listed = oversikter.items.filter(pl.col("model") == POSTS[kind].__name__)
     posts = histories.items
     wrong = histories.refused + _wrong_dates(posts) + _wrong_copies(posts, owners)
     if kind == "krav":
@@ -159,11 +162,11 @@ def _totals(sums: pl.DataFrame, kind: str) -> Totals:
     return {name: value for name, value in totals.items() if name.removeprefix("antall_") not in _ONLY_SUMS}
 
 
-def _sums_of_krav(overviews: Read) -> pl.DataFrame:
+def _sums_of_krav(oversikter: Read) -> pl.DataFrame:
     """The amounts of the krav that overviews list as their parts' own, added up as ``Read.sums`` of histories."""
-    items = overviews.items.select("model", own=_IS_OWN).with_row_index("item")
+    items = oversikter.items.select("model", own=_IS_OWN).with_row_index("item")
     own = items.filter("own", pl.col("model") == "Krav").select(pl.col("item").cast(pl.Int64))
-    amounts = overviews.amounts.join(own, on="item", how="semi").group_by("field", below=pl.col("oere") < 0)
+    amounts = oversikter.amounts.join(own, on="item", how="semi").group_by("field", below=pl.col("oere") < 0)
     return amounts.agg(antall=pl.len(), oere=pl.col("oere").sum())
 
 
@@ -231,12 +234,12 @@ _ALL_GROUPS = pl.lit(0, pl.Int64)
 """The ``gruppe`` of ``totalOversikt``, which has none."""
 
 
-def _read_overviews(overviews: Read, parts: int, snapshot_date: date) -> ReadBack:
+def _read_oversikter(oversikter: Read, parts: int, snapshot_date: date) -> ReadBack:
     """What the listed posts add up to that are the part's own, and how many overviews of so many ``parts`` are not
     there, not theirs, or contradict themselves.
     """
-    of_items = overviews.items[overviews.amounts["item"]]
-    amounts = pl.concat([overviews.amounts, of_items], how="horizontal")
+    of_items = oversikter.items[oversikter.amounts["item"]]
+    amounts = pl.concat([oversikter.amounts, of_items], how="horizontal")
     lines = _listed_lines(amounts, snapshot_date)
     own = lines.filter(_IS_OWN).group_by("name").agg(pl.col("oere").sum())
     sums = {name: int(oere) for name, oere in own.rows()}
@@ -246,7 +249,7 @@ def _read_overviews(overviews: Read, parts: int, snapshot_date: date) -> ReadBac
         "sum_gjenstaaende_oversikt": sums.get("forfalteKrav", 0) + sums.get("ikkeForfalteKrav", 0),
         "sum_uplassert_oversikt": sums.get("uplasserteInnbetalinger", 0),
     }
-    right = overviews.items.filter(pl.col("model") == "Oversikt", _IS_OWN).height
+    right = oversikter.items.filter(pl.col("model") == "Oversikt", _IS_OWN).height
     return ReadBack(totals, parts - right + _contradictions(_said_lines(amounts), lines))
 
 

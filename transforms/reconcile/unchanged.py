@@ -22,7 +22,7 @@ from transforms.home.snapshot import read_index, rows_sql
 def without_histories(index: pl.DataFrame, redated: pl.DataFrame) -> pl.DataFrame:
     """The index rows, with null for the lengths of the histories of the parts ``redated`` (``part``)."""
     stay = pl.col("part").is_in(redated["part"].implode())
-    return index.with_columns(pl.when(~stay).then(f"{kind}_length").alias(f"{kind}_length") for kind in HISTORIES)
+    return index.with_columns(pl.when(~stay).then(f"{kind}_length").alias(f"{kind}_length") for kind in HISTORIES.kinds)
 
 
 def listed_otherwise(snapshot: Path, previous: Path, index: pl.DataFrame, workers: int = 2) -> int:

@@ -16,13 +16,13 @@ def compiled(function: Function) -> Function:
     return compiled_function
 
 
-def kept(function: Function) -> Function:
+def compiled_once(function: Function) -> Function:
     """A function to call from Python, compiled when it first is, with other threads running beside it.
 
-    What was compiled is kept beside the source or, where that cannot be written, in the user's cache for the next
-    process. Where neither can, or what is there cannot be read, it is compiled anew. Numba sees only that the
+    What was compiled is cached for the next process, beside the source or, where that cannot be written, in the user's
+    cache. Where neither can, or what is there cannot be read, it is compiled anew. Numba sees only that the
     function's own file has changed: what it calls, and every constant, must stand in the same. It would also take what
-    is kept for what has bounds checks (``NUMBA_BOUNDSCHECK``), and keep that for others: such is never kept.
+    is cached for what has bounds checks (``NUMBA_BOUNDSCHECK``), and cache that for others: such is never cached.
     """
 
     @cache
@@ -33,7 +33,7 @@ def kept(function: Function) -> Function:
             return anew
         try:
             return [numba.njit(cache=True, **options)(function), *anew]
-        except RuntimeError:  # there is no place to keep it
+        except RuntimeError:  # there is no place for a cache
             return anew
 
     def call(*given: Any) -> Any:

@@ -1,7 +1,7 @@
 """JSON text made of columns (CONTRACT section 4: UTF-8, compact, ``/`` and non-ASCII as they are).
 
-A ``Shape`` says how an object is put together of the columns of a table and of lists. ``made`` writes one object a
-row, all end to end in one buffer, with one compiled loop: a literal, a value, a literal … A list's elements lie end
+A ``Shape`` says how an object is put together of the columns of a table and of lists. ``objects_of`` writes one object
+a row, all end to end in one buffer, with one compiled loop: a literal, a value, a literal … A list's elements lie end
 to end already, so however long it is, it is copied as one (docs/decisions/0015-compiled-text.md).
 """
 
@@ -78,7 +78,7 @@ def flag(name: str, column: str) -> Fields:
 
 
 def array(name: str, column: str) -> Fields:
-    """A list of objects, given to ``made`` by the column's name."""
+    """A list of objects, given to ``objects_of`` by the column's name."""
     return (Field(loops.LIST, f'"{name}":[', column),)
 
 
@@ -119,7 +119,7 @@ MOST_LISTS = 3
 """So many lists may an object have: the loop is compiled for as many, and the missing ones are empty."""
 
 
-def made(shape: Shape, rows: pl.DataFrame, **lists: Texts) -> Texts:
+def objects_of(shape: Shape, rows: pl.DataFrame, **lists: Texts) -> Texts:
     """The object of each row; of rows with ``parent``, by which they are sorted, listed under it.
 
     Columns: texts String, days Date, amounts Int64 or Int128 øre, flags Boolean. ``lists``: the shape's, whose

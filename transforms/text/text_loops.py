@@ -12,7 +12,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
-from transforms.text.compiled import compiled, kept
+from transforms.text.compiled import compiled, compiled_once
 
 Bytes = npt.NDArray[np.uint8]
 Places = npt.NDArray[np.int64]
@@ -226,9 +226,9 @@ def _write_day(out: Bytes, at: int, day: int) -> int:
     return end
 
 
-@kept
+@compiled_once
 def write_objects(fields, literals, numbers, views, view_bytes, buffers, data, elements, firsts, out, ends):  # type: ignore[no-untyped-def]
-    """Writes every row's object, and where it ends. What is given: see ``json_text.made`` and what it calls."""
+    """Writes every row's object, and where it ends. What is given: see ``json_text.objects_of`` and what it calls."""
     rows, at = len(ends) - 1, 0
     for row in range(rows):
         for field in range(len(fields)):
@@ -266,7 +266,7 @@ def write_objects(fields, literals, numbers, views, view_bytes, buffers, data, e
         ends[row + 1] = at
 
 
-@kept
+@compiled_once
 def take(data: Bytes, ends: Places, which: Places, out: Bytes) -> None:
     """Writes some of the texts, one after another."""
     at = 0
@@ -274,7 +274,7 @@ def take(data: Bytes, ends: Places, which: Places, out: Bytes) -> None:
         at = _copy(out, at, data, ends[one], ends[one + 1])
 
 
-@kept
+@compiled_once
 def write_histories(data, ends, post, dates, firsts, out, out_ends):  # type: ignore[no-untyped-def]
     """Writes of every document its posts' words, eight bytes each, the least first, and then the posts.
 
@@ -293,7 +293,7 @@ def write_histories(data, ends, post, dates, firsts, out, out_ends):  # type: ig
         out_ends[document + 1] = at
 
 
-@kept
+@compiled_once
 def replace_values(data, ends, field, old, old_ends, new, new_ends, out, out_ends):  # type: ignore[no-untyped-def]
     """Writes every text with what follows the field replaced; returns whether the old value stood in each."""
     at = 0
