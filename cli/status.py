@@ -9,9 +9,9 @@ import click
 
 from cli.options import home_option
 from cli.output import say_or_fail
-from cli.summary import held_back_parts, summary
+from cli.summary import summary
 from schemas.refusals import SENTENCES, TO_DO
-from schemas.report import RunReport
+from schemas.report import BuildCounts, RunReport
 from schemas.store import STORE_VERSION
 from transforms.home.report import last_report
 from transforms.home.snapshot import HomeDamagedError, published_chain, published_snapshot, read_manifest
@@ -56,15 +56,15 @@ def _published(home: Path) -> dict[str, Any] | None:
     manifest, chain = read_manifest(folder), published_chain(home)
     if manifest["skjemaversjon"] != STORE_VERSION:
         raise _OtherVersionError(f"{folder.name} is of store version {manifest['skjemaversjon']}, not {STORE_VERSION}")
-    built = manifest["stages"]["build"]
+    built = BuildCounts.model_validate(manifest["stages"]["build"])
     return {
         "snapshot": manifest["snapshot"],
         "snapshotdato": manifest["snapshotdato"],
         "made_at": manifest["made_at"],
         "extracted_at": manifest["extracted_at"],
-        "parts": built["parts"],
-        "held_back_parts": held_back_parts(built),
-        "parts_without_documents": built["parts_without_documents"],
+        "parts": built.parts,
+        "held_back_parts": built.held_back_parts,
+        "parts_without_documents": built.parts_without_documents,
         "deliveries": [
             {name: used[name] for name in ("kilde", "leveransenummer", "type", "uttrekkstidspunkt")}
             for used in manifest["used"]

@@ -90,7 +90,7 @@ RUN = {
     "L3-ACCEPTED-LOST": "the rows of an accepted delivery are gone from the home, not all there, or cannot be read",
     "L3-HOME-DAMAGED": "what the home has published cannot be read",
     "L3-HOME-VERSION": "the home was made by a version of the program that keeps its snapshots in another form",
-    "L3-SCHEMA": "a table's files do not all have the same columns",
+    "L3-SCHEMA": "a table has other columns or types than it should",
     "L3-RECONCILE": "a control total does not reconcile",
     "L3-NOT-RECONCILED": "the documents were not reconciled after they were built",
     "L3-STAGE-MISSING": "a stage was asked for without the stages before it",

@@ -1,7 +1,8 @@
 """The delivered tables: columns, kinds and which may be null (CONTRACT section 1).
 
 This is the single source of the columns of an extract. The readers, the checks on values, the
-empty tables, the checksums over amounts and the analysts' views all follow from it.
+empty tables, the checksums over amounts, what is looked up by the keys that a row names, and the types of what is
+published (``schemas.published``) all follow from it.
 """
 
 from dataclasses import dataclass
@@ -26,12 +27,16 @@ AMOUNTS = (Kind.AMOUNT, Kind.POSITIVE_AMOUNT)
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a delivered table; ``nullable`` is the contract's ``?``."""
+    """One column of a delivered table; ``nullable`` is the contract's ``?``.
+
+    ``refers_to``: the tables of whose rows it names one by its key.
+    """
 
     name: str
     kind: Kind
     nullable: bool = False
     codes: tuple[str, ...] = ()
+    refers_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,11 @@ class Table:
         return tuple(column.name for column in self.columns)
 
     @property
+    def references(self) -> tuple[str, ...]:
+        """The names of the columns that name rows of other tables."""
+        return tuple(column.name for column in self.columns if column.refers_to)
+
+    @property
     def amount(self) -> str | None:
         """The column that ``kontrollsum`` sums, or None for ``part``."""
         return next((column.name for column in self.columns if column.kind in AMOUNTS), None)
@@ -69,12 +79,14 @@ def _account(prefix: str = "") -> tuple[Column, ...]:
     return tuple(Column(prefix + name, Kind.TEXT, nullable=True) for name in names)
 
 
+_WHOSE = Column("part", Kind.KEY, refers_to=("part",))
+
 PART = Table(
     "part",
     (
         Column("part", Kind.NUMBER),
         Column("parttype", Kind.CODE, codes=("VIRKSOMHET", "ENK", "PERSON")),
-        Column("innehaver", Kind.NUMBER, nullable=True),
+        Column("innehaver", Kind.NUMBER, nullable=True, refers_to=("part",)),
     ),
 )
 
@@ -82,7 +94,7 @@ KRAV = Table(
     "krav",
     (
         Column("kravidentifikator", Kind.KEY),
-        Column("part", Kind.KEY),
+        _WHOSE,
         Column("kravtype", Kind.KEY),
         Column("kravbeskrivelse", Kind.TEXT, nullable=True),
         Column("kravgruppe", Kind.TEXT, nullable=True),
@@ -98,7 +110,7 @@ KRAVFORFALL = Table(
     "kravforfall",
     (
         Column("kravforfallsidentifikator", Kind.KEY),
-        Column("kravidentifikator", Kind.KEY),
+        Column("kravidentifikator", Kind.KEY, refers_to=("krav",)),
         Column("forfallsdato", Kind.DATE),
         Column("opprinnelig_beloep", Kind.AMOUNT),
         Column("utsatt_iverksettelse", Kind.FLAG),
@@ -111,7 +123,7 @@ INNBETALING = Table(
     "innbetaling",
     (
         Column("innbetalingsidentifikator", Kind.KEY),
-        Column("part", Kind.KEY),
+        _WHOSE,
         Column("innbetalingsdato", Kind.DATE),
         Column("innbetalt_beloep", Kind.POSITIVE_AMOUNT),
         Column("fra_kidnummer", Kind.TEXT, nullable=True),
@@ -124,7 +136,7 @@ UTBETALING = Table(
     "utbetaling",
     (
         Column("utbetalingsidentifikator", Kind.KEY),
-        Column("part", Kind.KEY),
+        _WHOSE,
         Column("utbetalingsbeskrivelse", Kind.TEXT, nullable=True),
         Column("utbetalingsdato", Kind.DATE),
         Column("utbetalt_beloep", Kind.POSITIVE_AMOUNT),
@@ -138,8 +150,8 @@ PLASSERING = Table(
     (
         Column("plasseringsidentifikator", Kind.KEY),
         Column("plasseringstype", Kind.CODE, codes=("INNBETALING", "MOTKRAV", "UTBETALING")),
-        Column("kravforfallsidentifikator", Kind.KEY),
-        Column("motpost", Kind.KEY),
+        Column("kravforfallsidentifikator", Kind.KEY, refers_to=("kravforfall",)),
+        Column("motpost", Kind.KEY, refers_to=("kravforfall", "innbetaling", "utbetaling")),
         Column("plassert_beloep", Kind.POSITIVE_AMOUNT),
         Column("plasseringsdato", Kind.DATE),
     ),
@@ -148,11 +160,20 @@ PLASSERING = Table(
 TABLES = {table.name: table for table in (PART, KRAV, KRAVFORFALL, INNBETALING, UTBETALING, PLASSERING)}
 """All delivered tables by name, parts first and placements last, the order of the checks."""
 
-WITH_PART = ("krav", "innbetaling", "utbetaling")
+BUT_PART = tuple(name for name in TABLES if name != "part")
+"""The tables of posts: those of which an ordinary night looks at some rows only, for ``part`` is small."""
+
+WITH_PART = tuple(name for name in BUT_PART if _WHOSE in TABLES[name].columns)
 """The tables whose rows say whose they are."""
 
-BUT_PART = tuple(name for name in TABLES if name != "part")
-"""The tables of which an ordinary night looks at some rows only; ``part`` is small."""
+_OF_POSTS = tuple(column for name in BUT_PART for column in TABLES[name].columns)
 
-UNIQUE = {*(table.key for table in TABLES.values()), "motpost"} - {"part"}
+REFERENCES = tuple(dict.fromkeys(column.name for column in _OF_POSTS if column.refers_to))
+"""The columns by which a post names other rows: a refused one leads by them to the parts that it holds back (CONTRACT
+section 2)."""
+
+REFERRED_TO_BY = {name: tuple(column.name for column in _OF_POSTS if name in column.refers_to) for name in BUT_PART}
+"""By table of posts, the columns that name its rows."""
+
+UNIQUE = {*(table.key for table in TABLES.values()), *REFERENCES} - {"part"}
 """Columns that seldom repeat: Parquet's dictionary for them, which is given up on the way, takes time and bytes."""

@@ -191,6 +191,20 @@ def test_a_table_whose_files_differ_stops_the_run(nights, monkeypatch):
     assert nights.answer(COMPANY) == "KB-002"
 
 
+def test_a_table_whose_files_all_differ_from_its_schema_stops_the_run(nights, monkeypatch):
+    deliver(nights, *GOOD)
+    write_part = snapshot.write_part
+
+    def spoilt(folder, *given):
+        for file in (folder / "tables" / "krav").iterdir():
+            pl.read_parquet(file).with_columns(pl.col("antall_forfall").cast(pl.Int64)).write_parquet(file)
+        write_part(folder, *given)
+
+    monkeypatch.setattr(snapshot, "write_part", spoilt)
+    assert [(stop.code, stop.message) for stop in nights.run().stops] == [("L3-SCHEMA", "krav")]
+    assert nights.answer(COMPANY) == "KB-002"
+
+
 # what a row refused because of another comes from
 
 

@@ -21,6 +21,7 @@ from pipelines import run as run_module
 from pipelines.resources import _end_dead_runs, home_tag
 from pipelines.settings import dagster_home
 from schemas.refusals import TO_DO, Refusal
+from schemas.report import RunReport
 from tests.nights import Nights, S
 from tests.plain.numbers import organisation_number
 from tests.plain.statement import innbetaling, part, rows
@@ -110,7 +111,8 @@ def test_what_an_earlier_program_counted_as_kept_is_held_back(home):
     stages = json.loads(manifest.read_text())["stages"]
     cost = {"seconds": 1.0, "peak_memory_mb": 1}
     report = json.loads((newest(home) / "report.json").read_text())
-    assert "7 held back\n" in summary(report | {"stages": {name: counted | cost for name, counted in stages.items()}})
+    counted = {name: counts | cost for name, counts in stages.items()}
+    assert "7 held back\n" in summary(RunReport.model_validate(report | {"stages": counted}))
 
 
 # what the last run left

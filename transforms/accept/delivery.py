@@ -25,13 +25,13 @@ import polars as pl
 import pyarrow.parquet
 
 from schemas.refusals import Refusal
-from schemas.tables import REMOVED, TABLES, UNIQUE, Table
+from schemas.tables import REFERENCES, REMOVED, TABLES, UNIQUE, Table
 from transforms.accept.check_digits import count_failing
 from transforms.accept.files import read_batches
 from transforms.accept.inbox import MANIFEST, Delivery, check_files, state
 from transforms.accept.unreadable import FileRefused
 from transforms.accept.values import check_values
-from transforms.home.accepted import REFERENCES, REFUSED_SCHEMA
+from transforms.home.accepted import REFUSED_SCHEMA
 from transforms.home.shown import shown
 from transforms.rules.money import kroner
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from schemas.published import PUBLISHED
 from schemas.store import HISTORIES, OVERSIKTER
 from schemas.tables import PLASSERING
 from transforms.build import far_ends
@@ -154,9 +155,9 @@ _MOTPOST_ENDS = ("motkrav_on_credit", "forfall_on_innbetaling", "forfall_on_utbe
 
 
 def write_tables(segment: Segment, tables: Tables) -> None:
-    """Writes a segment's rows of the tables in it. ``forfalt`` is a matter of the snapshot's date: see ``snapshot``."""
+    """Writes a segment's rows of the tables in it, in the columns of ``schemas.published``."""
     for name in segment.of.tables:
-        rows = storable(tables[name].drop("forfalt", strict=False), segment.name)
+        rows = storable(tables[name], segment.name).select(PUBLISHED[name].stored.names())
         rows.write_parquet(segment.table(name), compression="zstd", compression_level=1)
 
 

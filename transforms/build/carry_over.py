@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from schemas.published import PUBLISHED
 from schemas.store import HISTORIES, OVERSIKTER, SEGMENTS, Segments
 from schemas.tables import PART
 from transforms.build.documents import SegmentWriter
@@ -48,7 +49,7 @@ class CarriedOver(NamedTuple):
 NOTHING = CarriedOver(
     empty_index().select(OVERSIKTER.columns),
     empty_index().select(HISTORIES.columns),
-    pl.DataFrame(schema=dict.fromkeys(PART.names, pl.String)),
+    PUBLISHED["part"].stored.to_frame().select(PART.names),
 )
 """What is carried over from no snapshot."""
 
@@ -137,12 +138,9 @@ class _Carrying:
         return rows.drop(places.columns[1:]).join(places, on="part", maintain_order="left")
 
     def _copy_rows(self, rows: pl.DataFrame, segment: Segment, table: str) -> None:
-        """The table's rows of those parts, in the columns that tonight's files have."""
+        """The table's rows of those parts, in the columns that it has now: an earlier program's may be others."""
         found = pl.concat(table_rows(self.previous, self.of, rows, table), how="diagonal_relaxed")
         copied = found.with_columns(segment=pl.lit(segment.name)).collect()
-        new = next(segment.table(table).parent.glob("*.parquet"), None)
-        if new:
-            copied = copied.match_to_schema(
-                pl.read_parquet_schema(new), missing_columns="insert", extra_columns="ignore", integer_cast="upcast"
-            )
-        copied.write_parquet(segment.table(table), compression="zstd", compression_level=1)
+        copied.match_to_schema(
+            PUBLISHED[table].stored, missing_columns="insert", extra_columns="ignore", integer_cast="upcast"
+        ).write_parquet(segment.table(table), compression="zstd", compression_level=1)

@@ -97,8 +97,8 @@ def _with_tonights_date(before: Tables, part: pl.DataFrame, making: Making) -> T
     groups = balances.per_kravgruppe(krav, balances.shown_under(part))
     unplaced = before["oversikt"].select("forespurt_part", "uplasserte_innbetalinger")
     return {
-        "krav": krav.select(before["krav"].columns),
-        "kravforfall": dues.select(before["kravforfall"].columns),
+        "krav": krav,
+        "kravforfall": dues,
         "oversikt": balances.per_part(part, groups, unplaced),
         "oversikt_per_kravgruppe": groups,
     }

@@ -4,26 +4,30 @@ import duckdb
 import polars as pl
 
 from schemas.refusals import SENTENCES
+from schemas.tables import TABLES, WITH_PART
 from transforms.home.findings import SCHEMA
 
 _REFUSED_DUE_DATE = """cause.tabell = 'kravforfall' AND cause.kravidentifikator = row.noekkel
     AND NOT list_contains(cause.koder, 'L2-CLAIM-OF-REFUSED')"""
 
+
+def _named_by(tabell: str, column: str) -> str:
+    """The row that a row of the table names in the column."""
+    tables = ", ".join(f"'{name}'" for name in TABLES[tabell][column].refers_to)
+    return f"cause.tabell IN ({tables}) AND cause.noekkel = row.{column}"
+
+
 CAUSES = {
     # table and code of the row refused: where the row that it was refused because of is found
-    ("krav", "L2-PART-UNKNOWN"): "cause.tabell = 'part' AND cause.noekkel = row.part",
-    ("innbetaling", "L2-PART-UNKNOWN"): "cause.tabell = 'part' AND cause.noekkel = row.part",
-    ("utbetaling", "L2-PART-UNKNOWN"): "cause.tabell = 'part' AND cause.noekkel = row.part",
+    **{(name, "L2-PART-UNKNOWN"): _named_by(name, "part") for name in WITH_PART},
     ("part", "L2-PART-OWNER"): """cause.tabell = 'part' AND cause.noekkel IN (
         SELECT innehaver FROM ledger_part WHERE part = row.noekkel)""",
-    ("kravforfall", "L2-CLAIM-UNKNOWN"): "cause.tabell = 'krav' AND cause.noekkel = row.kravidentifikator",
-    ("kravforfall", "L2-CLAIM-OF-REFUSED"): "cause.tabell = 'krav' AND cause.noekkel = row.kravidentifikator",
+    ("kravforfall", "L2-CLAIM-UNKNOWN"): _named_by("kravforfall", "kravidentifikator"),
+    ("kravforfall", "L2-CLAIM-OF-REFUSED"): _named_by("kravforfall", "kravidentifikator"),
     ("krav", "L2-CLAIM-SUM"): _REFUSED_DUE_DATE,
     ("krav", "L2-CLAIM-NO-DUE-DATE"): _REFUSED_DUE_DATE,
-    ("plassering", "L2-PLACEMENT-DUE-DATE"): """cause.tabell = 'kravforfall'
-        AND cause.noekkel = row.kravforfallsidentifikator""",
-    ("plassering", "L2-PLACEMENT-MOTPOST"): """cause.tabell IN ('kravforfall', 'innbetaling', 'utbetaling')
-        AND cause.noekkel = row.motpost""",
+    ("plassering", "L2-PLACEMENT-DUE-DATE"): _named_by("plassering", "kravforfallsidentifikator"),
+    ("plassering", "L2-PLACEMENT-MOTPOST"): _named_by("plassering", "motpost"),
 }
 
 

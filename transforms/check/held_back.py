@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from schemas.tables import TABLES
+from schemas.tables import REFERRED_TO_BY, TABLES, WITH_PART
 from transforms.home.snapshot import rows_sql
 
 
@@ -45,16 +45,15 @@ def _follow(connection: duckdb.DuckDBPyConnection, previous: Path | None) -> Non
 
     The row's own key is looked up in the last snapshot only: tonight's row is the row itself.
     """
+    refers = " ".join(
+        f"UNION ALL SELECT id, '{name}', {column}, true FROM row_ids WHERE tabell <> '{name}' AND {column} IS NOT NULL"
+        for name, columns in REFERRED_TO_BY.items()
+        for column in columns
+    )
     connection.execute(
         f"""
         CREATE TEMP TABLE named_keys AS
-        SELECT id, tabell, noekkel, false AS refers FROM row_ids WHERE noekkel IS NOT NULL
-        UNION ALL SELECT id, 'krav', kravidentifikator, true FROM row_ids
-                  WHERE tabell <> 'krav' AND kravidentifikator IS NOT NULL
-        UNION ALL SELECT id, 'kravforfall', kravforfallsidentifikator, true FROM row_ids
-                  WHERE tabell <> 'kravforfall' AND kravforfallsidentifikator IS NOT NULL
-        UNION ALL SELECT id, unnest(['kravforfall', 'innbetaling', 'utbetaling']), motpost, true FROM row_ids
-                  WHERE motpost IS NOT NULL;
+        SELECT id, tabell, noekkel, false AS refers FROM row_ids WHERE noekkel IS NOT NULL {refers};
         INSERT INTO named_keys
         SELECT id, 'krav', found, true FROM named_keys
         JOIN ({_lookup("kravforfall", "kravidentifikator")}) USING (noekkel)
@@ -62,7 +61,7 @@ def _follow(connection: duckdb.DuckDBPyConnection, previous: Path | None) -> Non
         INSERT INTO leads SELECT id, part FROM row_ids WHERE part IS NOT NULL;
         """
     )
-    for name in ("krav", "innbetaling", "utbetaling"):
+    for name in WITH_PART:
         connection.execute(
             f"""
             INSERT INTO leads SELECT id, found FROM named_keys JOIN ({_lookup(name, "part")}) USING (noekkel)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from schemas.tables import TABLES, WITH_PART, Table
+from schemas.tables import REFERENCES, TABLES, WITH_PART, Table
 from transforms.ledgers.good import connect_due_dates, connect_placements, show_good
 
 
@@ -191,10 +191,7 @@ def _collect_quarantined(connection: duckdb.DuckDBPyConnection) -> None:
     """``quarantined``: every refused row in force: its place, reasons and what it refers to."""
     parts = []
     for table in TABLES.values():
-        references = [
-            name if name in table.names else f"NULL::VARCHAR AS {name}"
-            for name in ("part", "kravidentifikator", "kravforfallsidentifikator", "motpost")
-        ]
+        references = [name if name in table.names else f"NULL::VARCHAR AS {name}" for name in REFERENCES]
         parts.append(
             f"""
             SELECT '{table.name}' AS tabell, row.{table.key} AS noekkel, row.fil, row.rad,

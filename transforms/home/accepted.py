@@ -2,8 +2,7 @@
 
 import polars as pl
 
-REFERENCES = ("part", "kravidentifikator", "kravforfallsidentifikator", "motpost")
-"""Columns through which a refused row leads to the parts it holds back (CONTRACT section 2)."""
+from schemas.tables import REFERENCES
 
 REFUSED_SCHEMA = pl.Schema(
     {

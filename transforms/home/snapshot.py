@@ -24,6 +24,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from schemas.published import PUBLISHED
 from schemas.store import HISTORIES, INDEX_SCHEMA, LATER_COLUMNS, OVERSIKTER, SEGMENTS, Segments
 from transforms.home.dictionaries import copy_dictionaries
 from transforms.home.sql import sql_text
@@ -33,7 +34,7 @@ MANIFEST = "manifest.json"
 SNAPSHOTS = "snapshots"
 DELIVERIES = "deliveries"
 
-TABLE_NAMES = ("part", *dict.fromkeys(name for segments in SEGMENTS for name in segments.tables))
+TABLE_NAMES = tuple(PUBLISHED)
 PARTS_PER_SEGMENT = 4_000
 """Of a bucket too: some 150 MB of documents at the mix of ``generate``, and three times as much while it is built."""
 PART_TABLE = "tables/part/part.parquet"
@@ -164,12 +165,12 @@ def write_index(
 
 
 def write_part(snapshot: Path, index: pl.DataFrame, part: pl.DataFrame) -> None:
-    """Writes the table ``part``: ``part``, ``parttype``, ``innehaver``, and its documents' date and segments."""
-    columns = ["snapshotdato", *(segments.column for segments in SEGMENTS)]
-    published = index.filter(pl.col("snapshotdato").is_not_null()).select("part", *columns)
-    published.join(part, on="part", how="left", maintain_order="left").select(
-        "part", "parttype", "innehaver", *columns
-    ).write_parquet(snapshot / PART_TABLE, compression="zstd", compression_level=1)
+    """Writes the table ``part``: ``part``, ``parttype`` and ``innehaver``, and from the index the documents' places."""
+    places = ["part", "snapshotdato", *(segments.column for segments in SEGMENTS)]
+    published = index.filter(pl.col("snapshotdato").is_not_null()).select(places)
+    rows = published.join(part, on="part", how="left", maintain_order="left")
+    rows = rows.select(PUBLISHED["part"].stored.names())
+    rows.write_parquet(snapshot / PART_TABLE, compression="zstd", compression_level=1)
 
 
 def whose(name: str) -> str:
@@ -210,13 +211,12 @@ def _same_file(path: Path, other: Path) -> bool:
 
 
 def mixed_tables(snapshot: Path) -> list[str]:
-    """The tables of which some file has other columns or types than the table's first file."""
-    mixed = []
-    for name in TABLE_NAMES:
-        schemas = [pl.read_parquet_schema(file) for file in sorted((snapshot / "tables" / name).glob("*.parquet"))]
-        if any(schema != schemas[0] for schema in schemas):
-            mixed.append(name)
-    return mixed
+    """The tables of which some file has other columns or types, or another order, than ``schemas.published`` says."""
+    return [
+        name
+        for name, table in PUBLISHED.items()
+        if any(pl.read_parquet_schema(file) != table.stored for file in (snapshot / "tables" / name).glob("*.parquet"))
+    ]
 
 
 def damaged_files(snapshot: Path, manifest: dict[str, Any]) -> list[str]:

@@ -22,24 +22,11 @@ import duckdb
 import polars as pl
 
 from schemas.snapshot import Accepted
-from schemas.tables import BUT_PART, TABLES, WITH_PART, Column, Kind
+from schemas.tables import BUT_PART, REFERRED_TO_BY, TABLES, WITH_PART, Column, Kind
 from transforms.home.snapshot import HELD_BACK, QUARANTINED, SAME
 from transforms.home.sql import sql_text
 from transforms.ledgers.delivered import PLACE, delivered_keys_sql
 
-LINKS = {
-    **dict.fromkeys(WITH_PART, ("part",)),
-    "kravforfall": ("kravidentifikator",),
-    "plassering": ("kravforfallsidentifikator", "motpost"),
-}
-"""What a row of the tables looked up names beside its own key."""
-REFERRED_TO_BY = {
-    "krav": ("kravidentifikator",),
-    "kravforfall": ("kravforfallsidentifikator", "motpost"),
-    "innbetaling": ("motpost",),
-    "utbetaling": ("motpost",),
-}
-"""The columns through which a refused row leads to the parts that it holds back: links are of good rows."""
 MANY = 0.1
 """The share of the parts from which on reading everything costs less than finding what lies around them."""
 
@@ -74,6 +61,7 @@ def look_around_changes(
     before = f"read_parquet([{sql_text(previous / QUARANTINED)}, {sql_text(previous / SAME)}])"
 
     def keys(name: str) -> str:
+        """Those by which refused rows lead to the parts that they hold back are among them: links are of good rows."""
         named = delivered_keys_sql(deliveries, changes, TABLES[name])
         refers = " ".join(f"UNION SELECT {column} FROM ledger_refused" for column in REFERRED_TO_BY.get(name, ()))
         return f"SELECT noekkel FROM {before} WHERE tabell = '{name}' UNION SELECT noekkel FROM ({named}) {refers}"
@@ -153,8 +141,9 @@ def _begin(connection: duckdb.DuckDBPyConnection, parts: str, keys: dict[str, st
     row has ever named together, as hashes, whose it is and whether it stands.
     """
     _hash(connection)
-    for name, others in LINKS.items():
-        hashes = ", ".join(f"short_hash({column}) AS {column}" for column in (TABLES[name].key, *others))
+    for name in BUT_PART:
+        columns = (TABLES[name].key, *TABLES[name].references)
+        hashes = ", ".join(f"short_hash({column}) AS {column}" for column in columns)
         links = f"SELECT {hashes}, kilde::kilder AS kilde, gjelder FROM delivered_{name}"
         connection.execute(f"CREATE TEMP TABLE links_{name} AS {links}")
     for name, query in {"parts": parts, **keys}.items():

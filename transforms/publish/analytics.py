@@ -8,46 +8,28 @@ from pathlib import Path
 
 import duckdb
 
-from schemas.store import SEGMENTS
-from transforms.home.snapshot import CURRENT, TABLE_NAMES, rows_sql
+from schemas.published import PUBLISHED, PublishedColumn
+from transforms.home.snapshot import CURRENT, rows_sql
 from transforms.home.sql import sql_text
 
 FILE = "analytics.duckdb"
-
-OERE = (
-    "opprinnelig_beloep",
-    "gjenstaaende_beloep",
-    "stipulerte_renter",
-    "forfalte_krav",
-    "ikke_forfalte_krav",
-    "innbetalt_beloep",
-    "uplassert_beloep",
-    "utbetalt_beloep",
-    "plassert_beloep",
-    "uplasserte_innbetalinger",
-    "saldo",
-)
-"""Columns that are øre in the tables."""
 
 
 def write_analytics(snapshot: Path) -> None:
     """Makes ``analytics.duckdb`` in the snapshot with a view per table and one over the findings."""
     path = snapshot / FILE
     path.unlink(missing_ok=True)
-    names_of_segments = {segments.column for segments in SEGMENTS}
     with duckdb.connect(str(path)) as connection:
-        for name in TABLE_NAMES:
-            rows = rows_sql(snapshot, name)
-            columns = [
-                column for column in connection.sql(f"{rows} LIMIT 0").columns if column not in names_of_segments
-            ]
-            connection.execute(f"CREATE VIEW {name} AS SELECT {', '.join(map(_column, columns))} FROM ({rows})")
+        for name, table in PUBLISHED.items():
+            columns = ", ".join(map(_column, table.shown))
+            connection.execute(f"CREATE VIEW {name} AS SELECT {columns} FROM ({rows_sql(snapshot, name)})")
         connection.execute(f"CREATE VIEW findings AS FROM read_parquet({sql_text(snapshot / 'findings.parquet')})")
 
 
-def _column(name: str) -> str:
+def _column(column: PublishedColumn) -> str:
     """Øre × 0.01 is exact: integers and decimals times a decimal."""
-    return f"({name}::DECIMAL(36, 0) * 0.01)::DECIMAL(38, 2) AS {name}" if name in OERE else name
+    name, shown = column.name, column.holds.value.shown
+    return f"({name}::DECIMAL(36, 0) * 0.01)::{shown} AS {name}" if column.is_amount else name
 
 
 def link_analytics(home: Path) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 import polars as pl
 
 from schemas.receipts import Totals
-from schemas.store import HISTORIES, frame_reader
+from schemas.store import HISTORIES, OVERSIKTER, Segments, frame_reader
+from transforms.home.snapshot import PART_TABLE, Segment
 from transforms.reconcile.grammar import POSTS
 from transforms.reconcile.read_back import Read, number_of, read
 
