@@ -12,9 +12,14 @@ from cli.output import say_or_fail
 from cli.summary import summary
 from schemas.refusals import SENTENCES, TO_DO
 from schemas.report import BuildCounts, RunReport
-from schemas.store import STORE_VERSION
 from transforms.home.report import last_report
-from transforms.home.snapshot import HomeDamagedError, published_chain, published_snapshot, read_manifest
+from transforms.home.snapshot import (
+    HomeDamagedError,
+    OtherVersionError,
+    published_chain,
+    published_snapshot,
+    read_manifest,
+)
 
 
 @click.command()
@@ -25,14 +30,14 @@ def status(home: Path, as_json: bool) -> None:
     published, damage = None, None
     try:
         published = _published(home)
-    except _OtherVersionError as error:
+    except OtherVersionError as error:
         damage = {"code": "L3-HOME-VERSION", "what": str(error)}
     except HomeDamagedError as error:
         damage = {"code": "L3-HOME-DAMAGED", "what": str(error)}
     except OSError as error:
         raise click.ClickException(f"the home cannot be read: {error.strerror}") from error
     last = _last_report(home)
-    content = {"published": published, "damage": damage, "last_run": last.as_json() if last else None}
+    content = {"published": published, "damage": damage, "last_run": last.model_dump(mode="json") if last else None}
     say_or_fail(json.dumps(content, ensure_ascii=False, indent=1) if as_json else _text(published, damage, last))
     sys.exit(0 if published else 1)
 
@@ -44,30 +49,21 @@ def _last_report(home: Path) -> RunReport | None:
         raise click.ClickException(f"the reports of the runs cannot be read: {error.strerror}") from error
 
 
-class _OtherVersionError(Exception):
-    """What is published is in the form of another version of the program."""
-
-
 def _published(home: Path) -> dict[str, Any] | None:
-    """Raises ``HomeDamagedError``, ``_OtherVersionError`` and ``OSError``."""
+    """Raises ``HomeDamagedError``, ``OtherVersionError`` and ``OSError``."""
     folder = published_snapshot(home)
     if not folder:
         return None
     manifest, chain = read_manifest(folder), published_chain(home)
-    if manifest["skjemaversjon"] != STORE_VERSION:
-        raise _OtherVersionError(f"{folder.name} is of store version {manifest['skjemaversjon']}, not {STORE_VERSION}")
-    built = BuildCounts.model_validate(manifest["stages"]["build"])
+    built = manifest.stages.build or BuildCounts()
     return {
-        "snapshot": manifest["snapshot"],
-        "snapshotdato": manifest["snapshotdato"],
-        "made_at": manifest["made_at"],
-        "extracted_at": manifest["extracted_at"],
+        **manifest.model_dump(mode="json", include={"snapshot", "snapshotdato", "made_at", "extracted_at"}),
         "parts": built.parts,
         "held_back_parts": built.held_back_parts,
         "parts_without_documents": built.parts_without_documents,
         "deliveries": [
-            {name: used[name] for name in ("kilde", "leveransenummer", "type", "uttrekkstidspunkt")}
-            for used in manifest["used"]
+            used.model_dump(mode="json", include={"kilde", "leveransenummer", "type", "uttrekkstidspunkt"})
+            for used in manifest.used
         ],
         "retained_snapshots": [path.name for path in chain],
     }

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_serializer
 
 
 class _Model(BaseModel):
@@ -101,6 +101,10 @@ class Stages(_Model):
         """Those that were done, by name, in their order."""
         return {name: counts for name in type(self).model_fields if (counts := getattr(self, name))}
 
+    @model_serializer
+    def _only_done(self) -> dict[str, Any]:
+        return {name: counts.model_dump() for name, counts in self.done().items()}
+
 
 class RunReport(_Model):
     """What came of a run: ``outcome``, reasons to stop and deliveries refused in sentences, findings by code.
@@ -116,8 +120,3 @@ class RunReport(_Model):
     deliveries: list[str] = []
     findings: dict[str, int] = {}
     stages: Stages = Stages()
-
-    def as_json(self) -> dict[str, Any]:
-        """As it is written: of the stages those that were done."""
-        stages = {name: counts.model_dump() for name, counts in self.stages.done().items()}
-        return self.model_dump(mode="json", exclude={"stages"}) | {"stages": stages}

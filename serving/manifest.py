@@ -5,17 +5,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from schemas.snapshot import StoredFile
 from serving.consumers import faults
 from serving.errors import UnreadableError
-
-
-class File(BaseModel):
-    """One file of the snapshot."""
-
-    model_config = ConfigDict(strict=True, frozen=True)
-
-    bytes: int
-    sha256: str
 
 
 class Manifest(BaseModel):
@@ -26,7 +18,7 @@ class Manifest(BaseModel):
     run: str
     snapshotdato: date
     extracted_at: datetime | None = None
-    files: dict[str, File]
+    files: dict[str, StoredFile]
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -1,11 +1,12 @@
 """Nothing is published that was not reconciled, whoever asks Dagster for what: some assets, no checks, part of a run.
 
-All over one home: what is refused leaves it as it was.
+And a night that failed goes on from where it did. All over one home: what is refused leaves it as it was.
 """
 
 import json
 import logging
 import re
+import shutil
 from datetime import timedelta
 
 import dagster as dg
@@ -22,8 +23,8 @@ from tests.nights import Nights, S
 from tests.plain.numbers import organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, rows
 from tests.plain.write import write_delivery
+from transforms import night as night_module
 from transforms.home import snapshot
-from transforms.night import Night
 
 COMPANY = organisation_number(1)
 STATEMENT = [part(COMPANY), krav("K", COMPANY, 100, kravtype="Restskatt"), kravforfall("F", "K", 100, "2026-01-15")]
@@ -60,6 +61,10 @@ class Home:
             run_config=QUIET, instance=self.instance, partition_key=str(day), raise_on_error=False
         )
         return self.instance.get_run_by_id(done.run_id)
+
+    def forget(self):
+        """As if no night had left anything for another to go on from."""
+        shutil.rmtree(self.nights.home / ".work", ignore_errors=True)
 
     def errors(self, run):
         """What Dagster shows of the run's errors."""
@@ -107,13 +112,23 @@ def test_all_assets_with_every_check_but_the_reconciliation_are_refused(home):
     assert_refused(home, home.execute(ASSETS, frozenset(checks)), "L3-NOT-RECONCILED")
 
 
+def test_what_was_reconciled_and_built_again_is_refused(home):
+    """The reconciliation was of another build, whatever it said."""
+    reconciliation = {key for key in home.job.asset_layer.asset_graph.asset_check_keys if key.name == "reconciliation"}
+    everything_but_publishing = [asset for asset in ASSETS if asset != "snapshot"]
+    assert home.execute(everything_but_publishing, reconciliation).status == dg.DagsterRunStatus.SUCCESS
+    assert home.execute(["documents"], NO_CHECKS).status == dg.DagsterRunStatus.SUCCESS
+    assert_refused(home, home.execute(["snapshot"], NO_CHECKS), "L3-NOT-RECONCILED")
+
+
 @pytest.mark.parametrize("alone", [asset for asset in ASSETS if asset != "deliveries"])
 def test_an_asset_alone_is_told_what_it_lacks(home, alone):
-    code = "L3-NOT-RECONCILED" if alone == "snapshot" else "L3-STAGE-MISSING"
-    assert_refused(home, home.execute([alone], NO_CHECKS), code)
+    home.forget()
+    assert_refused(home, home.execute([alone], NO_CHECKS), "L3-STAGE-MISSING")
 
 
 def test_a_check_alone_does_not_say_that_all_is_well(home):
+    home.forget()
     for key in home.job.asset_layer.asset_graph.asset_check_keys:
         assert_refused(home, home.execute([], {key}), "L3-STAGE-MISSING")
 
@@ -124,6 +139,21 @@ def test_the_first_asset_alone_publishes_nothing_and_says_so(home):
     for command in ("status", "findings"):
         assert f"run {run.run_id[:8]}: not published: it was asked for some stages only\n" in told(home, command)
     assert home.nights.documents() == home.before
+
+
+def test_one_asset_after_the_other_in_runs_of_their_own(home):
+    """Each finds what those before it have left, and tells of all of it."""
+    for asset in ("deliveries", "posts", "buckets"):
+        run = home.execute([asset], NO_CHECKS)
+        assert run.status == dg.DagsterRunStatus.SUCCESS
+    stages = json.loads(max(home.nights.home.glob("runs/*/report.json")).read_text())["stages"]
+    assert list(stages) == ["accept", "check", "spread"]
+    assert_refused(home, home.execute(["snapshot"], NO_CHECKS), "L3-STAGE-MISSING")
+
+
+def test_what_another_date_has_left_is_not_gone_on_from(home):
+    home.execute(["deliveries"], NO_CHECKS)
+    assert_refused(home, home.execute(["posts"], NO_CHECKS, LATER), "L3-STAGE-OTHER")
 
 
 def test_what_a_run_of_the_ui_is_asked_for():
@@ -155,28 +185,75 @@ def night():
     return build_definitions().resolve_job_def(JOB)
 
 
-def test_a_failed_night_executed_again_from_where_it_failed(home, monkeypatch):
-    """Nothing of a night outlives its run. What the failed one found is still told, asked for by its name."""
-    config = {"home": str(home.nights.home), "inbox": str(home.nights.inbox), "memory": "500MB"}
-    how = {
+def reexecute(home, failed, **config):
+    """Executes the failed run again from where it failed, as Dagster does in another process."""
+    again = dg.ReexecutionOptions.from_failure(failed.run_id, home.instance)
+    return dg.execute_job(dg.reconstructable(night), reexecution_options=again, **how(home, **config)).dagster_run
+
+
+def how(home, **config):
+    config = {"home": str(home.nights.home), "inbox": str(home.nights.inbox), "memory": "500MB", **config}
+    return {
         "instance": home.instance,
         "run_config": {**QUIET, "resources": {"night": {"config": config}}},
         "tags": {"dagster/partition": str(S)},
     }
+
+
+def failed_in(home, monkeypatch, stage, **config):
+    """A run of the job in which the stage fails."""
     with monkeypatch.context() as patch:
-        patch.setattr(Night, "build", lambda _: 1 / 0)
-        failed = dg.execute_job(dg.reconstructable(night), **how)
-    assert f"run {failed.run_id[:8]}: failed\n  failed in build: ZeroDivisionError" in told(home, "findings")
-    again = dg.ReexecutionOptions.from_failure(failed.run_id, home.instance)
-    run = dg.execute_job(dg.reconstructable(night), reexecution_options=again, **how)
-    assert_refused(home, run.dagster_run, "L3-STAGE-MISSING")
+        patch.setattr(night_module, stage, lambda *_: 1 / 0)
+        failed = dg.execute_job(dg.reconstructable(night), **how(home, **config))
+    assert f"run {failed.run_id[:8]}: failed\n  failed in {stage}: ZeroDivisionError" in told(home, "findings")
+    return failed
+
+
+def test_a_failed_night_whose_inbox_is_another_is_not_gone_on_from(home, monkeypatch, tmp_path):
+    failed = failed_in(home, monkeypatch, "build")
+    assert_refused(home, reexecute(home, failed, inbox=str(tmp_path)), "L3-STAGE-OTHER")
     assert "failed in build: ZeroDivisionError" in told(home, "findings", "--run", failed.run_id[:8])
+
+
+def test_a_failed_night_that_another_has_begun_after_is_not_gone_on_from(home, monkeypatch):
+    failed = failed_in(home, monkeypatch, "build")
+    home.forget()
+    assert_refused(home, reexecute(home, failed), "L3-STAGE-MISSING")
+
+
+def test_a_stopped_night_executed_again_stops_for_the_same_reason_and_tells_the_same(home):
+    """One of two parts would be held back."""
+    write_delivery(home.nights.inbox, "mva", 3, "endring", rows(innbetaling("I-bad", COMPANY, 0)))
+    stopped = dg.execute_job(dg.reconstructable(night), **how(home))
+    before = home.nights.findings()
+    assert set(before["kode"]) == {"L2-VALUE-POSITIVE", "L3-HELD-BACK"}
+    again = reexecute(home, stopped)
+    assert again.status == dg.DagsterRunStatus.FAILURE
+    assert home.nights.findings().equals(before)
+    for run in (stopped, again):
+        assert "stopped\n  stopped by L3-HELD-BACK" in told(home, "findings", "--run", run.run_id[:8])
+    shutil.rmtree(home.nights.inbox / "mva" / "000003")
 
 
 # these come last: they publish, and take the home apart
 
 
+def test_a_failed_night_goes_on_from_where_it_failed(home, monkeypatch):
+    failed = failed_in(home, monkeypatch, "build")
+    with monkeypatch.context() as patch:
+        for done in ("accept", "check", "spread"):
+            patch.setattr(night_module, done, lambda *_: pytest.fail("it is done"))
+        run = reexecute(home, failed)
+    assert run.status == dg.DagsterRunStatus.SUCCESS
+    assert home.nights.snapshot().manifest.run == run.run_id[:8]
+    assert '"uplassertBeloep":-5.00' in home.nights.oversikt(COMPANY)
+    report = json.loads(max(home.nights.home.glob("runs/*/report.json")).read_text())
+    assert (report["outcome"], len(report["stages"])) == ("published", 6)
+    assert not (home.nights.home / ".work").exists()
+
+
 def test_at_last_the_whole_job_publishes(home):
+    write_delivery(home.nights.inbox, "mva", 3, "endring", rows(innbetaling("I3", COMPANY, 5)))
     assert home.execute().status == dg.DagsterRunStatus.SUCCESS
     assert json.loads((home.nights.home / "current" / "reconciliation.json").read_text())["documents"]
 

@@ -4,8 +4,9 @@ import polars as pl
 import pytest
 
 from schemas.published import PUBLISHED
+from schemas.store import SEGMENTS
 from schemas.tables import REFERENCES, REFERRED_TO_BY, TABLES, UNIQUE, WITH_PART
-from transforms.home.accepted import REFUSED_SCHEMA
+from transforms.home.refused import REFUSED_SCHEMA
 from transforms.home.snapshot import mixed_tables
 
 

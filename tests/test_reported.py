@@ -5,14 +5,17 @@ from datetime import date
 import polars as pl
 import pytest
 
-from schemas.snapshot import Accepted
+from schemas.snapshot import Accepted, TableReceipt
+from tests.manifests import accepted
 from tests.nights import S
 from transforms.check.reported import reported_of_deliveries, reported_of_rates
 
 
 def extracted(kilde: str, nr: int, moment: str, **failing: dict[str, int]) -> Accepted:
-    receipt = {table: {"rader": 9, "failing": counts} for table, counts in failing.items()}
-    return Accepted(kilde, nr, "endring", moment, "", {}, receipt)
+    receipt = {
+        table: TableReceipt(rader=9, refused=0, removed=0, oere=0, failing=counts) for table, counts in failing.items()
+    }
+    return accepted(kilde, nr, moment, receipt=receipt)
 
 
 def test_an_extract_on_the_day_is_not_after_it():

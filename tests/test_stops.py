@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from schemas.snapshot import Accepted
+from tests.manifests import accepted
 from tests.nights import S
 from transforms.stops import (
     damaged_home,
@@ -17,15 +18,7 @@ from transforms.stops import (
 
 
 def extracted(kilde: str, day: date, nr: int = 1) -> Accepted:
-    return Accepted(
-        kilde=kilde,
-        leveransenummer=nr,
-        type="full",
-        uttrekkstidspunkt=f"{day}T12:00:00+01:00",
-        manifest_sha256="",
-        filer={},
-        receipt={},
-    )
+    return accepted(kilde, nr, f"{day}T12:00:00+01:00", "full")
 
 
 def told(stops):

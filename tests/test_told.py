@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
 import sqlalchemy.exc
 from click.testing import CliRunner
@@ -26,6 +27,7 @@ from tests.nights import Nights, S
 from tests.plain.numbers import organisation_number
 from tests.plain.statement import innbetaling, part, rows
 from tests.plain.write import write_delivery
+from transforms.check import stage as check_stage
 from transforms.home.lock import HomeInUseError, locked
 from transforms.home.path import HomePathError
 from transforms.home.report import Report, StoppedError, sentence
@@ -178,18 +180,35 @@ def test_a_stop_says_source_and_delivery():
     assert sentence(gone) == "L3-SOURCE-GONE mva: a source that the last snapshot used has no delivery to use"
 
 
-def test_the_report_is_written_though_the_findings_cannot_be_made(nights, monkeypatch):
-    """And the room that the run took is free again before."""
+def test_the_report_is_written_though_the_findings_cannot_be_made(nights):
+    """Then it has what is known without the rows that were refused."""
+    nights.inbox.mkdir()
+    write_delivery(nights.inbox, "mva", 1, "full", rows(part(COMPANY), innbetaling("I", ANOTHER, 5)))
+    night = nights.begin()
+    night.do("accept")
+    night.do("check")
+    (night.settings.checked / "findings.parquet").write_bytes(b"")
+    with pytest.raises(pl.exceptions.ComputeError):
+        night.finish()
+    report = json.loads((newest(nights.home) / "report.json").read_text())
+    assert (report["outcome"], report["findings"]) == ("stopped", {"L3-HELD-BACK": 1})
+    assert report["failure"].startswith("findings: ComputeError at ")
+
+
+def test_where_there_is_no_room_nothing_of_the_night_is_kept(nights, monkeypatch):
+    """So that there is some for the report, and for Dagster's record of it."""
+    nights.inbox.mkdir()
+    write_delivery(nights.inbox, "mva", 1, "full", rows(part(COMPANY)))
+    night = nights.begin()
+    night.do("accept")
 
     def full(_):
-        raise OSError(28, "No space left on device")
+        raise pl.exceptions.ComputeError("No space left on device (os error 28)")
 
-    monkeypatch.setattr(Night, "findings", full)
-    with pytest.raises(OSError, match="No space"):
-        nights.run()
-    report = json.loads((newest(nights.home) / "report.json").read_text())
-    assert (report["outcome"], report["findings"]) == ("stopped", {"L3-NO-SOURCE": 1})
-    assert report["failure"].startswith("findings: OSError: No space left on device at ")
+    monkeypatch.setattr(check_stage, "check_posts", full)
+    with pytest.raises(pl.exceptions.ComputeError):
+        night.do("check")
+    assert not night.settings.work.exists()
 
 
 # the lock
@@ -243,7 +262,7 @@ def test_what_is_wrong_with_deliveries_is_told_one_by_one(nights):
     assert told.startswith(
         "L1-MANIFEST-FIELD skatt 000007 manifest.json: a field of manifest.json is missing or wrong:"
     )
-    assert f"\n  {told}\n" in summary(json.loads(path.read_text()) | {"stages": {}}) + "\n"
+    assert f"\n  {told}\n" in summary(RunReport.model_validate_json(path.read_bytes())) + "\n"
 
 
 def test_a_lock_that_is_replaced_is_lost(tmp_path):
@@ -305,9 +324,7 @@ def test_dagsters_full_disk_is_told_in_a_sentence(home, tmp_path, monkeypatch, o
 
     def full(_, date, run_id, folder):
         if outcome:
-            Report(run_id[:8], S).write(
-                home, published=outcome == "published", stops=[], deliveries=[], found=findings_of(home)
-            )
+            Report(run_id[:8], S).end(home, findings_of(home), published=outcome == "published")
         sys.stderr.write("a whole statement")
         raise sqlalchemy.exc.OperationalError("INSERT", ("a value",), Exception("database or disk is full"))
 
@@ -347,10 +364,10 @@ def test_a_home_that_cannot_be_written_is_told(home, tmp_path, monkeypatch):
 PUBLISHED = """
 import sys, types
 from cli.main import main
+from schemas.report import RunReport
 def night(home, date, config, echo):
     echo("accept …")
-    return {"run": "0001", "snapshotdato": date, "outcome": "published", "stops": [], "failure": None, "findings": {},
-            "stages": {}}
+    return RunReport(run="0001", snapshotdato=date, outcome="published")
 sys.modules["pipelines.run"] = types.SimpleNamespace(run_night=night)
 main()
 """

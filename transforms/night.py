@@ -85,6 +85,9 @@ class Night:
         try:
             left = receipts.through(self.settings, stage)
         except Missing as missing:
+            self.report.receipts |= receipts.fitting(self.settings)
+            if reasons := self.report.all_stops():  # then nobody needs what is missing
+                raise StoppedError(reasons) from missing
             code = "L3-STAGE-OTHER" if missing.done else "L3-STAGE-MISSING"
             self._stop("L3-NOT-RECONCILED" if missing.stage == "reconcile" else code, str(missing))
         self.report.receipts |= left
@@ -118,7 +121,7 @@ class Night:
         try:
             if "check" in report.receipts:
                 found = findings(report.refusals(), run.checked / FINDINGS)
-        except BaseException as error:  # what check left is gone or damaged: then the rows are not known
+        except BaseException as error:  # what check left cannot be read: then the rows are not known
             report.failure = report.failure or f"findings: {told(error)}"
             raise
         finally:

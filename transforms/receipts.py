@@ -1,5 +1,6 @@
 """Receipts on disk: written when a stage is done, read by the stages after it, and refused when they don't fit."""
 
+import contextlib
 import hashlib
 import itertools
 from collections.abc import Iterator
@@ -98,6 +99,15 @@ def before(stage: str) -> list[str]:
 def through(run: Settings, last: str) -> Left:
     """What the stages through the ``last`` have left for this night. Raises ``Missing``."""
     return Left(itertools.islice(read(run), len(before(last)) + 1))
+
+
+def fitting(run: Settings) -> Left:
+    """What the stages have left for this night, as far as they were done."""
+    left = Left()
+    with contextlib.suppress(Missing):
+        for stage, receipt in read(run):
+            left[stage] = receipt
+    return left
 
 
 def forget(run: Settings, stage: str) -> None:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from schemas.snapshot import TableReceipt
 from schemas.tables import PART, TABLES
 from tests.accept.accepting import COMPANY, LEDGER, OTHER, OWNER, put
 from tests.plain.numbers import national_number, organisation_number, with_wrong_check_digit
@@ -270,7 +271,7 @@ def test_a_removal_and_a_row_of_one_key(place):
     assert [(row["kravidentifikator"], row["slettet"]) for row in place.rows("krav")] == [("K2", True)]
     assert place.refused_rows() == [("krav", "K1", ["L2-KEY-TWICE"])] * 2
     receipt = place.night().used["mva"][1].receipt["krav"]
-    assert receipt == {"rader": 3, "refused": 2, "removed": 1, "oere": 300, "failing": {}}  # each row counted once
+    assert receipt == TableReceipt(rader=3, refused=2, removed=1, oere=300, failing={})  # each row counted once
 
 
 def test_one_key_in_two_tables_or_without_a_key_is_not_doubled(place):

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -25,13 +25,14 @@ import polars as pl
 import pyarrow.parquet
 
 from schemas.refusals import Refusal
+from schemas.snapshot import TableReceipt
 from schemas.tables import REFERENCES, REMOVED, TABLES, UNIQUE, Table
 from transforms.accept.check_digits import count_failing
 from transforms.accept.files import read_batches
 from transforms.accept.inbox import MANIFEST, Delivery, check_files, state
 from transforms.accept.unreadable import FileRefused
 from transforms.accept.values import check_values
-from transforms.home.accepted import REFUSED_SCHEMA
+from transforms.home.refused import REFUSED_SCHEMA
 from transforms.home.shown import shown
 from transforms.rules.money import kroner
 
@@ -44,21 +45,6 @@ WORKERS = 2
 
 ROWS_TOO_MANY = 1_000_000
 """A file with so many rows more than twice what the manifest says is not read to its end."""
-
-
-@dataclass(frozen=True)
-class TableReceipt:
-    """What was in one table of a delivery.
-
-    ``oere``: the sum of its amounts. ``failing``: how many values have check digits that fail, by
-    report and column (``R-KID kidnummer``).
-    """
-
-    rader: int
-    refused: int
-    removed: int
-    oere: int
-    failing: dict[str, int]
 
 
 @dataclass
@@ -239,15 +225,13 @@ def _finish(delivery: Delivery, results: dict[str, _FileResult], out: Path) -> N
         unremoved = _refuse_doubled_keys(TABLES[tabell], [result.hashes for result in read], out)
         refused = sum(pyarrow.parquet.read_metadata(path).num_rows for path in _refused_files(out, tabell))
         failing = sum((result.failing for result in read), Counter[tuple[str, str]]())
-        receipts[tabell] = asdict(
-            TableReceipt(
-                rader=sum(result.rows for result in read),
-                refused=refused,
-                removed=sum(result.removed for result in read) - unremoved,
-                oere=sum(result.oere for result in read),
-                failing={" ".join(what): count for what, count in sorted(failing.items())},
-            )
-        )
+        receipts[tabell] = TableReceipt(
+            rader=sum(result.rows for result in read),
+            refused=refused,
+            removed=sum(result.removed for result in read) - unremoved,
+            oere=sum(result.oere for result in read),
+            failing={" ".join(what): count for what, count in sorted(failing.items())},
+        ).model_dump()
     with _Writer(out / "refused.parquet") as writer:
         writer.write(REFUSED_SCHEMA.to_frame())
         for path in _refused_files(out):

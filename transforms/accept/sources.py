@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from schemas.refusals import Refusal
-from schemas.snapshot import Accepted
+from schemas.snapshot import Accepted, TableReceipt
 from transforms.accept.delivery import accept_delivery
 from transforms.accept.inbox import NO_ACCESS, Delivery, find_deliveries
 
@@ -139,10 +139,13 @@ class _Source:
             kilde=delivery.kilde,
             leveransenummer=delivery.nummer,
             type=manifest.type,
-            uttrekkstidspunkt=manifest.uttrekkstidspunkt.isoformat(),
+            uttrekkstidspunkt=manifest.uttrekkstidspunkt,
             manifest_sha256=delivery.manifest_sha256,
             filer={name: [file.sti for file in table.filer] for name, table in manifest.tabeller.items()},
-            receipt=json.loads((work / "receipt.json").read_text()),
+            receipt={
+                table: TableReceipt(**receipt)
+                for table, receipt in json.loads((work / "receipt.json").read_text()).items()
+            },
         )
         target = self.deliveries / accepted.folder
         shutil.rmtree(target, ignore_errors=True)
@@ -182,5 +185,5 @@ def what_it_lacks(folder: Path, accepted: Accepted) -> str:
     except (OSError, pl.exceptions.PolarsError, pa.ArrowException) as error:
         told = error.strerror if isinstance(error, OSError) else None
         return f"they cannot be read ({told})" if told else "they cannot be read"
-    missing = [table for table, receipt in accepted.receipt.items() if counts.get(table, 0) != receipt["rader"]]
+    missing = [table for table, receipt in accepted.receipt.items() if counts.get(table, 0) != receipt.rader]
     return f"not all rows of {', '.join(missing)} are there" if missing else ""

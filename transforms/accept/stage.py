@@ -2,14 +2,12 @@
 
 import shutil
 from collections.abc import Callable
-from datetime import date, datetime
-from typing import Any
+from datetime import datetime
 
 from schemas.receipts import AcceptReceipt
 from schemas.refusals import Refusal
 from schemas.report import AcceptCounts
-from schemas.snapshot import OSLO, Accepted
-from schemas.store import STORE_VERSION
+from schemas.snapshot import OSLO, SnapshotManifest
 from schemas.tables import TABLES
 from transforms import stops
 from transforms.accept.sources import choose
@@ -23,13 +21,12 @@ def accept(run: Settings, progress: Callable[[str], None]) -> AcceptReceipt:
     """Takes in and chooses the deliveries, and removes what earlier nights have left. Raises ``StoppedError``."""
     shutil.rmtree(run.work, ignore_errors=True)
     _stop_for(stops.unreadable_inbox(run.inbox))
-    before, lost = _before(run)
+    before, damaged = _before(run)
     if not run.allow_date:
-        published = date.fromisoformat(before["snapshotdato"]) if "snapshotdato" in before else None
+        published = before.snapshotdato if before else None
         _stop_for(stops.unasked_date(run.snapshot_date, published, datetime.now(OSLO).date()))
-    accepted = [Accepted(**delivery) for delivery in before["accepted"]]
-    sources = choose(run.inbox, run.deliveries, accepted, progress)
-    gone = {delivery["kilde"] for delivery in before["used"]} - sources.used.keys()
+    sources = choose(run.inbox, run.deliveries, before.accepted if before else [], progress)
+    gone = {delivery.kilde for delivery in (before.used if before else [])} - sources.used.keys()
     reasons = stops.unusable_sources(sources.used, gone, sources.lost, run.snapshot_date, run.max_age_days)
     if not run.allow_date:
         reasons += stops.date_before_extracts(sources.used, run.snapshot_date)
@@ -38,7 +35,7 @@ def accept(run: Settings, progress: Callable[[str], None]) -> AcceptReceipt:
         used=sources.used,
         accepted=sources.accepted,
         refusals=sources.refusals,
-        lost=[name for name in lost if name.startswith("documents/")],
+        lost=[name for name in damaged if name.startswith("documents/")],
         stops=reasons,
         counts=AcceptCounts(
             accepted=len(sources.new),
@@ -52,21 +49,17 @@ def accept(run: Settings, progress: Callable[[str], None]) -> AcceptReceipt:
     )
 
 
-def _before(run: Settings) -> tuple[dict[str, Any], list[str]]:
+def _before(run: Settings) -> tuple[SnapshotManifest | None, list[str]]:
     """The manifest of the published snapshot, and which of its files are gone or damaged. Removes unpublished ones."""
     try:
         previous = run.previous()
-        if previous is None:
-            snapshot.clean(run.path, run.keep)
-            return {"accepted": [], "used": []}, []
-        manifest = snapshot.read_manifest(previous)
-        if manifest["skjemaversjon"] != STORE_VERSION:
-            text = f"its snapshots are of version {manifest['skjemaversjon']}, this program's of {STORE_VERSION}"
-            _stop_for([stops.stop("L3-HOME-VERSION", text)])
+        manifest = snapshot.read_manifest(previous) if previous else None
         snapshot.clean(run.path, run.keep)
+    except snapshot.OtherVersionError as error:
+        raise StoppedError([stops.stop("L3-HOME-VERSION", str(error))]) from error
     except snapshot.HomeDamagedError as error:
         raise StoppedError([stops.stop("L3-HOME-DAMAGED", str(error))]) from error
-    damaged = snapshot.damaged_files(previous, manifest)
+    damaged = snapshot.damaged_files(previous, manifest) if previous and manifest else []
     _stop_for(stops.damaged_home(damaged))
     return manifest, damaged
 

@@ -44,7 +44,7 @@ def reported_of_deliveries(
         _of(one, what.split()[0], f"{count} in {what.split()[1]}", tabell=table)
         for one in in_force
         for table, receipt in one.receipt.items()
-        for what, count in receipt.get("failing", {}).items()
+        for what, count in receipt.failing.items()
     ]
     after = [
         _of(one, "R-EXTRACT-AFTER", f"extracted on {one.day}, the snapshot date is {snapshot_date}")

@@ -113,7 +113,7 @@ class Report:
 
     def _write(self, folder: Path, **content: Any) -> None:
         report = RunReport(run=self.run, snapshotdato=self.snapshot_date, failure=self.failure, **content)
-        write_json(folder / REPORT, report.as_json())
+        write_json(folder / REPORT, report.model_dump(mode="json"))
 
 
 def told(error: BaseException) -> str:
@@ -180,7 +180,7 @@ def add_failure(home: Path, run: str, failure: str) -> None:
     folder = last_run(home, run)
     report = read_report(folder) if folder else None
     if folder and report and report.outcome == "failed" and not report.failure:
-        write_json(folder / REPORT, report.model_copy(update={"failure": failure}).as_json())
+        write_json(folder / REPORT, report.model_copy(update={"failure": failure}).model_dump(mode="json"))
 
 
 def last_run(home: Path, run: str | None = None) -> Path | None:

@@ -19,13 +19,15 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 import pyarrow as pa
+from pydantic import BaseModel, ValidationError
 
 from schemas.published import PUBLISHED
-from schemas.store import HISTORIES, INDEX_SCHEMA, LATER_COLUMNS, OVERSIKTER, SEGMENTS, Segments
+from schemas.snapshot import ManifestHead, SnapshotManifest, StoredFile
+from schemas.store import HISTORIES, INDEX_SCHEMA, LATER_COLUMNS, OVERSIKTER, SEGMENTS, STORE_VERSION, Segments
 from transforms.home.dictionaries import copy_dictionaries
 from transforms.home.sql import sql_text
 
@@ -63,6 +65,10 @@ class HomeDamagedError(Exception):
     """What the home has published cannot be read; nothing may be removed or built upon."""
 
 
+class OtherVersionError(Exception):
+    """What the home has published is in the form of another store version."""
+
+
 def published_snapshot(home: Path) -> Path | None:
     """The folder of the published snapshot, or None when nothing has been published.
 
@@ -74,20 +80,38 @@ def published_snapshot(home: Path) -> Path | None:
         return folder
     if (home / CURRENT).is_symlink():
         raise HomeDamagedError("current leads to no snapshot")
-    if any(read_manifest(path.parent)["previous"] for path in (home / SNAPSHOTS).glob(f"*/{MANIFEST}")):
+    if any(_previous_of(path.parent) for path in (home / SNAPSHOTS).glob(f"*/{MANIFEST}")):
         raise HomeDamagedError("there are snapshots, but no current")
     return None
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """A snapshot's manifest. Raises ``HomeDamagedError``, also when it is no snapshot's."""
+def read_manifest(folder: Path) -> SnapshotManifest:
+    """A snapshot's manifest. Raises ``HomeDamagedError``, also when it is no snapshot's, and ``OtherVersionError``."""
+    version = _read(folder, ManifestHead).skjemaversjon
+    if version != STORE_VERSION:
+        raise OtherVersionError(f"its snapshots are of version {version}, this program's of {STORE_VERSION}")
+    return _read(folder, SnapshotManifest)
+
+
+def _previous_of(folder: Path) -> Path | None:
+    """The snapshot published before, whatever store version it is of. Raises ``HomeDamagedError``."""
+    previous = _read(folder, ManifestHead).previous
+    return folder.with_name(previous) if previous else None
+
+
+_Read = TypeVar("_Read", bound=BaseModel)
+
+
+def _read(folder: Path, model: type[_Read]) -> _Read:
+    """What the model takes of a manifest. Raises ``HomeDamagedError``, which quotes nothing of it."""
     try:
-        manifest = read_json(folder / MANIFEST)
-    except (OSError, ValueError) as error:
+        return model.model_validate_json((folder / MANIFEST).read_bytes())
+    except OSError as error:
         raise HomeDamagedError(f"the manifest of {folder.name} cannot be read") from error
-    if not {"skjemaversjon", "previous", "used"} <= manifest.keys():
-        raise HomeDamagedError(f"the manifest of {folder.name} is not one of a snapshot")
-    return manifest
+    except ValidationError as error:
+        whole = any(not fault["loc"] for fault in error.errors(include_input=False))  # no JSON, or no object
+        text = "cannot be read" if whole else "is not one of a snapshot"
+        raise HomeDamagedError(f"the manifest of {folder.name} {text}") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -192,12 +216,12 @@ def rows_sql(snapshot: Path, name: str) -> str:
     )
 
 
-def checksums(snapshot: Path, previous: Path | None = None) -> dict[str, dict[str, Any]]:
+def checksums(snapshot: Path, previous: Path | None = None) -> dict[str, StoredFile]:
     """Bytes and sha256 of every file of the snapshot but its manifest; each is flushed to disk.
 
     Files that are links to those of ``previous`` are neither read nor flushed again.
     """
-    known = read_manifest(previous)["files"] if previous else {}
+    known = read_manifest(previous).files if previous else {}
     files = {}
     for path in sorted(path for path in snapshot.rglob("*") if path.is_file() and path.name != MANIFEST):
         name = path.relative_to(snapshot).as_posix()
@@ -219,19 +243,19 @@ def mixed_tables(snapshot: Path) -> list[str]:
     ]
 
 
-def damaged_files(snapshot: Path, manifest: dict[str, Any]) -> list[str]:
+def damaged_files(snapshot: Path, manifest: SnapshotManifest) -> list[str]:
     """The snapshot's files that are gone or not as long as its manifest says."""
     return [
         name
-        for name, file in manifest["files"].items()
-        if not (snapshot / name).is_file() or (snapshot / name).stat().st_size != file["bytes"]
+        for name, file in manifest.files.items()
+        if not (snapshot / name).is_file() or (snapshot / name).stat().st_size != file.bytes
     ]
 
 
-def _checksum(path: Path) -> dict[str, Any]:
+def _checksum(path: Path) -> StoredFile:
     with path.open("rb") as file:
         os.fsync(file.fileno())
-        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        return StoredFile(bytes=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -283,8 +307,7 @@ def published_chain(home: Path) -> list[Path]:
     chain, folder = [], published_snapshot(home)
     while folder and (folder / MANIFEST).is_file() and folder not in chain:
         chain.append(folder)
-        previous = read_manifest(folder)["previous"]
-        folder = folder.with_name(previous) if previous else None
+        folder = _previous_of(folder)
     return chain
 
 
@@ -297,11 +320,7 @@ def clean(home: Path, keep: int) -> None:
     for path in (home / SNAPSHOTS).glob("*/"):
         if path not in retained:
             shutil.rmtree(path)
-    used = {
-        f"{delivery['kilde']}/{delivery['leveransenummer']:06d}-{delivery['manifest_sha256'][:16]}"
-        for path in retained
-        for delivery in read_manifest(path)["used"]
-    }
+    used = {delivery.folder for path in retained for delivery in read_manifest(path).used}
     for path in (home / DELIVERIES).glob("*/*/"):
         if path.relative_to(home / DELIVERIES).as_posix() not in used:
             shutil.rmtree(path)

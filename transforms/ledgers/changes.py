@@ -1,13 +1,12 @@
 """What is new since the last snapshot, and whether that says which parts a night must look at."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
-from schemas.snapshot import Accepted
+from schemas.snapshot import Accepted, SnapshotManifest
 
 
 def why_all(
-    manifest: dict[str, Any] | None, made_with: dict[str, Any], used: Sequence[Accepted], damaged: Collection[str]
+    manifest: SnapshotManifest | None, made_with: dict[str, str], used: Sequence[Accepted], damaged: Collection[str]
 ) -> str | None:
     """Why every part must be built anew, or None when only those affected need be.
 
@@ -16,16 +15,16 @@ def why_all(
     """
     if manifest is None:
         return "nothing is published yet"
-    if manifest["made_with"] != made_with:
+    if manifest.made_with != made_with:
         return "the program or the reference data is another"
     if damaged:
         return f"{len(damaged)} files of the previous snapshot are damaged or gone"
     new = changes_since(manifest, used)
-    gone = len(manifest["used"]) + len(new) > len(used)
+    gone = len(manifest.used) + len(new) > len(used)
     return "a source has a new full delivery" if gone or any(use.type == "full" for use in new) else None
 
 
-def changes_since(manifest: dict[str, Any], used: Sequence[Accepted]) -> list[Accepted]:
+def changes_since(manifest: SnapshotManifest, used: Sequence[Accepted]) -> list[Accepted]:
     """Those of tonight's deliveries that the snapshot of the manifest did not use."""
-    before = {(use["kilde"], use["leveransenummer"]) for use in manifest["used"]}
+    before = {(use.kilde, use.leveransenummer) for use in manifest.used}
     return [use for use in used if (use.kilde, use.leveransenummer) not in before]

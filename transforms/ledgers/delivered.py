@@ -17,7 +17,7 @@ import polars as pl
 
 from schemas.snapshot import Accepted
 from schemas.tables import TABLES, Kind, Table
-from transforms.home.accepted import REFUSED_SCHEMA
+from transforms.home.refused import REFUSED_SCHEMA
 from transforms.home.sql import sql_text
 
 SQL_TYPES = {

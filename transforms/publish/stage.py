@@ -4,10 +4,10 @@ import contextlib
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 from schemas.receipts import PublishReceipt
-from schemas.report import PublishCounts
+from schemas.report import PublishCounts, Stages
+from schemas.snapshot import SnapshotManifest
 from schemas.store import STORE_VERSION
 from transforms.home import snapshot
 from transforms.home.findings import findings
@@ -25,7 +25,7 @@ def publish(run: Settings, left: Left, hold_lock: Callable[[], None]) -> Publish
     if reasons := [reason for receipt in left.values() for reason in receipt.stops]:
         raise StoppedError(reasons)
     accepted, checked, built, reconciled = left.accept, left.check, left.build, left.reconcile
-    folder, previous = run.snapshot(built.snapshot), run.previous()
+    folder = run.snapshot(built.snapshot)
     found = findings([*accepted.refusals, *checked.reports], run.checked / snapshot.FINDINGS)
     found.write_parquet(folder / snapshot.FINDINGS)
     snapshot.write_json(folder / "reconciliation.json", reconciled.reconciliation.model_dump())
@@ -34,28 +34,33 @@ def publish(run: Settings, left: Left, hold_lock: Callable[[], None]) -> Publish
     write_analytics(folder)
     for delivery in accepted.new:
         snapshot.make_durable(run.deliveries / delivery.folder)
-    known = {(one.kilde, one.leveransenummer): one for one in [*accepted.accepted, *accepted.in_force]}
-    manifest: dict[str, Any] = {
-        "skjemaversjon": STORE_VERSION,
-        "made_with": accepted.night.made_with,
-        "snapshot": built.snapshot,
-        "snapshotdato": str(run.snapshot_date),
-        "run": run.run,
-        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "extracted_at": min(chain[-1].extracted_at for chain in accepted.used.values()).isoformat(),
-        "previous": accepted.night.previous,
-        "used": [delivery.as_json() for delivery in accepted.in_force],
-        "said": checked.said,
-        "accepted": [known[key].as_json() for key in sorted(known)],
-        "stages": {name: receipt.counts.model_dump() for name, receipt in left.items()},
-        "reconciliation": reconciled.reconciliation.model_dump(),
-        "files": snapshot.checksums(folder, previous),
-    }
-    snapshot.write_json(folder / snapshot.MANIFEST, manifest)
+    manifest = _manifest(run, left)
+    snapshot.write_json(folder / snapshot.MANIFEST, manifest.model_dump(mode="json"))
     hold_lock()
     snapshot.switch(run.path, folder)
     with contextlib.suppress(OSError):  # published: what is left to tidy, the next run tidies too
         link_analytics(run.path)
         snapshot.clean(run.path, run.keep)
-    sizes = [file["bytes"] for file in manifest["files"].values()]
-    return PublishReceipt(counts=PublishCounts(snapshot=built.snapshot, files=len(sizes), bytes=sum(sizes)))
+    stored = sum(file.bytes for file in manifest.files.values())
+    return PublishReceipt(counts=PublishCounts(snapshot=built.snapshot, files=len(manifest.files), bytes=stored))
+
+
+def _manifest(run: Settings, left: Left) -> SnapshotManifest:
+    accepted, name = left.accept, left.build.snapshot
+    known = {(one.kilde, one.leveransenummer): one for one in [*accepted.accepted, *accepted.in_force]}
+    return SnapshotManifest(
+        skjemaversjon=STORE_VERSION,
+        made_with=accepted.night.made_with,
+        snapshot=name,
+        snapshotdato=run.snapshot_date,
+        run=run.run,
+        made_at=datetime.now(UTC).replace(microsecond=0),
+        extracted_at=min(chain[-1].extracted_at for chain in accepted.used.values()),
+        previous=accepted.night.previous,
+        used=accepted.in_force,
+        said=left.check.said,
+        accepted=[known[key] for key in sorted(known)],
+        stages=Stages.model_validate({stage: receipt.counts for stage, receipt in left.items()}),
+        reconciliation=left.reconcile.reconciliation,
+        files=snapshot.checksums(run.snapshot(name), run.previous()),
+    )

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -56,7 +55,7 @@ def _spread_affected(run: Settings, accepted: AcceptReceipt, previous: Path) -> 
 def _choose(connection: duckdb.DuckDBPyConnection, run: Settings, accepted: AcceptReceipt, previous: Path) -> Chosen:
     manifest = read_manifest(previous)
     changes = changes_since(manifest, accepted.in_force)
-    dates = date.fromisoformat(manifest["snapshotdato"]), run.snapshot_date
+    dates = manifest.snapshotdato, run.snapshot_date
     return those_affected(connection, previous, run.deliveries, changes, reference.read_rates(run.rates), dates)
 
 

@@ -1,4 +1,4 @@
-"""Accepted deliveries: what a manifest keeps of them, and the form of their refused rows."""
+"""The form of the refused rows of an accepted delivery: what ``accept`` writes and the ledgers read."""
 
 import polars as pl
 
