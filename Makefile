@@ -1,13 +1,13 @@
 # make run   the main job on sample data, down to a document on the screen
-# make test  all tests
-# Both install what they need in .venv first, from requirements.lock.
+# make test  all tests; make test-fast those of each module by itself
+# All install what they need in .venv first, from requirements.lock.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 SAMPLE := data/sample
 DATE := 2026-11-23
 
-.PHONY: run test fence check coverage format ui crash-test fault-test fuzz bench bench-growth bench-serve lock bench-lock clean
+.PHONY: run test test-fast fence check coverage format ui crash-test fault-test fuzz bench bench-growth bench-serve lock bench-lock clean
 
 run: .venv/installed
 	rm -rf $(SAMPLE)
@@ -17,6 +17,10 @@ run: .venv/installed
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n logical --dist loadfile
+
+# Without those marked slow, which start a night, a process or a server, or take seconds. Less than a minute.
+test-fast: .venv/installed
+	$(BIN)/python -m pytest -n logical --dist loadfile -m "not slow"
 
 # The compiled loops of text with Numba's bounds checks: an index outside an array is an error. What they write and
 # read by address, the same tests see in make test too (tests/fence.py). Half a minute.

@@ -1,12 +1,18 @@
+import gc
 import os
-from collections.abc import Iterator
+import socket
+import subprocess
+import sys
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.fence import fence
 from tests.nights import Nights
+from transforms.night import Night
 
 settings.register_profile(
     "default",
@@ -33,3 +39,33 @@ def fenced_loops() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         fence(patch)
         yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """What makes a test slow, it and its fixtures start only when it is marked ``slow`` (``make test-fast``)."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not item.get_closest_marker("slow"):
+            for what, start in _starts_something():
+                patch.setattr(what, start, _refuse)
+        return (yield)
+
+
+def _starts_something() -> Iterator[tuple[Any, str]]:
+    """What starts a night, a process, a server, a Dagster run."""
+    yield from ((Night, "__init__"), (subprocess.Popen, "__init__"), (os, "fork"), (socket.socket, "listen"))
+    if dagster := sys.modules.get("dagster"):
+        yield dagster.DagsterInstance, "__init__"
+
+
+def _refuse(*_: Any, **__: Any) -> NoReturn:
+    raise AssertionError("a test that starts a night, a process, a server or a Dagster run is to be marked slow")
+
+
+def pytest_unconfigure() -> None:
+    """Lets go of what is called when garbage is collected, which Hypothesis leaves there.
+
+    It outlives the modules, and through it all that the tests have loaded: DuckDB's binding (nanobind) then finds its
+    types alive at the very end, and says so behind pytest's last line.
+    """
+    gc.callbacks.clear()

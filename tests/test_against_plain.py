@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from tests.plain import ledger, quarantine
 from tests.plain.faults import faulty_nights, refused_numbers
 from tests.plain.strategies import KRAVTYPER, RATES, SNAPSHOT_DATE, good_ledgers
 from tests.plain.write import FORMATS, write_delivery
+
+pytestmark = pytest.mark.slow
 
 EXTRACTED = "2024-02-29T23:00:00+01:00"
 

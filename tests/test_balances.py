@@ -1,10 +1,13 @@
 """Remaining and totals of small tables (CONTRACT section 3), where whole nights seldom come."""
 
+from datetime import date
+
 import polars as pl
 import pytest
 
 from transforms.rules.balances import (
     TOTALS,
+    balance_forfall,
     balance_innbetaling,
     balance_krav,
     per_kravgruppe,
@@ -65,3 +68,56 @@ def test_what_of_a_payment_is_unplaced():
 def test_an_enk_shows_its_owner_too():
     part = pl.DataFrame({"part": ["E", "O"], "innehaver": ["O", None]})
     assert sorted(shown_under(part).rows()) == [("E", "E"), ("E", "O"), ("O", "O")]
+
+
+S = date(2026, 11, 23)
+RATES = pl.DataFrame({"fra_dato": [date(2020, 1, 1)], "sats": [1000]})
+"""Ten percent a year: 36 500 kroner bear ten a day."""
+
+
+def balanced(original, day=S, *, bears=True, **placed):
+    """One due date with what is placed, by the table of its placements."""
+    names = "innbetaling_on_forfall", "motkrav_on_debit", "motkrav_on_credit", "utbetaling_on_forfall"
+    placements = {name: pl.DataFrame({"post": ["F"], "plassert_beloep": [placed.get(name, 0)]}) for name in names}
+    dues = {"kravforfallsidentifikator": ["F"], "kravidentifikator": ["K"], "opprinnelig_beloep": [original]}
+    bucket = placements | {
+        "kravforfall": pl.DataFrame(dues | {"forfallsdato": [day]}),
+        "krav": pl.DataFrame({"kravidentifikator": ["K"], "renteberegnes": [bears]}),
+    }
+    (row,) = balance_forfall(bucket, RATES, S).iter_rows(named=True)
+    return row
+
+
+@pytest.mark.parametrize(
+    ("original", "placed", "remains"),
+    [
+        (100, {}, 100),
+        (100, {"innbetaling_on_forfall": 30}, 70),
+        (100, {"innbetaling_on_forfall": 30, "motkrav_on_debit": 70}, 0),
+        (-100, {"motkrav_on_credit": 30}, -70),
+        (-100, {"motkrav_on_credit": 30, "utbetaling_on_forfall": 70}, 0),
+    ],
+)
+def test_what_remains_is_the_original_and_what_is_placed(original, placed, remains):
+    """One law on both sides: what reduces a debit is negative, what reduces a credit positive."""
+    assert balanced(original, **placed)["gjenstaaende_beloep"] == remains
+
+
+@pytest.mark.parametrize(
+    ("original", "day", "bears", "forfalt", "renter"),
+    [
+        (3_650_000, S, True, False, 0),  # due on S is not overdue
+        (3_650_000, date(2026, 11, 18), True, True, 5_000),  # five days after it, through S
+        (3_650_000, date(2026, 11, 19), True, True, 0),  # under 50 kroner
+        (3_650_000, date(2026, 11, 18), False, True, 0),
+        (-3_650_000, date(2026, 11, 18), True, True, 0),
+    ],
+)
+def test_interest_is_on_overdue_debits_of_krav_that_bear_it(original, day, bears, forfalt, renter):
+    row = balanced(original, day, bears=bears)
+    assert (row["forfalt"], row["stipulerte_renter"]) == (forfalt, renter)
+
+
+def test_interest_is_on_what_remains():
+    row = balanced(7_300_000, date(2026, 11, 18), innbetaling_on_forfall=3_650_000)
+    assert row["stipulerte_renter"] == 5_000

@@ -9,6 +9,8 @@ from bench import compare, duckdb_night, floor, growth, ours, process
 from synthetic.generate import generate
 from tests.nights import Nights, S
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def nights(tmp_path_factory):

@@ -21,6 +21,8 @@ from tests.plain.statement import krav, kravforfall, part, rows
 from tests.plain.write import write_delivery
 from transforms.home.lock import locked
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 DAY = "2026-11-23"
 PARTS = 40

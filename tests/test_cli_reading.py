@@ -16,6 +16,8 @@ from cli.main import main
 from schemas.store import KINDS
 from tests.api.running import ROOT, A, publish
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = {"get": ("get", "oversikt", A), "export": ("export", "krav")}
 
 

@@ -37,6 +37,7 @@ def run(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_what_is_cached_is_found_again(run, tmp_path):
     assert run() == "41\n"
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("__pycache__/*.nb*")}
@@ -44,6 +45,7 @@ def test_what_is_cached_is_found_again(run, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("__pycache__/*.nb*")} == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["nbc", "nbi"])
 @pytest.mark.parametrize("content", [b"", b"\x80\x05cut off"])
 def test_what_is_cached_and_cannot_be_read(run, tmp_path, suffix, content):
@@ -53,6 +55,7 @@ def test_what_is_cached_and_cannot_be_read(run, tmp_path, suffix, content):
     assert run() == "41\n"
 
 
+@pytest.mark.slow
 def test_a_change_in_the_file_is_seen(run, tmp_path):
     run()
     (tmp_path / "loop.py").write_text(LOOP.replace("2 * number", "3 * number"))
@@ -74,6 +77,7 @@ except IndexError:
 """
 
 
+@pytest.mark.slow
 def test_what_has_bounds_checks_is_not_cached_nor_taken_for_what_has_none(run, tmp_path):
     (tmp_path / "loop.py").write_text(OUTSIDE)
     assert run(NUMBA_BOUNDSCHECK="1") == "outside\n"

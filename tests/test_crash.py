@@ -5,6 +5,8 @@ import pytest
 from tests.crash import Scene, run_night
 from transforms.home.lock import HomeInUseError, locked
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):

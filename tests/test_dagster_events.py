@@ -12,6 +12,8 @@ from tests.plain.numbers import organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, rows
 from tests.plain.write import write_delivery
 
+pytestmark = pytest.mark.slow
+
 COMPANY, STRANGER = organisation_number(1), organisation_number(2)
 WRONG = [
     *(innbetaling("I1", COMPANY, 0), innbetaling("I2", STRANGER, 5), innbetaling("I3", STRANGER, 5)),

@@ -17,6 +17,8 @@ from tests.plain.write import write_delivery
 from transforms.home import dictionaries
 from transforms.home.snapshot import read_index
 
+pytestmark = pytest.mark.slow
+
 A, B = organisation_number(1), organisation_number(2)
 
 

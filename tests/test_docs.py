@@ -17,6 +17,8 @@ from tests.plain.statement import innbetaling, krav, kravforfall, part, plasseri
 from tests.plain.write import write_delivery
 from tests.test_layers import SHARED
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))

@@ -23,6 +23,8 @@ from transforms.home import snapshot
 from transforms.night import Night
 from transforms.run import Settings
 
+pytestmark = pytest.mark.slow
+
 COMPANY, STRANGER, ENK = organisation_number(1), organisation_number(2), organisation_number(3)
 OWNER, DAY = national_number(1), "2026-01-15"
 GOOD = [

@@ -54,6 +54,7 @@ def test_a_byte_written_behind_the_end_that_is_told():
         fenced(copy_all_but_one, room=0)(*given)
 
 
+@pytest.mark.slow
 def test_a_byte_read_behind():
     """It cannot be seen in what was written, so there is nothing that may be read."""
     read = "from tests.test_fence import *; fenced(copy)(np.zeros(4, np.uint8), 0, SIX, {}, 4)"

@@ -13,6 +13,8 @@ from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
 from tests.plain.write import FORMATS, write_delivery
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parent / "golden"
 S = date(2023, 8, 28)
 A, B, ENK = organisation_number(1), organisation_number(2), organisation_number(3)

@@ -8,6 +8,8 @@ from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
 from tests.plain.write import write_delivery
 
+pytestmark = pytest.mark.slow
+
 ONE, OTHER, THIRD = (organisation_number(number) for number in range(3))
 GOOD = [
     *(part(ONE), part(OTHER), part(THIRD)),

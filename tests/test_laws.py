@@ -19,6 +19,8 @@ from tests.plain.numbers import organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows
 from tests.plain.write import FORMATS, write_delivery
 
+pytestmark = pytest.mark.slow
+
 PARTS = 60
 
 

@@ -144,12 +144,14 @@ def test_what_reads_back_shares_no_code_with_what_it_reads_back():
         assert used <= {"text.compiled", "home.snapshot"}, path.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["cli.main", "cli.serve", "serving.app", "serving.server"])
 def test_only_a_night_loads_the_compiler(module):
     code = f"import sys, {module}; assert 'numba' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["cli", "pipelines"])
 def test_polars_allocator_is_told_before_polars_is_loaded(package):
     """Or it is told nothing: see ``pipelines.settings.tell_allocator``."""

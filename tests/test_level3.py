@@ -14,6 +14,8 @@ from transforms.home.report import StoppedError
 from transforms.night import Night
 from transforms.run import Settings
 
+pytestmark = pytest.mark.slow
+
 YESTERDAY = S - timedelta(days=1)
 
 

@@ -15,6 +15,8 @@ from serving.period import Period
 from synthetic.generate import generate
 from tests.nights import Nights, S
 
+pytestmark = pytest.mark.slow
+
 KONTO = "bankinformasjon kontoeiersNavn kontonummer iban swiftBIC"
 SEED = {
     "Oversikt": """forespurtPart aapentKravMedGjenstaaendeBeloep innbetalingMedUplassertBeloep totalOversikt

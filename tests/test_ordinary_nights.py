@@ -32,6 +32,8 @@ from transforms.ledgers import neighbourhood
 from transforms.receipts import before
 from transforms.spread import affected
 
+pytestmark = pytest.mark.slow
+
 
 def tables(home: Path) -> dict[str, list]:
     """Every row that the analyst sees, of every table."""

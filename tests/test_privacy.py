@@ -29,6 +29,8 @@ from tests.plain.write import write_delivery
 from transforms import night as night_module
 from transforms.accept.stage import accept
 
+pytestmark = pytest.mark.slow
+
 PERSONAL = [
     (table.name, column)
     for table in TABLES.values()

@@ -26,6 +26,8 @@ from tests.plain.write import write_delivery
 from transforms import night as night_module
 from transforms.home import snapshot
 
+pytestmark = pytest.mark.slow
+
 COMPANY = organisation_number(1)
 STATEMENT = [part(COMPANY), krav("K", COMPANY, 100, kravtype="Restskatt"), kravforfall("F", "K", 100, "2026-01-15")]
 LATER = S + timedelta(days=9)

@@ -310,6 +310,7 @@ def test_words_that_are_not_the_texts(words, antall):
     assert refused("utbetalinger", (word.to_bytes(8, "little") + content[8:], antall)) == 1
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(300))
 @given(ledgers, st.sampled_from(KINDS), st.data())
 def test_whatever_is_not_refused_is_json_of_the_model(parts, kind, data):

@@ -26,6 +26,8 @@ from transforms.reconcile.stage import reconcile
 from transforms.reconcile.totals import from_documents
 from transforms.run import Settings
 
+pytestmark = pytest.mark.slow
+
 S = date(2023, 8, 28)
 COMPANY, ENK, OWNER = organisation_number(1), organisation_number(2), national_number(1)
 

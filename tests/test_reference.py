@@ -196,6 +196,7 @@ def test_the_published_list_itself():
     assert kravtyper["tekst"].null_count() == 0
 
 
+@pytest.mark.slow
 def test_a_run_takes_its_words_from_the_list_it_is_given(nights, file):
     nights.inbox.mkdir()
     ledger = rows(part(A), krav("K", A, 100, kravtype="heltNy"), kravforfall("F", "K", 100, "2026-11-23"))

@@ -23,6 +23,8 @@ from tests.plain.statement import innbetaling, krav, kravforfall, part, plasseri
 from tests.plain.write import write_delivery
 from transforms.home.snapshot import read_index
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 A, B, C, D = (organisation_number(number) for number in range(1, 5))
 DAYS = ("0001-01-01", "1899-12-31", "1969-12-31", "1970-01-01", "2023-01-01", "2023-12-31", "2024-02-29", "9999-12-31")

@@ -13,6 +13,7 @@ from transforms.stops import (
     shrunk_sources,
     too_many_held_back,
     unasked_date,
+    unreadable_inbox,
     unusable_sources,
 )
 
@@ -23,6 +24,14 @@ def extracted(kilde: str, day: date, nr: int = 1) -> Accepted:
 
 def told(stops):
     return [(stop.code, stop.kilde) for stop in stops]
+
+
+def test_an_inbox_that_is_no_folder(tmp_path):
+    (tmp_path / "file").touch()
+    assert unreadable_inbox(tmp_path) == []
+    for name in ("gone", "file", "file/below"):
+        (one,) = unreadable_inbox(tmp_path / name)
+        assert (one.level, one.code, one.message) == (3, "L3-INBOX-MISSING", str(tmp_path / name))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ from transforms import night as night_module
 from transforms.home import snapshot
 from transforms.publish import stage as publishing
 
+pytestmark = pytest.mark.slow
+
 COMPANY, ENK, OWNER = organisation_number(1), organisation_number(2), national_number(3)
 STATEMENT = [
     *(part(COMPANY), part(ENK, "ENK", OWNER), part(OWNER, "PERSON")),

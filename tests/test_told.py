@@ -35,6 +35,8 @@ from transforms.night import Night
 from transforms.receipts import before
 from transforms.run import Settings
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 COMPANY, ANOTHER = organisation_number(1), organisation_number(2)
 

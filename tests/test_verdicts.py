@@ -12,6 +12,8 @@ from tests.test_every_code import COMPANY, DAY, ENK, GOOD, STRANGER, deliver, fo
 from transforms.night import Night
 from transforms.run import Settings
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_is_just_good(nights):
     """A due date of 0 fits any krav, and any due dates a krav of 0; all placed is not too much."""

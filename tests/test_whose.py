@@ -26,6 +26,8 @@ from tests.plain.statement import innbetaling, krav, kravforfall, part, rows, ut
 from tests.plain.write import write_delivery
 from transforms.home.snapshot import read_index
 
+pytestmark = pytest.mark.slow
+
 A, B, ENK, OTHER_ENK, *TWINS = (organisation_number(number) for number in range(1, 25))
 OWNER, OTHER_OWNER = national_number(1), national_number(2)
 PARTS = (A, B, ENK, OTHER_ENK, OWNER, OTHER_OWNER)

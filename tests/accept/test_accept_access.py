@@ -16,6 +16,8 @@ from transforms.home.report import StoppedError
 from transforms.night import Night
 from transforms.run import Settings
 
+pytestmark = pytest.mark.slow
+
 FULL_2 = Path("mva", "000002")
 
 

@@ -241,6 +241,7 @@ def test_control_characters_and_64_characters_in_keys(place):
     assert [row["kravidentifikator"] for row in place.rows("krav")] == [key]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
 def test_memory_is_bounded(tmp_path):
     """A bomb of 100 GB in a file of some MB, read in a process that may not take more than 3 GB."""

@@ -288,6 +288,7 @@ for version in ("v1", "v2"):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SPARK.exists(), reason="Spark is not here: make .venv-bench/installed")
 def test_what_spark_writes(tmp_path):
     """With its dictionaries given up on the way, and none."""

@@ -24,6 +24,8 @@ from serving.throwaway import CONSUMER, ISSUER, access_token, actor, consent_tok
 from tests.api.running import ENK, HELD_BACK, OTHER_CONSUMER, OWNER, SAMTYKKE, UNKNOWN, A, B, publish, running
 from tests.api.wire import answers, receive, request, send
 
+pytestmark = pytest.mark.slow
+
 OVERSIKT = f"/v1/finans/{A}/oversikt"
 KRAV = f"/v1/finans/{A}/krav"
 YEAR = "fraOgMed=2026-01-01&tilOgMed=2026-12-31"

@@ -16,6 +16,8 @@ from serving.routes import ROUTES
 from serving.throwaway import access_token, consent_token
 from tests.api.running import HELD_BACK, UNKNOWN, A, B, publish, running
 
+pytestmark = pytest.mark.slow
+
 YEAR = {"fra_og_med": date(2026, 1, 1), "til_og_med": date(2026, 12, 31)}
 DOCUMENT = json.loads(openapi())
 

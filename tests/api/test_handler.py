@@ -20,6 +20,8 @@ from tests.nights import Nights
 from tests.plain.statement import krav, kravforfall, rows
 from tests.plain.write import write_delivery
 
+pytestmark = pytest.mark.slow
+
 YEAR = "fraOgMed=2026-01-01&tilOgMed=2026-12-31"
 PERIOD = Period(date(2026, 1, 1), date(2026, 12, 31))
 KINDS = [route.kind for route in ROUTES]

@@ -16,6 +16,8 @@ from serving.server import Worker
 from tests.api.running import ROOT, A
 from tests.plain.numbers import national_number
 
+pytestmark = pytest.mark.slow
+
 KEY = b"k" * 32
 PART = "310478717"
 

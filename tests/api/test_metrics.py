@@ -42,6 +42,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_workers_go_on_counting_where_those_before_them_ended(folder):
     """So there are never more files than for those that live at a time, and no counter goes down."""
 
@@ -62,6 +63,7 @@ def _counted(folder, count):
     assert figure(page, 'kravoversikt_request_seconds_count{route="oversikt"}') == count
 
 
+@pytest.mark.slow
 def test_workers_that_are_gone_tell_of_no_snapshot(folder):
     """Their snapshot is not the one in use any more; what they counted still counts."""
 

@@ -23,6 +23,8 @@ from tests.plain.numbers import organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
 from tests.plain.write import write_delivery
 
+pytestmark = pytest.mark.slow
+
 A = organisation_number(1)
 YEAR = Period(date(2026, 1, 1), date(2026, 12, 31))
 TO_THE_STATE = {"kontoeiers_navn": "Skatteinnkreving", "kontonummer": "76940510042"}

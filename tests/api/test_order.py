@@ -19,6 +19,8 @@ from tests.api.handler import app_over, ask, header
 from tests.api.running import HELD_BACK, ROOT, UNKNOWN, A, B, publish
 from tests.api.test_handler import kode, url
 
+pytestmark = pytest.mark.slow
+
 SERVING = (ROOT / "docs" / "serving.md").read_text()
 ORDER = [f"KB-{code}" for code in ("003", "006", "008", "004", "010", "005", "009", "002", "007")]
 RESOURCE = Maskinporten().consent_resource

@@ -11,6 +11,8 @@ import pytest
 
 from tests.api.running import ROOT, children, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def two_workers(folder):

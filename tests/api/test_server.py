@@ -29,6 +29,8 @@ from tests.nights import Nights, S
 from tests.plain.statement import innbetaling, rows
 from tests.plain.write import write_delivery
 
+pytestmark = pytest.mark.slow
+
 OVERSIKT = f"/v1/finans/{A}/oversikt"
 KRAV = f"/v1/finans/{A}/krav?fraOgMed=2026-01-01&tilOgMed=2026-12-31"
 

@@ -128,6 +128,7 @@ def test_the_command_refuses_with_the_cure(tmp_path):
     assert (done.exit_code, "give one" in done.output) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken(tmp_path):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

@@ -12,6 +12,8 @@ from tests.api.handler import app_over, ask
 from tests.api.running import A, publish
 from tests.nights import Nights, S
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):

@@ -302,10 +302,12 @@ def issuer():
     server.server_close()
 
 
+@pytest.mark.slow
 def test_discovery(issuer):
     assert set(keys_by_discovery(f"{issuer.base}/metadata", "us")) == {"one"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "answer"),
     [
@@ -361,12 +363,14 @@ def raw_issuer(*pieces, pause=0.0):
         thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [b"HELLO\r\n\r\n", b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"])
 def test_an_issuer_that_speaks_no_http(answer):
     with raw_issuer(answer) as address, pytest.raises(KeysError):
         keys_by_discovery(address, "us")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["headers", "body"])
 def test_an_issuer_that_is_slow_has_an_end(start, monkeypatch):
     """A byte now and then is no way to hold a reader."""
@@ -387,6 +391,7 @@ def test_whatever_reading_raises_old_keys_stay(caplog):
     assert re.search(r"KeyError at .*test_tokens\.py:[0-9]+ jwk", caplog.text)
 
 
+@pytest.mark.slow
 def test_metadata_of_another_issuer(issuer):
     with pytest.raises(KeysError, match="another"):
         keys_by_discovery(f"{issuer.base}/metadata", "https://them.example/")

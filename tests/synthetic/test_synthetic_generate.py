@@ -26,6 +26,8 @@ from synthetic.generate import generate
 from synthetic.texts import ODD
 from synthetic.tracks import UNKNOWN, known
 
+pytestmark = pytest.mark.slow
+
 REFERENCE = Path(__file__).parents[2] / "data" / "reference"
 
 

@@ -1,0 +1,118 @@
+"""One bucket: its index rows, its table rows in the segment that a new date may or may not move, its documents."""
+
+import json
+
+import polars as pl
+import pytest
+
+from schemas.store import KINDS
+from tests.build.building import HISTORY, OVERSIKT, S, bucket, built, start, texts
+from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, utbetaling
+from transforms.build.bucket import placement_ends, storable
+from transforms.build.far_ends import placements
+
+STATEMENT = (
+    *(part("A"), krav("SETTLED", "A", 60), kravforfall("F1", "SETTLED", 60, "2026-01-15")),
+    *(innbetaling("I", "A", 100), plassering("P", "INNBETALING", "F1", "I", 60)),
+    *(krav("OPEN", "A", 36_501), kravforfall("F2", "OPEN", 36_500, "2026-11-18")),
+    *(kravforfall("F3", "OPEN", 1, "2026-11-18"), plassering("Q", "INNBETALING", "F3", "I", 1)),
+    part("WITHOUT"),
+)
+"""A has paid one krav, has one open since five days, of which one due date is settled, and 39 unplaced."""
+
+
+@pytest.fixture
+def made(tmp_path):
+    making = start(tmp_path)
+    return making.snapshot, built(making, bucket(*STATEMENT), 7)
+
+
+def rows(snapshot, table, column):
+    """The rows of the table in the bucket's segment of the column."""
+    (path,) = (
+        path
+        for path in (snapshot / "tables" / table).glob("*.parquet")
+        if path.stem.endswith("-oversikt") == (column == OVERSIKT)
+    )
+    return pl.read_parquet(path)
+
+
+def test_the_index_rows_of_overviews_and_histories(made):
+    snapshot, of = made
+    assert of.part["part"].to_list() == of.oversikter["part"].to_list() == of.histories["part"].to_list()
+    assert of.part["part"].to_list() == ["A", "WITHOUT"]
+    assert of.oversikter["snapshotdato"].to_list() == [S, S]
+    assert of.oversikter[OVERSIKT].to_list() == [f"{snapshot.name}-0007-oversikt"] * 2
+    assert of.histories[HISTORY].to_list() == [f"{snapshot.name}-0007"] * 2
+    antall = of.histories.select("krav_antall", "krav_aapne", "innbetalinger_antall", "utbetalinger_antall")
+    assert antall.rows() == [(2, 1, 1, 0), (0, 0, 0, 0)]
+    assert of.packed_bytes == sum(path.stat().st_size for path in (snapshot / "documents").glob("*.zst"))
+
+
+def test_the_documents(made):
+    snapshot, of = made
+    oversikt, empty = map(json.loads, texts(snapshot, of.oversikter, "oversikt"))
+    assert [one["kravidentifikator"] for one in oversikt["aapentKravMedGjenstaaendeBeloep"]] == ["OPEN"]
+    assert oversikt["totalOversikt"] == {
+        "stipulerteRenter": 50.0,  # ten percent of 36 500 in five days
+        "forfalteKrav": 36_500.0,
+        "ikkeForfalteKrav": 0.0,
+        "uplasserteInnbetalinger": -39.0,
+        "saldo": 36_511.0,
+    }
+    assert [group["kravgruppe"] for group in oversikt["oversiktPerKravgruppe"]] == ["Andre krav"]
+    assert empty["forespurtPart"] == "WITHOUT" and not empty["aapentKravMedGjenstaaendeBeloep"]
+    (history,) = texts(snapshot, of.histories, "krav")
+    assert b'"SETTLED"' in history and b'"OPEN"' not in history  # whose text stands in the overview
+
+
+def test_what_a_new_date_may_move_lies_with_the_overviews(made):
+    """That is open krav, and due dates of which something remains."""
+    snapshot, _ = made
+    assert rows(snapshot, "krav", HISTORY)["kravidentifikator"].to_list() == ["SETTLED"]
+    assert rows(snapshot, "krav", OVERSIKT)["kravidentifikator"].to_list() == ["OPEN"]
+    assert rows(snapshot, "kravforfall", HISTORY)["kravforfallsidentifikator"].to_list() == ["F3", "F1"]
+    assert rows(snapshot, "kravforfall", OVERSIKT)["kravforfallsidentifikator"].to_list() == ["F2"]
+    assert "forfalt" not in rows(snapshot, "kravforfall", OVERSIKT).columns
+    assert rows(snapshot, "oversikt", OVERSIKT).select("forespurt_part", "saldo").rows() == [
+        *(("A", 3_651_100), ("WITHOUT", 0)),
+    ]
+    assert rows(snapshot, "innbetaling", HISTORY)["uplassert_beloep"].to_list() == [3_900]
+
+
+def test_a_bucket_without_posts(tmp_path):
+    making = start(tmp_path)
+    of = built(making, bucket(part("A")))
+    assert of.oversikter.height == of.histories.height == 1
+    assert of.histories.select(f"{kind}_length" for kind in KINDS if kind != "oversikt").row(0) == (0, 0, 0)
+    assert rows(making.snapshot, "krav", HISTORY).is_empty()
+
+
+def test_every_placement_is_told_from_each_of_its_ends():
+    tables = bucket(
+        *(part("A"), part("B"), krav("K", "A", 9), kravforfall("F", "K", 9, S)),
+        *(krav("C", "B", -9), kravforfall("G", "C", -9, S), innbetaling("I", "B", 1), utbetaling("U", "B", 2)),
+        plassering("PI", "INNBETALING", "F", "I", 1),
+        plassering("PM", "MOTKRAV", "F", "G", 1),
+        plassering("PU", "UTBETALING", "G", "U", 2),
+    )
+    ends = placement_ends(tables | placements(tables)).select(
+        "plasseringsidentifikator", "part", "ende", "post", "motpost"
+    )
+    assert ends.rows() == [
+        ("PI", "A", "kravforfall", "F", "I"),
+        ("PM", "A", "kravforfall", "F", "G"),
+        ("PI", "B", "motpost", "I", "F"),
+        ("PM", "B", "motpost", "G", "F"),
+        ("PU", "B", "kravforfall", "G", "U"),
+        ("PU", "B", "motpost", "U", "G"),
+    ]
+
+
+def test_large_sums_are_stored_as_decimals(tmp_path):
+    """Parquet has no integers of 128 bits."""
+    stored = storable(pl.DataFrame({"saldo": [-(10**30), 7]}, schema={"saldo": pl.Int128}), "a-segment")
+    stored.write_parquet(tmp_path / "rows.parquet")
+    read = pl.read_parquet(tmp_path / "rows.parquet")
+    assert read.schema == {"saldo": pl.Decimal(38, 0), "segment": pl.String}
+    assert read["saldo"].cast(pl.Int128).to_list() == [-(10**30), 7]

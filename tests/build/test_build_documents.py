@@ -1,0 +1,112 @@
+"""Which posts stand in which document, and how documents become frames of a segment."""
+
+from datetime import date
+from io import BytesIO
+
+import polars as pl
+import pytest
+import zstandard
+
+from schemas.store import COLUMNS_OF, HISTORIES, frame_reader
+from tests.build.building import HISTORY, OVERSIKT
+from transforms.build.documents import Store, by_document, compressor_of, listed, per_document
+from transforms.home.dictionaries import FOLDER
+from transforms.text.json_text import texts_of
+
+DAY, NEXT = date(2026, 1, 1), date(2026, 1, 2)
+PARTS = pl.DataFrame({"part": ["E", "O", "V"], "innehaver": ["O", None, None]})
+"""E is O's ENK."""
+
+
+def posts(*rows):
+    """Rows of part, date and identifier, sorted as tables are."""
+    frame = pl.DataFrame(rows, {"part": pl.String, "dato": pl.Date, "id": pl.String}, orient="row")
+    return frame.sort("part", "dato", "id").with_columns(open=True)
+
+
+def test_an_enk_shows_its_owners_posts_among_its_own_and_nobody_else_does():
+    rows = by_document(
+        posts(("E", NEXT, "e1"), ("E", DAY, "x"), ("O", DAY, "o"), ("O", NEXT, "f"), ("V", DAY, "v")), PARTS
+    )
+    assert rows.select("doc", "id").rows() == [
+        *((0, "o"), (0, "x"), (0, "e1"), (0, "f")),
+        *((1, "o"), (1, "f"), (2, "v")),
+    ]
+    assert per_document(rows, 3).to_list() == [4, 2, 1]
+
+
+def test_an_enk_without_posts_of_its_own_shows_its_owners():
+    rows = by_document(posts(("O", DAY, "o")), PARTS)
+    assert rows.select("doc", "id").rows() == [(0, "o"), (1, "o")]
+    assert per_document(rows, 3).to_list() == [1, 1, 0]
+
+
+def test_the_posts_of_who_has_no_document_are_shown_by_nobody():
+    assert by_document(posts(("X", DAY, "x")), PARTS).height == 0
+    assert per_document(by_document(posts(), PARTS), 3).to_list() == [0, 0, 0]
+
+
+def test_texts_are_listed_under_their_documents():
+    rows = pl.DataFrame({"doc": [0, 2], "post": [1, 0]}, schema=dict.fromkeys(("doc", "post"), pl.UInt32))
+    texts = listed(rows, texts_of(pl.Series([",{1}", ",{22}"])))
+    assert texts.data.tobytes() == b",{22},{1}"
+    assert texts.parent.to_list() == [0, 2]
+
+
+def content(out, index, kind):
+    read = frame_reader(path.read_bytes() for path in FOLDER.glob("*.dict"))
+    places = index.select(f"{kind}_offset", f"{kind}_length").rows()
+    return [read(out.getvalue()[offset : offset + length]) if length else b"" for offset, length in places]
+
+
+def test_the_store_says_where_each_document_lies():
+    """One without a text has a length of 0 and no frame."""
+    out = BytesIO()
+    store = Store(out, pl.Series(["A", "B", "C"]))
+    store.column("krav_aapne", pl.Series([0, 0, 1]))
+    for kind in HISTORIES:
+        store.add(kind, texts_of(pl.Series([f"of A, {kind}", "", f"of C, {kind}"])), pl.Series([2, 0, 1]))
+    index = store.index(HISTORY, "a-segment")
+    assert index.columns == ["part", *COLUMNS_OF[HISTORY]]
+    assert index[HISTORY].to_list() == ["a-segment"] * 3
+    for kind in HISTORIES:
+        assert content(out, index, kind) == [f"of A, {kind}".encode(), b"", f"of C, {kind}".encode()]
+        assert index[f"{kind}_antall"].to_list() == [2, 0, 1]
+        assert index[f"{kind}_length"][1] == 0
+    assert store.packed_bytes == len(out.getvalue())
+    assert store.raw_bytes == sum(2 * len(f"of A, {kind}") for kind in HISTORIES)
+
+
+def test_an_overview_is_one_document():
+    out = BytesIO()
+    store = Store(out, pl.Series(["A", "B"]))
+    store.add("oversikt", texts_of(pl.Series(["{1}", "{2}"])))
+    index = store.index(OVERSIKT, "a-segment")
+    assert index["oversikt_antall"].to_list() == [1, 1]
+    assert content(out, index, "oversikt") == [b"{1}", b"{2}"]
+
+
+def test_frames_of_before_are_kept_as_they_are():
+    """With what their index rows say of them, though they lie elsewhere now."""
+    frames = [zstandard.compress(text) for text in (b"one", b"three")]
+    rows = pl.DataFrame({"krav_length": [len(frames[0]), 0, len(frames[1])], "krav_antall": [4, 2, 1]})
+    rows = rows.with_columns(krav_aapne=pl.Series([1, 2, 0]), innbetalinger_length=0, innbetalinger_antall=0)
+    rows = rows.with_columns(utbetalinger_length=pl.Series([len(frames[0]), 0, 0]), utbetalinger_antall=5)
+    out = BytesIO()
+    store = Store(out, pl.Series(["A", "B", "C"]))
+    for kind, some in (("krav", frames), ("innbetalinger", []), ("utbetalinger", frames[:1])):
+        store.keep(kind, some, rows)
+    index = store.index(HISTORY, "kept")
+    assert out.getvalue() == b"".join([*frames, frames[0]])
+    assert content(out, index, "krav") == [b"one", b"", b"three"]
+    assert content(out, index, "utbetalinger") == [b"one", b"", b""]
+    assert index.select("krav_antall", "krav_aapne").rows() == [(4, 1), (2, 2), (1, 0)]
+
+
+@pytest.mark.parametrize("kind", HISTORIES)
+def test_a_history_names_its_dictionary_and_an_overview_needs_none(kind):
+    numbers = {kind: int(path.stem.rpartition("-")[2]) for kind in HISTORIES for path in FOLDER.glob(f"{kind}-*.dict")}
+    told = zstandard.get_frame_parameters(compressor_of(kind).compress(b"text" * 9))
+    assert (told.dict_id, told.has_checksum) == (numbers[kind], True)
+    told = zstandard.get_frame_parameters(compressor_of("oversikt").compress(b"text" * 9))
+    assert (told.dict_id, told.has_checksum) == (0, True)

@@ -1,0 +1,338 @@
+"""A snapshot on disk: which is published, what is told of damage, what is removed, and which rows count."""
+
+import json
+import os
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from schemas.store import INDEX_SCHEMA, KINDS_IN
+from transforms.home.snapshot import (
+    HISTORY_COLUMNS,
+    MANIFEST,
+    OVERSIKT_COLUMNS,
+    PART,
+    TABLE_NAMES,
+    HomeDamagedError,
+    checksums,
+    clean,
+    damaged_files,
+    empty_index,
+    make_durable,
+    mixed_tables,
+    published_chain,
+    published_snapshot,
+    read_index,
+    read_json,
+    read_manifest,
+    rows_sql,
+    segment_name,
+    start_snapshot,
+    switch,
+    write_index,
+    write_json,
+    write_part,
+)
+
+HISTORY, OVERSIKT = KINDS_IN
+S = date(2026, 11, 23)
+
+
+def complete(home, name, previous=None, used=()):
+    """A snapshot with a manifest; ``used``: deliveries as (kilde, leveransenummer, manifest_sha256)."""
+    folder = home / "snapshots" / name
+    start_snapshot(folder)
+    keys = ("kilde", "leveransenummer", "manifest_sha256")
+    deliveries = [dict(zip(keys, delivery, strict=True)) for delivery in used]
+    write_json(folder / MANIFEST, {"skjemaversjon": "3", "previous": previous, "used": deliveries, "files": {}})
+    return folder
+
+
+def names(folder):
+    """Of all that is in the folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+# which is published
+
+
+def test_nothing_is_published_before_the_first_switch(tmp_path):
+    """A complete snapshot too is what an interrupted run left, as long as none comes after another."""
+    assert published_snapshot(tmp_path) is None
+    folder = complete(tmp_path, "1")
+    assert published_snapshot(tmp_path) is None
+    switch(tmp_path, folder)
+    assert published_snapshot(tmp_path) == folder
+    assert (tmp_path / "current").readlink() == Path("snapshots/1")  # relative: a home may be moved
+
+
+def test_the_switch_leads_to_the_next(tmp_path):
+    switch(tmp_path, complete(tmp_path, "1"))
+    (tmp_path / ".current.next").symlink_to("nowhere")  # left by a run that was killed
+    second = complete(tmp_path, "2", previous="1")
+    switch(tmp_path, second)
+    assert published_snapshot(tmp_path) == second
+    assert published_chain(tmp_path) == [second, tmp_path / "snapshots" / "1"]
+    assert names(tmp_path) == ["current", "snapshots"]
+
+
+def test_a_home_that_has_lost_what_was_published(tmp_path):
+    switch(tmp_path, complete(tmp_path, "1"))
+    second = complete(tmp_path, "2", previous="1")
+    switch(tmp_path, second)
+    (second / MANIFEST).unlink()
+    with pytest.raises(HomeDamagedError, match="current leads to no snapshot"):
+        published_snapshot(tmp_path)
+    write_json(second / MANIFEST, {"skjemaversjon": "3", "previous": "1", "used": []})
+    (tmp_path / "current").unlink()
+    with pytest.raises(HomeDamagedError, match="there are snapshots, but no current"):
+        published_snapshot(tmp_path)
+
+
+def test_a_chain_ends_where_a_snapshot_is_gone_or_comes_again(tmp_path):
+    one, two = complete(tmp_path, "1", previous="gone"), complete(tmp_path, "2", previous="1")
+    switch(tmp_path, two)
+    assert published_chain(tmp_path) == [two, one]
+    complete(tmp_path, "1", previous="2")
+    assert published_chain(tmp_path) == [two, one]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "cannot be read"),
+        ("{", "cannot be read"),
+        ("[]", "cannot be read"),
+        (b"\xff", "cannot be read"),
+        ('{"skjemaversjon": "3", "previous": null}', "is not one of a snapshot"),
+    ],
+)
+def test_a_manifest_that_is_none(tmp_path, content, says):
+    if content is not None:
+        (tmp_path / MANIFEST).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(HomeDamagedError, match=says):
+        read_manifest(tmp_path)
+
+
+# JSON, whole or not at all
+
+
+def test_json_is_written_as_it_is_read(tmp_path):
+    write_json(tmp_path / "a.json", {"tekst": "æ"})
+    write_json(tmp_path / "a.json", {"tekst": "ø", "flere": [1]})
+    assert read_json(tmp_path / "a.json") == {"tekst": "ø", "flere": [1]}
+    assert names(tmp_path) == ["a.json"]
+
+
+def test_json_that_cannot_be_written_leaves_what_was_there(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError("no space")
+
+    write_json(tmp_path / "a.json", {"tekst": "æ"})
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        write_json(tmp_path / "a.json", {"tekst": "ø"})
+    assert read_json(tmp_path / "a.json") == {"tekst": "æ"}
+    assert names(tmp_path) == ["a.json"]
+
+
+def test_what_is_no_object_is_not_read(tmp_path):
+    (tmp_path / "a.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"a\.json is not an object"):
+        read_json(tmp_path / "a.json")
+
+
+# the index and the table of parts
+
+
+def index_rows(*names, segment="a", day=S):
+    """Rows of overviews and of histories, of one segment each."""
+    texts = {"part": list(names), "snapshotdato": [day] * len(names), HISTORY: segment, OVERSIKT: f"{segment}-oversikt"}
+    numbers = {field.name: 1 for field in INDEX_SCHEMA if str(field.type) == "int64"}
+    rows = pl.DataFrame(texts | {name: [1] * len(names) for name in numbers})
+    return rows.select(OVERSIKT_COLUMNS), rows.select(HISTORY_COLUMNS)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "snapshots" / f"{S}-0001"
+    start_snapshot(folder)
+    return folder
+
+
+PARTS = pl.DataFrame(
+    {"part": ["B", "A"], "parttype": ["PERSON", "ENK"], "innehaver": [None, "B"]},
+    schema_overrides={"innehaver": pl.String},
+)
+
+
+def test_the_index_has_every_known_part_in_order(folder):
+    """Who has no documents yet has no date either, and lengths of 0."""
+    oversikter, histories = index_rows("B", "A")
+    written = write_index(folder, [oversikter], [histories.reverse()], PARTS, pl.Series(["C", "A", "B", "A"]))
+    assert read_index(folder).equals(written)
+    assert written.select("part", "snapshotdato", "innehaver", HISTORY, "krav_length", "krav_aapne").rows() == [
+        ("A", S, "B", "a", 1, 1),
+        ("B", S, None, "a", 1, 1),
+        ("C", None, None, None, 0, 0),
+    ]
+    assert written.columns == empty_index().columns == INDEX_SCHEMA.names
+
+
+def test_overviews_and_histories_must_be_of_the_same_parts(folder):
+    (oversikter, _), (_, histories) = index_rows("A", "B"), index_rows("A")
+    with pytest.raises(ValueError, match="of different parts"):
+        write_index(folder, [oversikter], [histories], PARTS, PARTS["part"])
+
+
+def test_a_part_has_documents_once(folder):
+    oversikter, histories = index_rows("A")
+    with pytest.raises(pl.exceptions.ComputeError):
+        write_index(folder, [oversikter, oversikter], [histories], PARTS, PARTS["part"])
+
+
+def test_an_index_of_before_the_owners_stood_in_it(folder):
+    schema = INDEX_SCHEMA.remove(INDEX_SCHEMA.get_field_index("innehaver"))
+    oversikter, histories = index_rows("A")
+    rows = oversikter.join(histories, on="part").select(schema.names)
+    rows.write_ipc(folder / "documents" / "index.arrow", compat_level=pl.CompatLevel.oldest())
+    assert read_index(folder)["innehaver"].to_list() == [None]
+
+
+def test_the_table_of_parts_has_those_with_documents(folder):
+    oversikter, histories = index_rows("B", "A")
+    index = write_index(folder, [oversikter], [histories], PARTS, pl.Series(["A", "B", "C"]))
+    write_part(folder, index, PARTS)
+    assert pl.read_parquet(folder / PART).rows() == [
+        ("A", "ENK", "B", S, "a", "a-oversikt"),
+        ("B", "PERSON", None, S, "a", "a-oversikt"),
+    ]
+
+
+# which rows count
+
+
+def test_rows_count_that_lie_in_their_parts_segments(folder):
+    """A krav may lie in the segment of either; whether a due date is past is by the date of its part's documents."""
+    held = index_rows("B", segment="old", day=date(2026, 1, 1))
+    tonight = index_rows("A")
+    index = write_index(folder, [held[0], tonight[0]], [held[1], tonight[1]], PARTS, PARTS["part"])
+    write_part(folder, index, PARTS)
+    segments = ["a", "a-oversikt", "old", "old", "gone", "a"]
+    rows = pl.DataFrame(
+        {
+            "id": ["1", "2", "3", "4", "superseded", "another's"],
+            "part": ["A", "A", "B", "B", "A", "B"],
+            "forfallsdato": [S, date(2026, 11, 22), date(2026, 1, 1), date(2025, 12, 31), S, S],
+            "segment": segments,
+        }
+    )
+    for number, (segment,) in enumerate(rows.select("segment").unique().iter_rows()):
+        rows.filter(segment=segment).write_parquet(folder / "tables" / "kravforfall" / f"{number}.parquet")
+        rows.filter(segment=segment).write_parquet(folder / "tables" / "innbetaling" / f"{number}.parquet")
+    with duckdb.connect() as connection:
+        due = connection.sql(f"SELECT id, forfalt FROM ({rows_sql(folder, 'kravforfall')}) ORDER BY id").fetchall()
+        paid = connection.sql(f"SELECT id FROM ({rows_sql(folder, 'innbetaling')}) ORDER BY id")
+        assert due == [("1", False), ("2", True), ("3", False), ("4", True)]
+        assert paid.fetchall() == [("1",), ("3",), ("4",)]  # which lie in no segment of overviews
+        parts = connection.sql(f"SELECT part FROM ({rows_sql(folder, 'part')})").fetchall()
+        assert sorted(parts) == [("A",), ("B",)]
+
+
+def test_names_of_segments(folder):
+    assert {segment_name(folder, "0001", column) for column in KINDS_IN} == {
+        f"{S}-0001-0001",
+        f"{S}-0001-0001-oversikt",
+    }
+
+
+# files
+
+
+def test_a_new_snapshot_begins_empty(folder):
+    (folder / "tables" / "krav" / "left.parquet").touch()
+    start_snapshot(folder)
+    assert sorted(path.name for path in (folder / "tables").iterdir()) == sorted(TABLE_NAMES)
+    assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".dict"}
+
+
+def test_checksums_of_all_files_but_the_manifest(tmp_path, folder):
+    (folder / "documents" / "a.zst").write_bytes(b"abc")
+    (folder / MANIFEST).touch()
+    files = checksums(folder)
+    assert MANIFEST not in files
+    sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert files["documents/a.zst"] == {"bytes": 3, "sha256": sha256}
+
+
+def test_what_is_linked_to_the_previous_snapshot_is_not_read_again(tmp_path, folder):
+    previous = complete(tmp_path, "1")
+    for name in ("linked.zst", "copied.zst"):
+        (previous / "documents" / name).write_bytes(b"abc")
+    told = {f"documents/{name}.zst": {"bytes": 3, "sha256": "told"} for name in ("linked", "copied")}
+    write_json(previous / MANIFEST, read_manifest(previous) | {"files": told})
+    os.link(previous / "documents" / "linked.zst", folder / "documents" / "linked.zst")
+    (folder / "documents" / "copied.zst").write_bytes(b"abc")
+    files = checksums(folder, previous)
+    assert files["documents/linked.zst"]["sha256"] == "told"
+    assert files["documents/copied.zst"]["sha256"] != "told"
+
+
+def test_files_that_are_gone_or_of_another_length(tmp_path):
+    for name in ("same", "longer"):
+        (tmp_path / name).write_bytes(b"abc")
+    files = {"same": {"bytes": 3}, "longer": {"bytes": 2}, "gone": {"bytes": 3}}
+    assert damaged_files(tmp_path, {"files": files}) == ["longer", "gone"]
+
+
+def test_tables_of_which_files_differ(folder):
+    for table, types in {"krav": (pl.Int64, pl.Int64), "utbetaling": (pl.Int64, pl.String)}.items():
+        for number, dtype in enumerate(types):
+            frame = pl.DataFrame(schema={"a": dtype})
+            frame.write_parquet(folder / "tables" / table / f"{number}.parquet")
+    assert mixed_tables(folder) == ["utbetaling"]
+
+
+def test_everything_is_flushed(folder, monkeypatch):
+    flushed, fsync = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(Path(f"/proc/self/fd/{handle}").readlink()))
+    make_durable(folder)
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert {*folder.rglob("*"), folder, folder.parent} == set(flushed)
+
+
+# what is removed
+
+
+def test_the_newest_are_kept_with_the_deliveries_that_they_use(tmp_path):
+    sha256 = "0123456789abcdef" + "0" * 48
+    complete(tmp_path, "1", used=[("mva", 1, sha256)])
+    complete(tmp_path, "2", previous="1", used=[("mva", 2, sha256)])
+    switch(tmp_path, complete(tmp_path, "3", previous="2", used=[("mva", 3, sha256)]))
+    complete(tmp_path, "4", previous="3")  # never published
+    for number in range(1, 5):
+        (tmp_path / "deliveries" / "mva" / f"{number:06d}-{sha256[:16]}" / "krav").mkdir(parents=True)
+    (tmp_path / "deliveries" / ".work").mkdir()
+    clean(tmp_path, 2)
+    assert names(tmp_path / "snapshots") == ["2", "3"]
+    assert names(tmp_path / "deliveries" / "mva") == [f"{n:06d}-{sha256[:16]}" for n in (2, 3)]
+    assert names(tmp_path / "deliveries") == ["mva"]
+
+
+@pytest.mark.parametrize("keep", [0, -1, 1])
+def test_the_published_one_is_never_removed(tmp_path, keep):
+    complete(tmp_path, "1")
+    switch(tmp_path, complete(tmp_path, "2", previous="1"))
+    clean(tmp_path, keep)
+    assert names(tmp_path / "snapshots") == ["2"]
+
+
+def test_nothing_is_removed_of_a_damaged_home(tmp_path):
+    switch(tmp_path, complete(tmp_path, "1"))
+    (tmp_path / "snapshots" / "1" / MANIFEST).write_text(json.dumps({}))
+    with pytest.raises(HomeDamagedError):
+        clean(tmp_path, 1)
+    assert names(tmp_path / "snapshots") == ["1"]
