@@ -17,7 +17,7 @@ from transforms.home.report import StoppedError, by_code, delivered_files
 from transforms.home.snapshot import FINDINGS, HELD_BACK, QUARANTINED, SAME, read_manifest
 from transforms.ledgers.changes import changes_since, why_all
 from transforms.ledgers.connection import ledgers
-from transforms.ledgers.good import RefusedKeys, hand_over_refused
+from transforms.ledgers.good import hand_over_connected, hand_over_refused
 from transforms.ledgers.neighbourhood import hand_over_near, look_around_changes, look_at_everything
 from transforms.rules import reference
 from transforms.run import Settings
@@ -45,7 +45,8 @@ def check(run: Settings, accepted: AcceptReceipt) -> CheckReceipt:
 
 
 def _hand_over(connection: duckdb.DuckDBPyConnection, accepted: AcceptReceipt, out: Path) -> None:
-    hand_over_refused(connection, RefusedKeys(out))
+    hand_over_refused(connection, out)
+    hand_over_connected(connection, out)
     for name, query in {
         HELD_BACK: "FROM held_back",
         QUARANTINED: "SELECT DISTINCT tabell, noekkel FROM quarantined WHERE noekkel IS NOT NULL",

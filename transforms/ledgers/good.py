@@ -5,7 +5,6 @@
 more than reading the rows.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -13,30 +12,16 @@ import duckdb
 from schemas.tables import TABLES
 from transforms.home.sql import sql_text
 
-
-@dataclass(frozen=True)
-class RefusedKeys:
-    """Where ``check`` leaves the keys that it refused, ``bad`` (``tabell``, ``noekkel``, ``kode``), and those of which
-    another source says the ``same`` (``tabell``, ``noekkel``, ``kilde``): Parquet files in a folder.
-    """
-
-    folder: Path
-
-    @property
-    def bad(self) -> Path:
-        """The file of keys refused."""
-        return self.folder / "refused_keys.parquet"
-
-    @property
-    def same(self) -> Path:
-        """The file of keys said twice."""
-        return self.folder / "second_rows.parquet"
+BAD, SAME = "refused_keys.parquet", "second_rows.parquet"
+"""The keys refused, and those that a second source says too, in a folder that ``check`` hands over."""
+CONNECTED = ("forfall", "plassering_ends")
+"""How the good posts hang together: see ``connect_due_dates`` and ``connect_placements``."""
 
 
-def show_good(connection: duckdb.DuckDBPyConnection, refused: RefusedKeys | None = None) -> None:
+def show_good(connection: duckdb.DuckDBPyConnection, checked: Path | None = None) -> None:
     """Creates ``good_<table>``, over ``rows_<table>``, and the tables ``bad_<table>`` and ``same_<table>``.
 
-    These have what an earlier stage ``refused``, else nothing yet.
+    These have what an earlier stage has handed over in ``checked`` (``hand_over_refused``), else nothing yet.
     """
     for name, table in TABLES.items():
         connection.execute(
@@ -49,22 +34,34 @@ def show_good(connection: duckdb.DuckDBPyConnection, refused: RefusedKeys | None
             ANTI JOIN same_{name} AS same ON same.noekkel = row.{table.key} AND same.kilde = row.kilde
             """
         )
-        if refused:
+        if checked:
+            bad, same = (f"read_parquet({sql_text(checked / file)})" for file in (BAD, SAME))
             connection.execute(
                 f"""
-                INSERT INTO bad_{name} SELECT noekkel, kode FROM read_parquet({sql_text(refused.bad)})
-                WHERE tabell = '{name}';
-                INSERT INTO same_{name} SELECT noekkel, kilde FROM read_parquet({sql_text(refused.same)})
-                WHERE tabell = '{name}'
+                INSERT INTO bad_{name} SELECT noekkel, kode FROM {bad} WHERE tabell = '{name}';
+                INSERT INTO same_{name} SELECT noekkel, kilde FROM {same} WHERE tabell = '{name}'
                 """
             )
 
 
-def hand_over_refused(connection: duckdb.DuckDBPyConnection, refused: RefusedKeys) -> None:
-    """Writes the files that another connection shows the same good posts by."""
-    for kind, column, path in (("bad", "kode", refused.bad), ("same", "kilde", refused.same)):
+def hand_over_refused(connection: duckdb.DuckDBPyConnection, checked: Path) -> None:
+    """Writes what another connection shows the same good posts by."""
+    for kind, column, file in (("bad", "kode", BAD), ("same", "kilde", SAME)):
         rows = " UNION ALL ".join(f"SELECT '{name}' AS tabell, noekkel, {column} FROM {kind}_{name}" for name in TABLES)
-        connection.sql(rows).write_parquet(str(path))
+        connection.sql(rows).write_parquet(str(checked / file))
+
+
+def hand_over_connected(connection: duckdb.DuckDBPyConnection, checked: Path) -> None:
+    """Writes how the posts hang together: a third of connecting them anew, and uncompressed for half of it."""
+    for name in CONNECTED:
+        file = sql_text(checked / f"{name}.parquet")
+        connection.execute(f"COPY {name} TO {file} (COMPRESSION uncompressed)")
+
+
+def show_connected(connection: duckdb.DuckDBPyConnection, checked: Path) -> None:
+    """Creates ``forfall`` and ``plassering_ends`` as another connection has handed them over, of the same rows."""
+    for name in CONNECTED:
+        connection.execute(f"CREATE TEMP VIEW {name} AS FROM read_parquet({sql_text(checked / f'{name}.parquet')})")
 
 
 def connect_due_dates(connection: duckdb.DuckDBPyConnection) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -13,7 +14,7 @@ from transforms.home.snapshot import HELD_BACK, QUARANTINED, read_manifest
 from transforms.home.sql import sql_text
 from transforms.ledgers.changes import changes_since
 from transforms.ledgers.connection import ledgers
-from transforms.ledgers.good import RefusedKeys, connect_due_dates, connect_placements, show_good
+from transforms.ledgers.good import connect_due_dates, connect_placements, show_connected, show_good
 from transforms.ledgers.neighbourhood import look_around_parts, look_at_everything, look_there_again, suffices_for
 from transforms.rules import reference
 from transforms.run import Settings
@@ -39,12 +40,13 @@ def spread(run: Settings, accepted: AcceptReceipt, checked: CheckReceipt) -> Spr
 
 def _spread_affected(run: Settings, accepted: AcceptReceipt, previous: Path) -> SpreadReceipt:
     done = None
-    with _posts(run, accepted, lambda connection: look_there_again(connection, run.near)) as connection:
+    with _posts(run, accepted, partial(look_there_again, near=run.near)) as connection:
         chosen = _choose(connection, run, accepted, previous)
         if suffices_for(connection, chosen.to_build, run.near):
             done = _spread(connection, run, chosen)
     if done is None:
-        with _posts(run, accepted, lambda connection: look_around_parts(connection, chosen.to_build)) as connection:
+        around = partial(look_around_parts, parts=chosen.to_build)
+        with _posts(run, accepted, around, anew=True) as connection:
             done = _spread(connection, run, chosen)
     if chosen.to_redate.is_empty():
         return done
@@ -61,16 +63,22 @@ def _choose(connection: duckdb.DuckDBPyConnection, run: Settings, accepted: Acce
 
 @contextlib.contextmanager
 def _posts(
-    run: Settings, accepted: AcceptReceipt, look: Callable[[duckdb.DuckDBPyConnection], None]
+    run: Settings, accepted: AcceptReceipt, look: Callable[[duckdb.DuckDBPyConnection], None], *, anew: bool = False
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with the good posts among the rows that ``look`` shows, connected; and what ``check`` found."""
+    """A connection with the good posts among the rows that ``look`` shows, connected; and what ``check`` found.
+
+    ``anew``: the rows are not those that ``check`` has connected.
+    """
     with ledgers(run, accepted.used) as connection:
         for name, file in (("held_back", HELD_BACK), ("quarantined", QUARANTINED)):
             connection.execute(f"CREATE TEMP VIEW {name} AS FROM read_parquet({sql_text(run.checked / file)})")
         look(connection)
-        show_good(connection, RefusedKeys(run.checked))
-        connect_due_dates(connection)
-        connect_placements(connection)
+        show_good(connection, run.checked)
+        if anew:
+            connect_due_dates(connection)
+            connect_placements(connection)
+        else:
+            show_connected(connection, run.checked)
         yield connection
 
 
@@ -101,7 +109,7 @@ _WAYS = """
 def _totals_of_redated(run: Settings, accepted: AcceptReceipt, previous: Path, chosen: Chosen) -> Totals:
     with ledgers(run, accepted.used) as connection:
         look_at_everything(connection)
-        show_good(connection, RefusedKeys(run.checked))
+        show_good(connection, run.checked)
         show_previous(connection, previous)
         hold_chosen(connection, chosen)
         return of_redated(connection)
