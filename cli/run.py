@@ -29,6 +29,9 @@ from cli.summary import summary
 )
 @click.option("--keep", type=click.IntRange(1), help="How many snapshots are retained [7].")
 @click.option("--workers", type=click.IntRange(1), help="Buckets to build at a time [2].")
+@click.option(
+    "--wait", "wait_minutes", type=click.FloatRange(0), default=0, help="Minutes to wait for another run [0]."
+)
 @click.option("--full", is_flag=True, help="Check every row and build every part anew, not only what can differ.")
 @click.option("--allow-date", is_flag=True, help="Take a date before what is published or extracted, or in the future.")
 def run(inbox: Path, home: Path, day: datetime, **options: Any) -> None:

@@ -75,6 +75,8 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
     memory: str = Settings.memory
     full: bool = Settings.full
     allow_date: bool = Settings.allow_date
+    wait_minutes: float = 12 * 60
+    """So long a run waits while another goes on over the home: of two nights, one is after the other."""
 
     echo: ClassVar[Any] = staticmethod(lambda line: None)
     """Where progress goes; the command line sets it to print."""
@@ -103,7 +105,7 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
             allow_date=self.allow_date,
         )
         with contextlib.ExitStack() as held:
-            self._night = self._begin(held, settings, partial=not _publishes(context.run))
+            self._night = self._begin(context, held, settings)
             report = self._night.report
             try:
                 _end_dead_runs(context.instance, context.run, settings.home)
@@ -115,13 +117,18 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
                 with telling_no_data("finish", report):
                     self._night.finish()
 
-    @staticmethod
-    def _begin(held: contextlib.ExitStack, settings: Settings, *, partial: bool) -> Night:
+    def _begin(self, context: dg.InitResourceContext, held: contextlib.ExitStack, settings: Settings) -> Night:
         """Takes the home's lock and begins the report. Dagster keeps a resource's errors, so why not is told here."""
+
+        def waiting(whom: str) -> None:
+            NightResource.echo(whom)
+            if context.log:
+                context.log.info(whom)
+
         try:
-            is_held = held.enter_context(locked(settings.home, settings.run))
+            is_held = held.enter_context(locked(settings.home, settings.run, 60 * self.wait_minutes, waiting))
             night = Night(settings, progress=NightResource.echo, lock_is_held=is_held)
-            night.report.partial = partial
+            night.report.partial = context.run is not None and not _publishes(context.run)
             night.report.begin(settings.home)
         except (HomeInUseError, OSError) as error:
             why = str(error)
@@ -162,8 +169,8 @@ def _publishes(run: dg.DagsterRun) -> bool:
 def _end_dead_runs(instance: dg.DagsterInstance, ours: dg.DagsterRun, home: Path) -> None:
     """Runs of this home that are still said to go on, though we hold its lock, died: they are failed.
 
-    A run has the home's tag from when it held the lock; of the command line's, which have it from the start, one that
-    is later than ours may be waiting for it.
+    A run has the home's tag from when it held the lock; of the command line's, which may have it from the start, one
+    that is later than ours may still look whether it can.
     """
     tag, status = home_tag(home), dg.DagsterRunStatus
     instance.add_run_tags(ours.run_id, tag)

@@ -54,7 +54,7 @@ def _execute(night: NightResource, snapshot_date: str, run_id: str, folder: Path
                 partition_key=snapshot_date,
                 raise_on_error=False,
                 run_id=run_id,
-                tags=home_tag(Path(night.home)),
+                tags=None if night.wait_minutes else home_tag(Path(night.home)),  # one that waits is not dead
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
         )

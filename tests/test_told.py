@@ -2,12 +2,14 @@
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import dagster as dg
@@ -274,6 +276,36 @@ def test_a_lock_that_is_replaced_is_lost(tmp_path):
         assert not held()
     with pytest.raises(HomeInUseError), locked(tmp_path, "two"), locked(tmp_path, "three"):
         pass
+
+
+def test_one_that_waits_takes_the_lock_when_the_other_is_done(tmp_path):
+    told = []
+    with locked(tmp_path, "one"), pytest.raises(HomeInUseError), locked(tmp_path, "two", 0.01, told.append):
+        pass
+    held = locked(tmp_path, "one")
+    held.__enter__()
+    release = threading.Timer(0.2, held.__exit__, (None, None, None))
+    release.start()
+    with locked(tmp_path, "three", 60, told.append) as is_held:
+        assert is_held()
+    assert told == [f"waits for run one, process {os.getpid()}"] * 2
+
+
+def test_two_nights_over_one_home_take_turns(nights, monkeypatch):
+    """The second is begun while the first goes on, and published after it."""
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    nights.inbox.mkdir()
+    write_delivery(nights.inbox, "mva", 1, "full", rows(part(COMPANY)))
+    words = ("-m", "cli.main", "run", "--inbox", nights.inbox, "--home", nights.home, "--date", S, "--wait", "5")
+    with locked(nights.home, "one before both"):
+        both = [subprocess.Popen([sys.executable, *map(str, words)], stderr=subprocess.PIPE) for _ in range(2)]
+        waits = [b"waits for run one before both" in b"".join(itertools.islice(run.stderr, 1)) for run in both]
+    assert [waits, [run.wait() for run in both]] == [[True, True], [0, 0]]
+    assert len(list((nights.home / "snapshots").iterdir())) == 2
+    with dg.DagsterInstance.from_config(str(nights.home / "dagster")) as instance:
+        assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.SUCCESS] * 2
+    for run in both:
+        run.stderr.close()
 
 
 # Dagster

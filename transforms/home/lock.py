@@ -3,11 +3,14 @@
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 LOCK = ".lock"
+ONCE_A = 0.5
+"""Seconds after which one that waits looks again."""
 
 
 class HomeInUseError(Exception):
@@ -15,25 +18,43 @@ class HomeInUseError(Exception):
 
 
 @contextlib.contextmanager
-def locked(home: Path, run: str) -> Iterator[Callable[[], bool]]:
+def locked(
+    home: Path, run: str, wait: float = 0, waiting: Callable[[str], None] = lambda _: None
+) -> Iterator[Callable[[], bool]]:
     """Holds the home's lock; a holder that dies lets go of it. Raises ``HomeInUseError``.
 
-    Yields what tells whether the lock still is the home's: not once its file was removed or replaced, for then
-    another run can take the new one.
+    ``wait``: so many seconds another run may go on with it, after ``waiting`` is told whom for. Yields what tells
+    whether the lock still is the home's: not once its file was removed or replaced, for then another run can take the
+    new one.
     """
     home.mkdir(parents=True, exist_ok=True)
-    with (home / LOCK).open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            raise HomeInUseError(f"the home is in use by {file.read().strip() or 'another run'}") from error
+    begun, told = time.monotonic(), ""
+    with contextlib.ExitStack() as held:
+        while (file := _take(home / LOCK, held)) is None:
+            whose = (home / LOCK).read_text().strip() or "another run"
+            if time.monotonic() - begun >= wait:
+                raise HomeInUseError(f"the home is in use by {whose}")
+            if told != whose:
+                waiting(f"waits for {whose}")
+            told = whose
+            time.sleep(min(wait, ONCE_A))
         if not _is_at(file, home / LOCK):
             raise HomeInUseError("the home's lock was replaced while it was taken")
         file.truncate(0)
         file.write(f"run {run}, process {os.getpid()}")
         file.flush()
         yield lambda: _is_at(file, home / LOCK)
+
+
+def _take(path: Path, held: contextlib.ExitStack) -> IO[str] | None:
+    """The file, locked until ``held`` ends; None while another holds it."""
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return held.enter_context(file)
 
 
 def _is_at(file: IO[str], path: Path) -> bool:
