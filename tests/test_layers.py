@@ -91,7 +91,7 @@ SHARED = {
     "home": {"root", "rules"},
     "run": {"home", "rules"},
     "stops": {"home"},
-    "receipts": {"home", "rules", "run"},
+    "receipts": {"home", "measure", "rules", "run"},
     "ledgers": {"home", "run"},
 }
 """What any stage may use, rooms of ``transforms`` and files beside them, and what of it each may use itself."""

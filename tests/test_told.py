@@ -192,8 +192,7 @@ def test_the_report_is_written_though_the_findings_cannot_be_made(nights):
     night.do("accept")
     night.do("check")
     (night.settings.checked / "findings.parquet").write_bytes(b"")
-    with pytest.raises(pl.exceptions.ComputeError):
-        night.finish()
+    night.finish()
     report = json.loads((newest(nights.home) / "report.json").read_text())
     assert (report["outcome"], report["findings"]) == ("stopped", {"L3-HELD-BACK": 1})
     assert report["failure"].startswith("findings: ComputeError at ")

@@ -15,9 +15,8 @@ from transforms import receipts
 from transforms.accept.stage import accept
 from transforms.build.stage import build
 from transforms.check.stage import check
-from transforms.home.findings import findings
-from transforms.home.report import Report, StoppedError, systems_words, told
-from transforms.home.snapshot import CURRENT, FINDINGS
+from transforms.home.report import Report, StoppedError, systems_words
+from transforms.home.snapshot import FINDINGS
 from transforms.measure import measured
 from transforms.publish.stage import publish
 from transforms.receipts import Left, Missing
@@ -52,9 +51,7 @@ class Night:
         try:
             with measured() as cost:
                 receipt = self._do(stage, left)
-            spent = {"seconds": round(cost.seconds, 2), "peak_memory_mb": cost.peak_mb}
-            receipt = receipt.model_copy(update={"counts": receipt.counts.model_copy(update=spent)})
-            receipt = receipts.write(run, stage, receipt)
+            receipt = receipts.write(run, stage, receipt, cost)
         except BaseException as error:
             self._remove(stage)  # half of it is of no use
             if systems_words(str(error)):  # where there is no room, none of the night is kept
@@ -104,27 +101,21 @@ class Night:
         raise StoppedError([reason])
 
     def _remove(self, stage: str) -> None:
-        """Removes what a stage may have left half done, of no stage all; unless another run may be at it."""
+        """Removes what a stage may have left half done, of no stage all; nothing published, nor another run's."""
+        run = self.settings
         if self.lock_is_held():
-            shutil.rmtree(self.settings.work / stage, ignore_errors=True)
-        if self.lock_is_held() and stage in ("build", ""):
-            shutil.rmtree(self.settings.snapshot(self.settings.name), ignore_errors=True)
+            shutil.rmtree(run.work / stage, ignore_errors=True)
+        if self.lock_is_held() and stage in ("build", "") and not run.is_published(run.name):
+            shutil.rmtree(run.snapshot(run.name), ignore_errors=True)
 
     def finish(self) -> None:
         """Writes the run's report and findings, whatever came of it; what is left of a night published is removed."""
         run, report = self.settings, self.report
         built = report.receipts.get("build")
-        published = isinstance(built, BuildReceipt) and (run.path / CURRENT).resolve() == run.snapshot(built.snapshot)
+        published = isinstance(built, BuildReceipt) and run.is_published(built.snapshot)
         if not published and not self.lock_is_held():
             report.stops.append(stop("L3-LOCK-LOST", ""))  # whatever else was met, another run may have caused it
-        found = findings(report.refusals())
-        try:
-            if "check" in report.receipts:
-                found = findings(report.refusals(), run.checked / FINDINGS)
-        except BaseException as error:  # what check left cannot be read: then the rows are not known
-            report.failure = report.failure or f"findings: {told(error)}"
-            raise
-        finally:
-            if published and self.lock_is_held():
-                shutil.rmtree(run.work, ignore_errors=True)
-            report.end(run.path, found, published=published)
+        found = report.findings(run.checked / FINDINGS)
+        if published:
+            self._remove("")
+        report.end(run.path, found, published=published)

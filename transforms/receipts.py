@@ -13,6 +13,7 @@ from schemas import receipts
 from schemas.receipts import NightOf, Receipt
 from transforms.home.snapshot import write_json
 from transforms.home.version import CODE
+from transforms.measure import Measured
 from transforms.rules import reference
 from transforms.run import Settings
 
@@ -116,8 +117,15 @@ def forget(run: Settings, stage: str) -> None:
         _path(run, later).unlink(missing_ok=True)
 
 
-def write(run: Settings, stage: str, receipt: Receipt) -> Receipt:
-    """Writes the receipt of a stage with the sizes of the files that it left. Returns it as written."""
+def write(run: Settings, stage: str, receipt: Receipt, cost: Measured) -> Receipt:
+    """Writes the receipt of a stage with what it cost and the sizes of the files that it left. Returns it as written.
+
+    Of the last none is written: after it the night is over, and nothing may fail that has been published.
+    """
+    spent = {"seconds": round(cost.seconds, 2), "peak_memory_mb": cost.peak_mb}
+    receipt = receipt.model_copy(update={"counts": receipt.counts.model_copy(update=spent)})
+    if isinstance(receipt, receipts.PublishReceipt):
+        return receipt
     *_, last = ("", *before(stage))
     files = (path for folder in _folders(run, stage, receipt) for path in folder.rglob("*") if path.is_file())
     sizes = {str(path.relative_to(run.path)): path.stat().st_size for path in files}

@@ -83,6 +83,10 @@ class Settings:
         """The folder of a snapshot."""
         return self.path / snapshot.SNAPSHOTS / name
 
+    def is_published(self, name: str) -> bool:
+        """Whether the snapshot of the name is the published one."""
+        return (self.path / snapshot.CURRENT).resolve() == self.snapshot(name)
+
     def previous(self) -> Path | None:
         """The folder of the snapshot that is published now."""
         return snapshot.published_snapshot(self.path)

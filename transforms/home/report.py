@@ -22,6 +22,7 @@ from schemas.receipts import AcceptReceipt, CheckReceipt, Receipt
 from schemas.refusals import SENTENCES, Refusal
 from schemas.report import RunReport, Stages
 from schemas.snapshot import Accepted
+from transforms.home.findings import findings
 from transforms.home.lock import is_held
 from transforms.home.shown import shown
 from transforms.home.snapshot import CURRENT, FINDINGS, MANIFEST, read_json, write_json
@@ -90,6 +91,14 @@ class Report:
         """The run's reasons to stop, and those that its stages left, each once."""
         left = [reason for receipt in self.receipts.values() for reason in receipt.stops]
         return list(dict.fromkeys([*left, *self.stops]))
+
+    def findings(self, quarantined: Path) -> pl.DataFrame:
+        """All of them, and the rows that ``check`` left as ``quarantined``, if it was done and they can be read."""
+        try:
+            return findings(self.refusals(), quarantined if "check" in self.receipts else None)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            self.failure = self.failure or f"findings: {told(error)}"
+            return findings(self.refusals())
 
     def end(self, home: Path, found: pl.DataFrame, *, published: bool) -> None:
         """Writes what came of the run into its folder, the findings first."""
