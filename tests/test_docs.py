@@ -11,6 +11,7 @@ import pytest
 from cli.main import main
 from schemas.published import PUBLISHED
 from tests import tables_page
+from tests.import_graph import lines
 from tests.nights import Nights
 from tests.plain.numbers import organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
@@ -150,3 +151,9 @@ def test_the_architecture_names_every_module_of_the_night():
         room, module = path.parent.name, path.stem
         told = rf"^\|[^|]*\| `{room}` \|[^|]*`{module}`" if room not in SHARED else rf"`{room}` \([^)]*`{module}`"
         assert re.search(told, page, re.MULTILINE), f"{room}/{module}"
+
+
+def test_the_architectures_import_graph_is_the_codes():
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    told = re.search(r"python -m tests.import_graph.*?\n\n((?:    .*\n)+)", page)
+    assert told[1].replace("\n    ", "\n").strip().splitlines() == lines(ROOT), "run it and put what it prints there"

@@ -1,8 +1,7 @@
 """One night: the stages in order, over one home. What Dagster wires together, and all it needs to know.
 
-A stage is a function of what the night is run with and of what earlier stages left: files and receipts
-(``transforms.receipts``). So each can be done in a process of its own, again, or after another has failed; nothing is
-visible to readers before ``publish``.
+A stage is a function of what the night is run with and of what earlier stages left: files, and ``receipts``. Each can
+be done in a process of its own, again, or after another has failed; readers see nothing before ``publish``.
 """
 
 import shutil
@@ -28,9 +27,9 @@ from transforms.stops import stop
 
 @dataclass
 class Night:
-    """Conducts the stages of a night for one run. ``lock_is_held``: whether the home's lock still is the run's.
+    """Conducts the stages of a night for one run, and keeps what its ``report`` tells of them; no stage reads that.
 
-    ``report``: what is told of the run at its end; no stage reads it.
+    ``lock_is_held``: whether the home's lock still is the run's.
     """
 
     settings: Settings
@@ -47,19 +46,18 @@ class Night:
         self.hold_lock()
         left = self.through(before[-1]) if (before := receipts.before(stage)) else Left()
         receipts.forget(run, stage)
-        self._remove(stage)
         try:
+            self._remove(stage)
             with measured() as cost:
                 receipt = self._do(stage, left)
-            receipt = receipts.write(run, stage, receipt, cost)
+            self.report.receipts[stage] = receipts.write(run, stage, receipt, cost)
         except BaseException as error:
             self._remove(stage)  # half of it is of no use
             if systems_words(str(error)):  # where there is no room, none of the night is kept
                 self._remove("")
             self.report.stops += error.reasons if isinstance(error, StoppedError) else []
             raise
-        self.report.receipts[stage] = receipt
-        return receipt
+        return self.report.receipts[stage]
 
     def _do(self, stage: str, left: Left) -> Receipt:
         run = self.settings
@@ -78,7 +76,7 @@ class Night:
                 return publish(run, left, self.hold_lock)
 
     def through(self, stage: str) -> Left:
-        """What the stages through this one have left. Raises ``StoppedError`` when one of them is not of this night."""
+        """What the stages through this one have left. Raises ``StoppedError`` when one is not of this night."""
         try:
             left = receipts.through(self.settings, stage)
         except Missing as missing:
