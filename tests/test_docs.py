@@ -149,6 +149,8 @@ def test_the_architecture_names_every_module_of_the_night():
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     for path in (ROOT / "transforms").glob("*/[!_]*.py"):
         room, module = path.parent.name, path.stem
+        if module == "stage":
+            continue  # told once: every stage has one
         told = rf"^\|[^|]*\| `{room}` \|[^|]*`{module}`" if room not in SHARED else rf"`{room}` \([^)]*`{module}`"
         assert re.search(told, page, re.MULTILINE), f"{room}/{module}"
 

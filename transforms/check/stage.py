@@ -52,7 +52,7 @@ def _hand_over(connection: duckdb.DuckDBPyConnection, accepted: AcceptReceipt, o
         QUARANTINED: "SELECT DISTINCT tabell, noekkel FROM quarantined WHERE noekkel IS NOT NULL",
         SAME: said_twice(),
     }.items():
-        connection.sql(query).pl().write_parquet(out / name)
+        connection.sql(f"FROM ({query}) ORDER BY ALL").pl().write_parquet(out / name)
     quarantined_findings(connection, delivered_files(accepted.in_force)).write_parquet(out / FINDINGS)
 
 
