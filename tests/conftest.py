@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.fence import fence
 from tests.nights import Nights
+from tests.small import Small
 from transforms.night import Night
 
 settings.register_profile(
@@ -31,6 +32,11 @@ def examples(usual: int) -> int:
 @pytest.fixture
 def nights(tmp_path: Path) -> Nights:
     return Nights(tmp_path)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Small:
+    return Small(tmp_path)
 
 
 @pytest.fixture(scope="module")

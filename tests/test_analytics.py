@@ -6,10 +6,11 @@ import duckdb
 import polars as pl
 import pytest
 
+from schemas.published import PUBLISHED
 from tests.build.building import S, bucket, snapshot_of
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering
 from transforms.home.snapshot import TABLE_NAMES
-from transforms.publish.analytics import FILE, OERE, link_analytics, write_analytics
+from transforms.publish.analytics import FILE, link_analytics, write_analytics
 
 
 @pytest.fixture
@@ -50,8 +51,12 @@ def test_amounts_are_exact_kroner(views):
 @pytest.mark.parametrize("name", TABLE_NAMES)
 def test_every_amount_is_a_decimal_and_no_column_tells_where_rows_lie(views, name):
     columns = {column: dtype for column, dtype, *_ in views.execute(f"DESCRIBE {name}").fetchall()}
-    assert {dtype for column, dtype in columns.items() if column in OERE} <= {"DECIMAL(38,2)"}
-    assert not [column for column in columns if column.endswith(("_beloep", "_krav", "_renter")) and column not in OERE]
+    assert list(columns) == [column.name for column in PUBLISHED[name].shown]
+    amounts = {column.name for column in PUBLISHED[name].columns if column.is_amount}
+    assert all(columns[column].startswith("DECIMAL(") and columns[column].endswith(",2)") for column in amounts)
+    assert not [
+        column for column in columns if column.endswith(("_beloep", "_krav", "_renter")) and column not in amounts
+    ]
     assert not [column for column in columns if "segment" in column]
 
 

@@ -203,7 +203,7 @@ def test_a_table_whose_files_all_differ_from_its_schema_stops_the_run(nights, mo
         write_part(folder, *given)
 
     monkeypatch.setattr(snapshot, "write_part", spoilt)
-    assert [(stop.code, stop.message) for stop in nights.run().stops] == [("L3-SCHEMA", "krav")]
+    assert [(stop.code, stop.message) for stop in stops_of(nights.run())] == [("L3-SCHEMA", "krav")]
     assert nights.answer(COMPANY) == "KB-002"
 
 
@@ -305,7 +305,7 @@ ELSEWHERE = {
     "L3-RECONCILE": "test_reconcile.py",
     "L3-NOT-RECONCILED": "test_publish_guard.py",
     "L3-STAGE-MISSING": "test_publish_guard.py",
-    "L3-STAGE-OTHER": "test_ordinary_nights.py",
+    "L3-STAGE-OTHER": "test_night.py",
     "L3-LOCK-LOST": "test_told.py",
 }
 ON_THEIR_OWN = {"L2-KEY-SOURCES", "L3-SCHEMA", "R-KEY-SOURCES-SAME", "R-SUPERSEDED", "R-RATES-OLD", *TIMES}

@@ -15,19 +15,6 @@ from tests.nights import Nights
 
 ROOT = Path(__file__).resolve().parent.parent
 
-LATER = {
-    "transforms.night": "conducts whole nights, which are slow",
-    **dict.fromkeys(
-        (
-            *(f"transforms.check.{name}" for name in ("findings", "held_back", "neighbourhood", "posts", "said")),
-            *(f"transforms.reconcile.{name}" for name in ("expected", "kept")),
-            *(f"transforms.home.{name}" for name in ("ledgers", "report")),
-        ),
-        "is being taken apart into stages that hand over",
-    ),
-}
-"""Modules that no fast test imports, each with why. It may only shrink."""
-
 SLOW = "pytest.mark.slow"
 
 
@@ -57,7 +44,7 @@ def imported(tree):
 def test_every_module_of_the_night_has_a_fast_test_that_imports_it():
     trees = (ast.parse(path.read_text("utf-8")) for path in (ROOT / "tests").rglob("test_*.py"))
     tested = {name for tree in trees if not is_slow(tree) for name in imported(tree)}
-    assert modules() - tested == set(LATER)
+    assert modules() - tested == set()
 
 
 def test_what_is_imported():

@@ -21,7 +21,7 @@ def test_a_night_works_below_its_home_and_makes_a_snapshot_of_its_date_and_run(t
     settings = Settings(Path("inbox"), Path("home"), S, "abc")
     assert settings.path == (tmp_path / "real").resolve()  # absolute: it stands in the analysts' views
     assert settings.work == settings.path / ".work"
-    assert settings.folder == settings.path / "snapshots" / "2026-11-23-abc"
+    assert settings.snapshot(settings.name) == settings.path / "snapshots" / "2026-11-23-abc"
 
 
 def test_a_home_that_the_engines_cannot_name(tmp_path):

@@ -7,15 +7,15 @@ from typing import Any
 
 import polars as pl
 
-from schemas.store import KINDS_IN
+from schemas.store import HISTORIES, OVERSIKTER, SEGMENTS
 from schemas.tables import TABLES
 from tests.plain.statement import rows
 from transforms.accept.values import DTYPES
-from transforms.build.bucket import Built, Job, Making, build
+from transforms.build.bucket import Built, Job, Making, build_bucket
 from transforms.build.frames import Frames
 from transforms.home.snapshot import start_snapshot, write_index, write_part
 
-HISTORY, OVERSIKT = KINDS_IN
+HISTORY, OVERSIKT = HISTORIES.column, OVERSIKTER.column
 """What an index names segments of histories and of overviews by."""
 
 S = date(2026, 11, 23)
@@ -44,7 +44,7 @@ def bucket(*said: dict[str, Any], far_forfall: Sequence[Any] = (), far_innbetali
     payments, as rows of a statement. All krav bear interest.
     """
     tables = {
-        name: pl.DataFrame([_in_oere(row) for row in some], schema=TYPES[name]) for name, some in rows(*said).items()
+        name: pl.DataFrame([in_oere(row) for row in some], schema=TYPES[name]) for name, some in rows(*said).items()
     }
     krav = tables["krav"] = tables["krav"].with_columns(
         pl.col("kravbeskrivelse").fill_null(pl.col("kravtype")),
@@ -57,7 +57,7 @@ def bucket(*said: dict[str, Any], far_forfall: Sequence[Any] = (), far_innbetali
     ends = pl.concat([_ends(dues), _ends(tables["innbetaling"]), _ends(tables["utbetaling"])])
     for column, whose in (("kravforfallsidentifikator", "forfall_part"), ("motpost", "motpost_part")):
         placed = placed.join(ends.rename({"key": column, "part": whose}), on=column, how="left", maintain_order="left")
-    far = pl.DataFrame([_in_oere(row) for row in far_innbetaling], schema=TYPES["innbetaling"])
+    far = pl.DataFrame([in_oere(row) for row in far_innbetaling], schema=TYPES["innbetaling"])
     return tables | {
         "kravforfall": dues,
         "innbetaling": tables["innbetaling"].drop("fra_iban"),
@@ -71,7 +71,8 @@ def _ends(posts: pl.DataFrame) -> pl.DataFrame:
     return posts.select(key=pl.first(), part="part")
 
 
-def _in_oere(row: dict[str, Any]) -> dict[str, Any]:
+def in_oere(row: dict[str, Any]) -> dict[str, Any]:
+    """A statement's row as it is when it has been accepted."""
     return {name: int(value * 100) if name.endswith("_beloep") else value for name, value in row.items()}
 
 
@@ -88,9 +89,10 @@ def built(making: Making, tables: Bucket, number: int = 0) -> Built:
     for name, frame in tables.items():
         folder = posts / name / f"bucket={number}"
         folder.mkdir(parents=True, exist_ok=True)
+        frame.clear().write_parquet(posts / f"{name}.parquet")
         if frame.height:  # of a table without rows there is no file
             frame.write_parquet(folder / "0.parquet")
-    return build(Job(making, number, posts, {name: frame.schema for name, frame in tables.items()}))
+    return build_bucket(Job(making, number, posts))
 
 
 def snapshot_of(home: Path, *buckets: Bucket, run: str = "0001", day: date = S) -> Path:
@@ -107,5 +109,5 @@ def snapshot_of(home: Path, *buckets: Bucket, run: str = "0001", day: date = S) 
 
 def texts(snapshot: Path, index: pl.DataFrame, kind: str) -> list[bytes]:
     """The documents of the kind of the index rows, those that there are."""
-    column = next(column for column, kinds in KINDS_IN.items() if kind in kinds)
-    return list(Frames(snapshot / "documents", index, column).unpacked(kind))
+    of = next(segments for segments in SEGMENTS if kind in segments.kinds)
+    return list(Frames(snapshot, of, index).unpacked(kind))

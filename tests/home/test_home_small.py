@@ -8,11 +8,14 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from transforms.home.accepted import REFERENCES, REFUSED_SCHEMA, Accepted
 
+from schemas.snapshot import Accepted, TableReceipt
+from schemas.tables import REFERENCES
+from tests.manifests import accepted
 from transforms.home import version
 from transforms.home.lock import LOCK, HomeInUseError, is_held, locked
 from transforms.home.path import FORBIDDEN, HomePathError, check_path
+from transforms.home.refused import REFUSED_SCHEMA
 from transforms.home.shown import shown
 from transforms.home.sql import sql_text
 from transforms.root import ROOT
@@ -132,28 +135,33 @@ def test_the_root_has_what_is_found_from_it():
 # accepted deliveries
 
 
-def accepted(moment="2026-11-22T23:30:00Z", receipt=None):
-    return Accepted("mva", 42, "full", moment, "0123456789abcdef" + "0" * 48, {}, receipt or {})
+def extracted(moment):
+    return accepted("mva", 42, moment)
 
 
 def test_where_the_rows_of_a_delivery_lie():
-    assert accepted().folder == "mva/000042-0123456789abcdef"
+    one = extracted("2026-11-22T23:30:00Z").model_copy(update={"manifest_sha256": "0123456789abcdef" + "0" * 48})
+    assert one.folder == "mva/000042-0123456789abcdef"
 
 
 def test_the_day_of_an_extract_is_oslos():
-    assert accepted("2026-11-22T23:30:00Z").day == date(2026, 11, 23)
-    assert accepted("2026-06-30T21:59:59Z").day == date(2026, 6, 30)  # summer time
-    assert accepted("2026-06-30T22:00:00Z").day == date(2026, 7, 1)
-    assert accepted("2026-11-22T23:30:00+01:00").extracted_at == datetime.fromisoformat("2026-11-22T22:30:00+00:00")
+    assert extracted("2026-11-22T23:30:00Z").day == date(2026, 11, 23)
+    assert extracted("2026-06-30T21:59:59Z").day == date(2026, 6, 30)  # summer time
+    assert extracted("2026-06-30T22:00:00Z").day == date(2026, 7, 1)
+    assert extracted("2026-11-22T23:30:00+01:00").extracted_at == datetime.fromisoformat("2026-11-22T22:30:00+00:00")
+
+
+KRAV = TableReceipt(rader=7, refused=1, removed=2, oere=500, failing={"R-KID kidnummer": 1})
 
 
 def test_rows_of_a_table_that_was_delivered_and_of_one_that_was_not():
-    one = accepted(receipt={"krav": {"rader": 7}})
+    one = accepted("mva", 1, receipt={"krav": KRAV})
     assert (one.rows("krav"), one.rows("utbetaling")) == (7, 0)
 
 
 def test_a_manifest_keeps_all_of_a_delivery():
-    assert Accepted(**accepted().as_json()) == accepted()
+    one = accepted("mva", 1, receipt={"krav": KRAV})
+    assert Accepted.model_validate_json(one.model_dump_json()) == one
 
 
 def test_a_refused_row_has_what_it_leads_to_parts_by():

@@ -9,14 +9,16 @@ import duckdb
 import polars as pl
 import pytest
 
-from schemas.store import INDEX_SCHEMA, KINDS_IN
+from schemas.published import PUBLISHED
+from schemas.snapshot import Accepted, StoredFile
+from schemas.store import HISTORIES, INDEX_SCHEMA, OVERSIKTER, SEGMENTS
+from tests.manifests import accepted, manifest
 from transforms.home.snapshot import (
-    HISTORY_COLUMNS,
     MANIFEST,
-    OVERSIKT_COLUMNS,
-    PART,
+    PART_TABLE,
     TABLE_NAMES,
     HomeDamagedError,
+    Segment,
     checksums,
     clean,
     damaged_files,
@@ -29,7 +31,6 @@ from transforms.home.snapshot import (
     read_json,
     read_manifest,
     rows_sql,
-    segment_name,
     start_snapshot,
     switch,
     write_index,
@@ -37,17 +38,25 @@ from transforms.home.snapshot import (
     write_part,
 )
 
-HISTORY, OVERSIKT = KINDS_IN
 S = date(2026, 11, 23)
 
 
-def complete(home, name, previous=None, used=()):
-    """A snapshot with a manifest; ``used``: deliveries as (kilde, leveransenummer, manifest_sha256)."""
+FIRST, SECOND, THIRD, FOURTH = (f"{S}-000{number}" for number in range(1, 5))
+
+
+def write_manifest(folder, previous=None, used=(), files=None):
+    """``files``: sha256 by name, each of three bytes."""
+    stored = {name: StoredFile(bytes=3, sha256=sha256) for name, sha256 in (files or {}).items()}
+    whole = manifest(list(used)).model_copy(update={"previous": previous, "files": stored})
+    write_json(folder / MANIFEST, whole.model_dump(mode="json"))
+    return whole
+
+
+def complete(home, name, previous=None, used: tuple[Accepted, ...] = ()):
+    """A snapshot with a manifest."""
     folder = home / "snapshots" / name
     start_snapshot(folder)
-    keys = ("kilde", "leveransenummer", "manifest_sha256")
-    deliveries = [dict(zip(keys, delivery, strict=True)) for delivery in used]
-    write_json(folder / MANIFEST, {"skjemaversjon": "3", "previous": previous, "used": deliveries, "files": {}})
+    write_manifest(folder, previous, used)
     return folder
 
 
@@ -62,41 +71,41 @@ def names(folder):
 def test_nothing_is_published_before_the_first_switch(tmp_path):
     """A complete snapshot too is what an interrupted run left, as long as none comes after another."""
     assert published_snapshot(tmp_path) is None
-    folder = complete(tmp_path, "1")
+    folder = complete(tmp_path, FIRST)
     assert published_snapshot(tmp_path) is None
     switch(tmp_path, folder)
     assert published_snapshot(tmp_path) == folder
-    assert (tmp_path / "current").readlink() == Path("snapshots/1")  # relative: a home may be moved
+    assert (tmp_path / "current").readlink() == Path(f"snapshots/{FIRST}")  # relative: a home may be moved
 
 
 def test_the_switch_leads_to_the_next(tmp_path):
-    switch(tmp_path, complete(tmp_path, "1"))
+    switch(tmp_path, complete(tmp_path, FIRST))
     (tmp_path / ".current.next").symlink_to("nowhere")  # left by a run that was killed
-    second = complete(tmp_path, "2", previous="1")
+    second = complete(tmp_path, SECOND, FIRST)
     switch(tmp_path, second)
     assert published_snapshot(tmp_path) == second
-    assert published_chain(tmp_path) == [second, tmp_path / "snapshots" / "1"]
+    assert published_chain(tmp_path) == [second, tmp_path / "snapshots" / FIRST]
     assert names(tmp_path) == ["current", "snapshots"]
 
 
 def test_a_home_that_has_lost_what_was_published(tmp_path):
-    switch(tmp_path, complete(tmp_path, "1"))
-    second = complete(tmp_path, "2", previous="1")
+    switch(tmp_path, complete(tmp_path, FIRST))
+    second = complete(tmp_path, SECOND, FIRST)
     switch(tmp_path, second)
     (second / MANIFEST).unlink()
     with pytest.raises(HomeDamagedError, match="current leads to no snapshot"):
         published_snapshot(tmp_path)
-    write_json(second / MANIFEST, {"skjemaversjon": "3", "previous": "1", "used": []})
+    write_manifest(second, FIRST)
     (tmp_path / "current").unlink()
     with pytest.raises(HomeDamagedError, match="there are snapshots, but no current"):
         published_snapshot(tmp_path)
 
 
 def test_a_chain_ends_where_a_snapshot_is_gone_or_comes_again(tmp_path):
-    one, two = complete(tmp_path, "1", previous="gone"), complete(tmp_path, "2", previous="1")
+    one, two = complete(tmp_path, FIRST, f"{S}-gone"), complete(tmp_path, SECOND, FIRST)
     switch(tmp_path, two)
     assert published_chain(tmp_path) == [two, one]
-    complete(tmp_path, "1", previous="2")
+    complete(tmp_path, FIRST, SECOND)
     assert published_chain(tmp_path) == [two, one]
 
 
@@ -150,10 +159,11 @@ def test_what_is_no_object_is_not_read(tmp_path):
 
 def index_rows(*names, segment="a", day=S):
     """Rows of overviews and of histories, of one segment each."""
-    texts = {"part": list(names), "snapshotdato": [day] * len(names), HISTORY: segment, OVERSIKT: f"{segment}-oversikt"}
+    texts = {"part": list(names), "snapshotdato": [day] * len(names)}
+    texts |= {segments.column: f"{segment}{segments.suffix}" for segments in SEGMENTS}
     numbers = {field.name: 1 for field in INDEX_SCHEMA if str(field.type) == "int64"}
     rows = pl.DataFrame(texts | {name: [1] * len(names) for name in numbers})
-    return rows.select(OVERSIKT_COLUMNS), rows.select(HISTORY_COLUMNS)
+    return rows.select(OVERSIKTER.columns), rows.select(HISTORIES.columns)
 
 
 @pytest.fixture
@@ -174,7 +184,7 @@ def test_the_index_has_every_known_part_in_order(folder):
     oversikter, histories = index_rows("B", "A")
     written = write_index(folder, [oversikter], [histories.reverse()], PARTS, pl.Series(["C", "A", "B", "A"]))
     assert read_index(folder).equals(written)
-    assert written.select("part", "snapshotdato", "innehaver", HISTORY, "krav_length", "krav_aapne").rows() == [
+    assert written.select("part", "snapshotdato", "innehaver", "segment", "krav_length", "krav_aapne").rows() == [
         ("A", S, "B", "a", 1, 1),
         ("B", S, None, "a", 1, 1),
         ("C", None, None, None, 0, 0),
@@ -206,7 +216,7 @@ def test_the_table_of_parts_has_those_with_documents(folder):
     oversikter, histories = index_rows("B", "A")
     index = write_index(folder, [oversikter], [histories], PARTS, pl.Series(["A", "B", "C"]))
     write_part(folder, index, PARTS)
-    assert pl.read_parquet(folder / PART).rows() == [
+    assert pl.read_parquet(folder / PART_TABLE).rows() == [
         ("A", "ENK", "B", S, "a", "a-oversikt"),
         ("B", "PERSON", None, S, "a", "a-oversikt"),
     ]
@@ -243,10 +253,10 @@ def test_rows_count_that_lie_in_their_parts_segments(folder):
 
 
 def test_names_of_segments(folder):
-    assert {segment_name(folder, "0001", column) for column in KINDS_IN} == {
-        f"{S}-0001-0001",
-        f"{S}-0001-0001-oversikt",
-    }
+    segments = [Segment.new(folder, of, "0007") for of in SEGMENTS]
+    assert [segment.name for segment in segments] == [f"{S}-0001-0007", f"{S}-0001-0007-oversikt"]
+    assert segments[0].documents == folder / "documents" / f"{S}-0001-0007.zst"
+    assert segments[1].table("krav") == folder / "tables" / "krav" / f"{S}-0001-0007-oversikt.parquet"
 
 
 # files
@@ -265,35 +275,37 @@ def test_checksums_of_all_files_but_the_manifest(tmp_path, folder):
     files = checksums(folder)
     assert MANIFEST not in files
     sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert files["documents/a.zst"] == {"bytes": 3, "sha256": sha256}
+    assert files["documents/a.zst"] == StoredFile(bytes=3, sha256=sha256)
 
 
 def test_what_is_linked_to_the_previous_snapshot_is_not_read_again(tmp_path, folder):
-    previous = complete(tmp_path, "1")
+    previous = complete(tmp_path, f"{S}-0000")
     for name in ("linked.zst", "copied.zst"):
         (previous / "documents" / name).write_bytes(b"abc")
-    told = {f"documents/{name}.zst": {"bytes": 3, "sha256": "told"} for name in ("linked", "copied")}
-    write_json(previous / MANIFEST, read_manifest(previous) | {"files": told})
+    write_manifest(previous, files={f"documents/{name}.zst": "told" for name in ("linked", "copied")})
     os.link(previous / "documents" / "linked.zst", folder / "documents" / "linked.zst")
     (folder / "documents" / "copied.zst").write_bytes(b"abc")
     files = checksums(folder, previous)
-    assert files["documents/linked.zst"]["sha256"] == "told"
-    assert files["documents/copied.zst"]["sha256"] != "told"
+    assert files["documents/linked.zst"].sha256 == "told"
+    assert files["documents/copied.zst"].sha256 != "told"
 
 
 def test_files_that_are_gone_or_of_another_length(tmp_path):
-    for name in ("same", "longer"):
-        (tmp_path / name).write_bytes(b"abc")
-    files = {"same": {"bytes": 3}, "longer": {"bytes": 2}, "gone": {"bytes": 3}}
-    assert damaged_files(tmp_path, {"files": files}) == ["longer", "gone"]
+    for name, content in {"same": b"abc", "longer": b"abcd"}.items():
+        (tmp_path / name).write_bytes(content)
+    told = write_manifest(tmp_path, files=dict.fromkeys(("same", "longer", "gone"), "told"))
+    assert damaged_files(tmp_path, told) == ["longer", "gone"]
 
 
-def test_tables_of_which_files_differ(folder):
-    for table, types in {"krav": (pl.Int64, pl.Int64), "utbetaling": (pl.Int64, pl.String)}.items():
-        for number, dtype in enumerate(types):
-            frame = pl.DataFrame(schema={"a": dtype})
-            frame.write_parquet(folder / "tables" / table / f"{number}.parquet")
-    assert mixed_tables(folder) == ["utbetaling"]
+def test_tables_of_which_some_file_is_not_as_published(folder):
+    for name, table in PUBLISHED.items():
+        table.stored.to_frame().write_parquet(folder / "tables" / name / "0.parquet")
+    assert mixed_tables(folder) == []
+    some = PUBLISHED["krav"].stored.to_frame()
+    some.drop("kravtype").write_parquet(folder / "tables" / "krav" / "1.parquet")
+    other = PUBLISHED["utbetaling"].stored.to_frame().cast({"utbetalt_beloep": pl.String})
+    other.write_parquet(folder / "tables" / "utbetaling" / "0.parquet")
+    assert mixed_tables(folder) == ["krav", "utbetaling"]
 
 
 def test_everything_is_flushed(folder, monkeypatch):
@@ -307,32 +319,32 @@ def test_everything_is_flushed(folder, monkeypatch):
 # what is removed
 
 
-def test_the_newest_are_kept_with_the_deliveries_that_they_use(tmp_path):
-    sha256 = "0123456789abcdef" + "0" * 48
-    complete(tmp_path, "1", used=[("mva", 1, sha256)])
-    complete(tmp_path, "2", previous="1", used=[("mva", 2, sha256)])
-    switch(tmp_path, complete(tmp_path, "3", previous="2", used=[("mva", 3, sha256)]))
-    complete(tmp_path, "4", previous="3")  # never published
-    for number in range(1, 5):
-        (tmp_path / "deliveries" / "mva" / f"{number:06d}-{sha256[:16]}" / "krav").mkdir(parents=True)
+def test_the_newest_are_retained_with_the_deliveries_that_they_use(tmp_path):
+    deliveries = [accepted("mva", number) for number in range(1, 5)]
+    complete(tmp_path, FIRST, used=(deliveries[0],))
+    complete(tmp_path, SECOND, FIRST, (deliveries[1],))
+    switch(tmp_path, complete(tmp_path, THIRD, SECOND, (deliveries[2],)))
+    complete(tmp_path, FOURTH, THIRD)  # never published
+    for delivery in deliveries:
+        (tmp_path / "deliveries" / delivery.folder / "krav").mkdir(parents=True)
     (tmp_path / "deliveries" / ".work").mkdir()
     clean(tmp_path, 2)
-    assert names(tmp_path / "snapshots") == ["2", "3"]
-    assert names(tmp_path / "deliveries" / "mva") == [f"{n:06d}-{sha256[:16]}" for n in (2, 3)]
+    assert names(tmp_path / "snapshots") == [SECOND, THIRD]
+    assert names(tmp_path / "deliveries" / "mva") == [Path(one.folder).name for one in deliveries[1:3]]
     assert names(tmp_path / "deliveries") == ["mva"]
 
 
 @pytest.mark.parametrize("keep", [0, -1, 1])
 def test_the_published_one_is_never_removed(tmp_path, keep):
-    complete(tmp_path, "1")
-    switch(tmp_path, complete(tmp_path, "2", previous="1"))
+    complete(tmp_path, FIRST)
+    switch(tmp_path, complete(tmp_path, SECOND, FIRST))
     clean(tmp_path, keep)
-    assert names(tmp_path / "snapshots") == ["2"]
+    assert names(tmp_path / "snapshots") == [SECOND]
 
 
 def test_nothing_is_removed_of_a_damaged_home(tmp_path):
-    switch(tmp_path, complete(tmp_path, "1"))
-    (tmp_path / "snapshots" / "1" / MANIFEST).write_text(json.dumps({}))
+    switch(tmp_path, complete(tmp_path, FIRST))
+    (tmp_path / "snapshots" / FIRST / MANIFEST).write_text(json.dumps({}))
     with pytest.raises(HomeDamagedError):
         clean(tmp_path, 1)
-    assert names(tmp_path / "snapshots") == ["1"]
+    assert names(tmp_path / "snapshots") == [FIRST]

@@ -40,7 +40,7 @@ def _check_keys(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
         SELECT noekkel, kilde FROM ledger_refused WHERE tabell = '{name}' AND noekkel IS NOT NULL"""
     connection.execute(
         f"""
-        CREATE TEMP TABLE shared AS
+        CREATE TEMP TABLE shared_{name} AS
         WITH suspect AS MATERIALIZED (
           SELECT h FROM (SELECT hash(noekkel) AS h, kilde FROM ({keys}))
           GROUP BY h HAVING min(kilde) <> max(kilde))
@@ -48,31 +48,32 @@ def _check_keys(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
         GROUP BY noekkel HAVING min(kilde) <> max(kilde);
         """
     )
-    if connection.execute("SELECT count(*) FROM shared").fetchall()[0][0]:  # else spared: looking for none of them
+    shared = connection.execute(f"SELECT count(*) FROM shared_{name}").fetchall()[0][0]
+    if shared:  # else spared: looking for none of them
         _judge_shared(connection, table)
-    connection.execute("DROP TABLE shared")
+    connection.execute(f"DROP TABLE shared_{name}")
 
 
 def _judge_shared(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """The keys in ``shared``, by the content of their rows."""
+    """The keys in ``shared_<table>``, by the content of their rows."""
     name, key = table.name, table.key
     content = ", ".join(f"{column} := {column}" for column in table.names)
     connection.execute(
         f"""
-        CREATE TEMP TABLE shared_rows AS
+        CREATE TEMP TABLE shared_rows_{name} AS
         SELECT {key} AS noekkel, kilde, false AS refused, struct_pack({content}) AS content
-        FROM ledger_{name} WHERE {key} IN (SELECT noekkel FROM shared)
+        FROM ledger_{name} WHERE {key} IN (SELECT noekkel FROM shared_{name})
         UNION ALL
         SELECT noekkel, kilde, true, NULL FROM ledger_refused
-        WHERE tabell = '{name}' AND noekkel IN (SELECT noekkel FROM shared);
+        WHERE tabell = '{name}' AND noekkel IN (SELECT noekkel FROM shared_{name});
         INSERT INTO bad_{name}
-        SELECT noekkel, 'L2-KEY-SOURCES' FROM shared_rows
+        SELECT noekkel, 'L2-KEY-SOURCES' FROM shared_rows_{name}
         GROUP BY noekkel HAVING bool_or(refused) OR count(DISTINCT content) > 1;
         INSERT INTO same_{name}
-        SELECT noekkel, kilde FROM shared_rows
+        SELECT noekkel, kilde FROM shared_rows_{name}
         WHERE noekkel NOT IN (SELECT noekkel FROM bad_{name})
         QUALIFY row_number() OVER (PARTITION BY noekkel ORDER BY kilde) > 1;
-        DROP TABLE shared_rows
+        DROP TABLE shared_rows_{name}
         """
     )
 
@@ -158,17 +159,18 @@ def _check_over(connection: duckdb.DuckDBPyConnection) -> None:
     Posts are added up by hash first: amounts are above 0, so posts that share a hash can only be suspected
     too often, and those suspected are added up by themselves.
     """
-    for placed in _PLACED_ON:
+    for name, placed in _PLACED_ON.items():
         connection.execute(
             f"""
-            CREATE TEMP TABLE over AS
+            CREATE TEMP TABLE over_{name} AS
             WITH suspected AS MATERIALIZED (
               SELECT hash(post) AS h FROM ({placed}) GROUP BY h HAVING sum(plassert_beloep) > min(beloep))
             SELECT post FROM ({placed}) WHERE hash(post) IN (FROM suspected)
             GROUP BY post HAVING sum(plassert_beloep) > min(beloep);
             INSERT INTO bad_plassering
-            SELECT DISTINCT plasseringsidentifikator, 'L2-PLACEMENT-OVER' FROM ({placed}) WHERE post IN (FROM over);
-            DROP TABLE over
+            SELECT DISTINCT plasseringsidentifikator, 'L2-PLACEMENT-OVER' FROM ({placed})
+            WHERE post IN (FROM over_{name});
+            DROP TABLE over_{name}
             """
         )
 
@@ -179,12 +181,12 @@ _ON_FORFALL = """
 _ON_MOTPOST = """
     SELECT plasseringsidentifikator, motpost AS post, plassert_beloep, abs(motpost_beloep) AS beloep
     FROM plassering_ends WHERE plasseringstype = '{type}'"""
-_PLACED_ON = (
-    f"{_ON_FORFALL} UNION ALL {_ON_MOTPOST.format(type='MOTKRAV')}",
-    _ON_MOTPOST.format(type="INNBETALING"),
-    _ON_MOTPOST.format(type="UTBETALING"),
-)
-"""What is placed on due dates, from either end; on payments; on payouts."""
+_PLACED_ON = {
+    "kravforfall": f"{_ON_FORFALL} UNION ALL {_ON_MOTPOST.format(type='MOTKRAV')}",
+    "innbetaling": _ON_MOTPOST.format(type="INNBETALING"),
+    "utbetaling": _ON_MOTPOST.format(type="UTBETALING"),
+}
+"""What is placed on the posts of a table; on due dates, from either end."""
 
 
 def _collect_quarantined(connection: duckdb.DuckDBPyConnection) -> None:

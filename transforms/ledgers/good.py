@@ -60,8 +60,8 @@ def hand_over_connected(connection: duckdb.DuckDBPyConnection, checked: Path) ->
 
 def show_connected(connection: duckdb.DuckDBPyConnection, checked: Path) -> None:
     """Creates ``forfall`` and ``plassering_ends`` as another connection has handed them over, of the same rows."""
-    for name in CONNECTED:
-        connection.execute(f"CREATE TEMP VIEW {name} AS FROM read_parquet({sql_text(checked / f'{name}.parquet')})")
+    forfall, ends = (f"FROM read_parquet({sql_text(checked / f'{name}.parquet')})" for name in CONNECTED)
+    connection.execute(f"CREATE TEMP VIEW forfall AS {forfall}; CREATE TEMP VIEW plassering_ends AS {ends}")
 
 
 def connect_due_dates(connection: duckdb.DuckDBPyConnection) -> None:

@@ -138,7 +138,7 @@ def _hash(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _begin(connection: duckdb.DuckDBPyConnection, parts: str, keys: dict[str, str]) -> None:
     """Creates ``near_parts`` and ``near_<table>``, the hashes ``h`` to begin with, and ``links_<table>``: which keys a
-    row has ever named together, as hashes, whose it is and whether it stands.
+    row has ever named together, as hashes, whose it is and whether it stands. ``reached``: for ``_follow_placements``.
     """
     _hash(connection)
     for name in BUT_PART:
@@ -148,6 +148,7 @@ def _begin(connection: duckdb.DuckDBPyConnection, parts: str, keys: dict[str, st
         connection.execute(f"CREATE TEMP TABLE links_{name} AS {links}")
     for name, query in {"parts": parts, **keys}.items():
         connection.execute(f"CREATE TEMP TABLE near_{name} AS {query}")
+    connection.execute("CREATE TEMP TABLE reached (kravforfallsidentifikator UINTEGER, motpost UINTEGER)")
 
 
 def _find_posts(connection: duckdb.DuckDBPyConnection) -> None:
@@ -197,13 +198,13 @@ def _follow_placements(connection: duckdb.DuckDBPyConnection) -> None:
              FROM near_kravforfall UNION ALL FROM near_innbetaling UNION ALL FROM near_utbetaling)""",
     )
     connection.execute(
-        "CREATE TEMP TABLE reached AS SELECT kravforfallsidentifikator, motpost FROM links_plassering "
+        "INSERT INTO reached SELECT kravforfallsidentifikator, motpost FROM links_plassering "
         "WHERE plasseringsidentifikator IN (FROM near_plassering)"
     )
     _reach(connection, "kravforfall", "SELECT unnest([kravforfallsidentifikator, motpost]) FROM reached")
     for name in ("innbetaling", "utbetaling"):
         _reach(connection, name, "SELECT motpost FROM reached")
-    connection.execute("DROP TABLE reached")
+    connection.execute("DELETE FROM reached")
 
 
 def _near_sql(wanted: Callable[[Column], bool] = lambda _: True) -> dict[str, str]:

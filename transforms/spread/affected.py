@@ -35,9 +35,10 @@ class Chosen(NamedTuple):
 
 def hold_chosen(connection: duckdb.DuckDBPyConnection, chosen: Chosen) -> None:
     """Creates ``to_build`` and ``to_redate``."""
-    for name, parts in chosen._asdict().items():
-        connection.register(f"chosen_{name}", parts.to_arrow())
-        connection.execute(f"CREATE TEMP TABLE {name} AS FROM chosen_{name}")
+    connection.register("chosen_to_build", chosen.to_build.to_arrow())
+    connection.register("chosen_to_redate", chosen.to_redate.to_arrow())
+    connection.execute("CREATE TEMP TABLE to_build AS FROM chosen_to_build")
+    connection.execute("CREATE TEMP TABLE to_redate AS FROM chosen_to_redate")
 
 
 def show_previous(connection: duckdb.DuckDBPyConnection, previous: Path) -> None:

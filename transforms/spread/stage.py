@@ -70,8 +70,8 @@ def _posts(
     ``anew``: the rows are not those that ``check`` has connected.
     """
     with ledgers(run, accepted.used) as connection:
-        for name, file in (("held_back", HELD_BACK), ("quarantined", QUARANTINED)):
-            connection.execute(f"CREATE TEMP VIEW {name} AS FROM read_parquet({sql_text(run.checked / file)})")
+        connection.execute(f"CREATE TEMP VIEW held_back AS FROM read_parquet({sql_text(run.checked / HELD_BACK)})")
+        connection.execute(f"CREATE TEMP VIEW quarantined AS FROM read_parquet({sql_text(run.checked / QUARANTINED)})")
         look(connection)
         show_good(connection, run.checked)
         if anew:

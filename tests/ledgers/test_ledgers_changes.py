@@ -1,9 +1,9 @@
-"""Why a night makes every part's documents anew: each reason by itself."""
+"""What is new since a snapshot, and why a night makes every part's documents anew: each reason by itself."""
 
 import pytest
 
 from tests.manifests import accepted, manifest
-from transforms.ledgers.changes import why_all
+from transforms.ledgers.changes import changes_since, why_all
 
 FIRST, CHANGE = accepted("mva", 1, type="full"), accepted("mva", 2)
 BEFORE = manifest([FIRST, CHANGE], code="a")
@@ -25,3 +25,9 @@ BEFORE = manifest([FIRST, CHANGE], code="a")
 def test_why_every_part_is_built(before, code, used, damaged, why):
     told = why_all(before, {"code": code}, used, damaged)
     assert told is None if why is None else why in told
+
+
+def test_what_is_new_are_the_deliveries_that_the_snapshot_did_not_use():
+    new = [accepted("mva", 3), accepted("skatt", 2)]
+    assert changes_since(BEFORE, [FIRST, CHANGE, *new]) == new
+    assert changes_since(BEFORE, [FIRST, CHANGE]) == []
