@@ -20,7 +20,7 @@ test: .venv/installed
 
 # Without those marked slow, which start a night, a process or a server, or take seconds. Less than a minute.
 test-fast: .venv/installed
-	$(BIN)/python -m pytest -n logical --dist loadfile -m "not slow"
+	KRAVOVERSIKT_EXAMPLES=0.3 $(BIN)/python -m pytest -n logical --dist loadfile -m "not slow"
 
 # The compiled loops of text with Numba's bounds checks: an index outside an array is an error. What they write and
 # read by address, the same tests see in make test too (tests/fence.py). Half a minute.

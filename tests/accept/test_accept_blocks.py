@@ -68,6 +68,7 @@ FIELDS = [
 ENDS = ["\n", "\r\n", "\r", "\n\n", "\r\n\r\n", "\r\r", "\r\n\n\r"]
 
 
+@pytest.mark.slow
 def test_every_sequence_across_the_end_of_a_block(folder):
     """Every field in every column; blocks of many sizes end at most of the bytes."""
     rows = [
@@ -151,6 +152,7 @@ def packed(draw):
     return content, ending, b"".join(map(PACKED[ending], pieces))
 
 
+@pytest.mark.slow
 @settings(
     max_examples=int(os.environ.get("KRAVOVERSIKT_FUZZ_EXAMPLES", "100")),
     deadline=None,

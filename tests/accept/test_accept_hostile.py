@@ -21,6 +21,8 @@ from transforms.accept.files import read_batches
 from transforms.accept.parquet_pieces import parquet_pieces
 from transforms.accept.unreadable import FileRefused
 
+pytestmark = pytest.mark.slow
+
 HEADER = ",".join(LEDGER["krav"][0]).encode() + b"\n"
 KRAV = {"krav": [krav("K1", COMPANY, "1.00")]}
 
@@ -241,7 +243,6 @@ def test_control_characters_and_64_characters_in_keys(place):
     assert [row["kravidentifikator"] for row in place.rows("krav")] == [key]
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
 def test_memory_is_bounded(tmp_path):
     """A bomb of 100 GB in a file of some MB, read in a process that may not take more than 3 GB."""

@@ -18,6 +18,8 @@ from tests.plain.statement import krav, part
 from transforms.accept import delivery as accept
 from transforms.accept.files import read_batches
 
+pytestmark = pytest.mark.slow
+
 MANIFEST = "manifest.json"
 KRAV = "krav-1.csv"
 

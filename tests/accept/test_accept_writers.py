@@ -278,6 +278,8 @@ SPARK = Path(__file__).parents[2] / ".venv-bench" / "bin" / "python"
 SPARK_WRITES = """
 import sys
 from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.slow
 given, out = sys.argv[1:]
 spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
 for version in ("v1", "v2"):
@@ -288,7 +290,6 @@ for version in ("v1", "v2"):
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not SPARK.exists(), reason="Spark is not here: make .venv-bench/installed")
 def test_what_spark_writes(tmp_path):
     """With its dictionaries given up on the way, and none."""

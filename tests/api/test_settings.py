@@ -18,6 +18,8 @@ from serving.server import Worker
 from serving.settings import Settings, SettingsError, hash_key, is_loopback, read_settings, with_room
 from tests.api.running import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def kravoversikt(*words):
     return CliRunner().invoke(main, [str(word) for word in words])
@@ -128,7 +130,6 @@ def test_the_command_refuses_with_the_cure(tmp_path):
     assert (done.exit_code, "give one" in done.output) == (2, True)
 
 
-@pytest.mark.slow
 def test_a_port_that_is_taken(tmp_path):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

@@ -16,6 +16,8 @@ from tests.plain.shapes import masked
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
 from tests.plain.strategies import KRAVTYPER, RATES, SNAPSHOT_DATE, good_ledgers
 
+pytestmark = pytest.mark.slow
+
 S = date(2023, 8, 28)
 A, B, ENK = organisation_number(1), organisation_number(2), organisation_number(3)
 OWNER = national_number(1)

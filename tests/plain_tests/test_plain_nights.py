@@ -20,6 +20,8 @@ from tests.plain.statement import innbetaling, krav, kravforfall, part, plasseri
 from tests.plain.strategies import KRAVTYPER, RATES, good_ledgers
 from tests.plain.write import FORMATS, cell_text, control_sum, write_delivery
 
+pytestmark = pytest.mark.slow
+
 S = date(2026, 11, 23)
 A, B, C, ENK = (organisation_number(index) for index in range(4))
 OWNER = national_number(1)
