@@ -39,7 +39,7 @@ OF_C = {"K-C", "F-C"}
 OF_OWNER = {"K-O", "F-O"}
 
 
-@pytest.fixture(params=["few", "many"])
+@pytest.fixture(params=["few", pytest.param("many", marks=pytest.mark.slow)])
 def share(request, monkeypatch):
     """Whether the parts near by count as few, so that what their documents show is looked at too, or as many."""
     monkeypatch.setattr(neighbourhood, "MANY", {"few": 2, "many": 0}[request.param])

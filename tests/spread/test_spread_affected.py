@@ -65,6 +65,7 @@ def test_nothing_new_affects_nobody(chosen):
     assert chosen() == ("", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("said", "built"),
     [
