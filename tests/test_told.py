@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -295,12 +296,13 @@ def test_two_nights_over_one_home_take_turns(nights, monkeypatch):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     nights.inbox.mkdir()
     write_delivery(nights.inbox, "mva", 1, "full", rows(part(COMPANY)))
-    words = ("-m", "cli.main", "run", "--inbox", nights.inbox, "--home", nights.home, "--date", S, "--wait", "5")
+    words = ("-m", "cli.main", "run", "--inbox", nights.inbox, "--home", nights.home, "--wait", "5", "--allow-date")
+    command, dates = [sys.executable, *map(str, words), "--date"], (S, S + timedelta(days=1))
     with locked(nights.home, "one before both"):
-        both = [subprocess.Popen([sys.executable, *map(str, words)], stderr=subprocess.PIPE) for _ in range(2)]
+        both = [subprocess.Popen([*command, str(day)], stderr=subprocess.PIPE) for day in dates]
         waits = [b"waits for run one before both" in b"".join(itertools.islice(run.stderr, 1)) for run in both]
     assert [waits, [run.wait() for run in both]] == [[True, True], [0, 0]]
-    assert len(list((nights.home / "snapshots").iterdir())) == 2
+    assert sorted(path.name[:10] for path in (nights.home / "snapshots").iterdir()) == [str(day) for day in dates]
     with dg.DagsterInstance.from_config(str(nights.home / "dagster")) as instance:
         assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.SUCCESS] * 2
     for run in both:
