@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import itertools
 import json
 import os
 import re
@@ -300,13 +299,12 @@ def test_two_nights_over_one_home_take_turns(nights, monkeypatch):
     command, dates = [sys.executable, *map(str, words), "--date"], (S, S + timedelta(days=1))
     with locked(nights.home, "one before both"):
         both = [subprocess.Popen([*command, str(day)], stderr=subprocess.PIPE) for day in dates]
-        waits = [b"waits for run one before both" in b"".join(itertools.islice(run.stderr, 1)) for run in both]
-    assert [waits, [run.wait() for run in both]] == [[True, True], [0, 0]]
+        waits = [any(b"waits for run one before both" in line for line in run.stderr) for run in both]
+    said = [run.communicate()[1].decode() for run in both]
+    assert (waits, [run.returncode for run in both]) == ([True, True], [0, 0]), said
     assert sorted(path.name[:10] for path in (nights.home / "snapshots").iterdir()) == [str(day) for day in dates]
     with dg.DagsterInstance.from_config(str(nights.home / "dagster")) as instance:
         assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.SUCCESS] * 2
-    for run in both:
-        run.stderr.close()
 
 
 # Dagster
