@@ -29,9 +29,14 @@ SNAPSHOT = "snapshot"
 HOME_TAG = "kravoversikt/home"
 
 
-def home_tag(home: Path) -> dict[str, str]:
-    """The tag that says of a Dagster run which home it is over: one Dagster instance may keep the runs of several."""
-    return {HOME_TAG: hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16]}
+RUN_TAG = "kravoversikt/run"
+
+
+def home_tags(home: Path, run_id: str) -> dict[str, str]:
+    """The tags that say of a Dagster run which home it is over, for one Dagster instance may keep the runs of several;
+    and that they are its own, for a run that is executed again inherits its parent's.
+    """
+    return {HOME_TAG: hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16], RUN_TAG: run_id}
 
 
 class NightFailedError(dg.Failure):
@@ -153,9 +158,13 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
 def _day(run: dg.DagsterRun) -> date:
     """The run's snapshot date. Raises ``NightFailedError``: a partition of any name can be added in the UI."""
     try:
-        return date.fromisoformat(run.tags.get("dagster/partition", ""))
+        told = run.tags.get("dagster/partition", "")
+        day = date.fromisoformat(told)
+        if told != str(day):  # Python takes other forms of a date too
+            raise ValueError
     except ValueError:
         raise NightFailedError("a night is of one day: its partition must be a date, YYYY-MM-DD") from None
+    return day
 
 
 def _publishes(run: dg.DagsterRun) -> bool:
@@ -169,17 +178,17 @@ def _publishes(run: dg.DagsterRun) -> bool:
 def _end_dead_runs(instance: dg.DagsterInstance, ours: dg.DagsterRun, home: Path) -> None:
     """Runs of this home that are still said to go on, though we hold its lock, died: they are failed.
 
-    A run has the home's tag from when it held the lock; of the command line's, which may have it from the start, one
-    that is later than ours may still look whether it can.
+    A run has the home's tags from when it held the lock; of the command line's, which may have them from the start,
+    one that is later than ours may still look whether it can.
     """
-    tag, status = home_tag(home), dg.DagsterRunStatus
-    instance.add_run_tags(ours.run_id, tag)
+    tags, status = home_tags(home, ours.run_id), dg.DagsterRunStatus
+    instance.add_run_tags(ours.run_id, tags)
     record = instance.get_run_record_by_id(ours.run_id)
     earlier = dg.RunsFilter(
         statuses=[status.NOT_STARTED, status.STARTING, status.STARTED],
-        tags=tag,
+        tags={HOME_TAG: tags[HOME_TAG]},
         created_before=record.create_timestamp if record else None,
     )
     for run in instance.get_runs(filters=earlier):
-        if run.run_id != ours.run_id:
+        if run.run_id != ours.run_id and run.tags.get(RUN_TAG, run.run_id) == run.run_id:
             instance.report_run_failed(run, "the process of this run is gone: it died, or was killed")

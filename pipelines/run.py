@@ -12,7 +12,7 @@ from uuid import uuid4
 import dagster as dg
 
 from pipelines.definitions import JOB, build_definitions
-from pipelines.resources import PARTITIONS, NightResource, home_tag
+from pipelines.resources import PARTITIONS, NightResource, home_tags
 from pipelines.settings import dagster_home
 from schemas.report import RunReport
 from transforms.home.report import add_failure, last_run, read_report, systems_words, told
@@ -54,7 +54,7 @@ def _execute(night: NightResource, snapshot_date: str, run_id: str, folder: Path
                 partition_key=snapshot_date,
                 raise_on_error=False,
                 run_id=run_id,
-                tags=None if night.wait_minutes else home_tag(Path(night.home)),  # one that waits is not dead
+                tags=None if night.wait_minutes else home_tags(Path(night.home), run_id),  # one that waits is not dead
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
         )

@@ -1,7 +1,8 @@
 """What a stage of the night hands over: files, and a receipt that names them and says what they were made from.
 
-Receipts lie in ``<home>/.work/receipts/<stage>.json`` from when their stage is done until the night is published or
-the next one begins. A stage reads those of the stages before, and nothing else is handed over.
+Receipts lie in ``<home>/.work/<run>/receipts/<stage>.json``, of the run that began the night, from when their stage is
+done until the night is published or the next one begins. A stage reads those of the stages before, and nothing else is
+handed over.
 """
 
 from datetime import date
@@ -82,8 +83,9 @@ class CheckReceipt(Receipt):
     """``said``: rows that each source says of each table. ``all_because``: why every row was looked at and every part
     is built; empty when only those around tonight's changes. ``reports``: what is reported and never refused.
 
-    Files, in ``.work/check``: ``findings``, ``bad``, ``same``, ``quarantined`` and ``held_back`` (``ledgers.good``,
-    ``home.snapshot``), and with ``near/`` the rows looked at, when these are not all (``ledgers.neighbourhood``).
+    Files, in ``check/``: the keys refused and said twice, the posts connected (``ledgers.good``), ``findings``,
+    ``quarantined``, ``held_back`` and ``same`` (``home.snapshot``); in ``near/`` the rows looked at, when not all
+    (``ledgers.neighbourhood``).
     """
 
     said: dict[str, dict[str, int]]
@@ -95,7 +97,7 @@ class CheckReceipt(Receipt):
 
 
 class SpreadReceipt(Receipt):
-    """``expected``: the control totals by the posts. Files, in ``.work/spread``: ``parts.parquet``, whose documents are
+    """``expected``: the control totals by the posts. Files, in ``spread/``: ``parts.parquet``, whose documents are
     made and how, and ``posts/<table>/bucket=<n>/``.
     """
 

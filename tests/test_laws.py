@@ -14,7 +14,7 @@ import pytest
 
 from schemas.tables import TABLES
 from synthetic.generate import generate
-from tests.nights import Nights, S
+from tests.nights import Nights, S, counts_of
 from tests.plain.numbers import organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows
 from tests.plain.write import FORMATS, write_delivery
@@ -120,7 +120,7 @@ def test_the_changes_may_come_night_by_night(nights, ledger, documents):
         deliver(nights, dealt, nr, "full" if nr == 1 else "endring", format=FORMATS[nr])
         nights.run(max_held_back=float("inf"))
     assert nights.documents() == documents
-    assert nights.last.counted("check", "held_back") == 0
+    assert counts_of(nights.last, "check").held_back == 0
 
 
 def iter_luck(seed):

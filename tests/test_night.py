@@ -13,7 +13,7 @@ import pytest
 from schemas.receipts import Receipt
 from schemas.refusals import Refusal
 from tests.small import S
-from tests.test_receipts import FILES, receipts_of
+from tests.test_receipts import FILES, file_of, receipts_of
 from transforms import receipts
 from transforms.home.findings import findings
 from transforms.home.report import StoppedError
@@ -34,7 +34,7 @@ class Conducted(Night):
     def _do(self, stage: str, left: Left) -> Receipt:
         self.given[stage] = list(left)
         if stage in FILES:
-            file = self.settings.path / FILES[stage]
+            file = file_of(self.settings, stage)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(b"abc")
         if stage == "check":
@@ -134,7 +134,7 @@ def test_a_night_that_was_stopped_before_says_so_and_not_what_it_lacks(night, mo
     through(night, "accept")
     stopped = receipts_of(night.settings)["check"].model_copy(update={"stops": [stop("L3-HELD-BACK", "1 of 2")]})
     (night.settings.checked).mkdir(parents=True)
-    receipts.write(night.settings, "check", stopped, Measured())
+    receipts.write(night.settings, "check", stopped, Measured(), receipts.through(night.settings, "accept").sha256)
     with pytest.raises(StoppedError) as refused:
         Conducted(replace(night.settings, run="0002")).do("build")
     assert codes(refused.value.reasons) == ["L3-HELD-BACK"]
@@ -157,9 +157,55 @@ def test_where_there_is_no_room_nothing_of_the_night_is_left(night):
     night.instead["build"] = raising(OSError(28, "No space left on device"))
     with pytest.raises(OSError, match="No space left"):
         through(night, "build")
-    assert not night.settings.work.exists()
+    night.finish()
+    assert not night.settings.nights.exists()
     assert not night.settings.snapshot(night.settings.name).exists()
     assert (night.settings.path / FILES["accept"]).exists()  # accepted is accepted
+    assert found_in(night) == ["L1-SHA256", "L2-CLAIM-SUM"]  # what it found is told
+
+
+def test_what_may_pass_takes_nothing_with_it(night):
+    night.instead["build"] = raising(PermissionError(13, "Permission denied"))
+    with pytest.raises(PermissionError):
+        through(night, "build")
+    night.finish()
+    assert list(receipts.fitting(night.settings)) == ["accept", "check", "spread"]
+
+
+@pytest.mark.parametrize("stage", receipts.before("publish"))
+def test_who_loses_the_lock_in_a_stage_leaves_no_receipt_and_touches_nothing_of_who_has_it(night, stage):
+    """Another has begun meanwhile, and has come as far."""
+    other = Conducted(replace(night.settings, run="0002", night=""))
+
+    def lose():
+        night.lock_is_held = lambda: False
+        through(other, stage)
+
+    night.instead[stage] = lose
+    with pytest.raises(StoppedError, match="L3-LOCK-LOST"):
+        through(night, stage)
+    mine = receipts.fitting(other.settings)
+    assert [receipt.run for receipt in mine.values()] == ["0002"] * (len(receipts.before(stage)) + 1)
+    through_the_rest = list(STAGES)[list(STAGES).index(stage) + 1 :]
+    for later in through_the_rest:
+        assert other.do(later).run == "0002"
+
+
+@pytest.mark.parametrize("stage", ["check", "publish"])
+def test_over_a_damaged_home_a_stage_alone_says_so(night, stage):
+    through(night, "accept")
+    (night.settings.path / "current").symlink_to("nowhere")
+    with pytest.raises(StoppedError, match="L3-HOME-DAMAGED"):
+        night.do(stage)
+    assert codes(night.report.stops) == ["L3-HOME-DAMAGED"]
+
+
+def test_a_build_done_again_by_another_run_takes_the_place_of_the_one_before(night):
+    through(night, "build")
+    first = night.settings.snapshot(night.settings.name)
+    first.mkdir(parents=True, exist_ok=True)
+    Conducted(replace(night.settings, run="0002", night="")).do("build")
+    assert not first.exists()
 
 
 def test_the_reasons_of_a_stage_that_stops_are_the_reports(night):

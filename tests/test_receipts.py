@@ -2,9 +2,11 @@
 
 import itertools
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -58,11 +60,16 @@ def receipts_of(run: Settings) -> Mapping[str, Receipt]:
 
 FILES = {
     "accept": f"deliveries/{DELIVERY.folder}/krav/0.parquet",
-    "check": ".work/check/refused_keys.parquet",
-    "spread": ".work/spread/posts/krav/bucket=0/0.parquet",
+    "check": ".work/0001/check/refused_keys.parquet",
+    "spread": ".work/0001/spread/posts/krav/bucket=0/0.parquet",
     "build": f"snapshots/{S}-0001/documents/index.arrow",
 }
 """A file that the stage leaves; the last leaves none."""
+
+
+def file_of(run: Settings, stage: str) -> Path:
+    """The file that a stage leaves, in another run than 0001 too."""
+    return run.path / FILES[stage].replace("/0001/", f"/{run.night or run.run}/").replace("-0001/", f"-{run.run}/")
 
 
 def done(run: Settings, *stages: str) -> list[Receipt]:
@@ -70,9 +77,15 @@ def done(run: Settings, *stages: str) -> list[Receipt]:
     made = receipts_of(run)
     for stage in stages:
         if stage in FILES:
-            (run.path / FILES[stage]).parent.mkdir(parents=True, exist_ok=True)
-            (run.path / FILES[stage]).write_bytes(b"abc")
-    return [receipts.write(run, stage, made[stage], Measured(1.25, 7)) for stage in stages]
+            file_of(run, stage).parent.mkdir(parents=True, exist_ok=True)
+            file_of(run, stage).write_bytes(b"abc")
+    return [receipts.write(run, stage, made[stage], Measured(1.25, 7), bound_to(run, stage)) for stage in stages]
+
+
+def bound_to(run: Settings, stage: str) -> str:
+    """What the stage's receipt is bound to: the one before it, as it would be given it."""
+    before = receipts.before(stage)
+    return receipts.through(run, before[-1]).sha256 if before else ""
 
 
 @pytest.fixture
@@ -119,7 +132,9 @@ def test_receipts_are_read_as_they_were_written(run):
 
 
 def test_publishing_leaves_no_receipt_and_is_told_with_what_it_cost(night):
-    written = receipts.write(night, "publish", receipts_of(night)["publish"], Measured(1.254, 7))
+    written = receipts.write(
+        night, "publish", receipts_of(night)["publish"], Measured(1.254, 7), bound_to(night, "publish")
+    )
     assert (written.counts.seconds, written.counts.peak_memory_mb) == (1.25, 7)
     assert not path(night, "publish").exists()
 
@@ -224,7 +239,22 @@ def test_another_inbox_or_other_files_of_reference_data(night, tmp_path, name):
 
 @pytest.mark.parametrize(("name", "value"), [("run", "0002"), ("workers", 7), ("memory", "9GB"), ("keep", 1)])
 def test_another_run_of_the_same_night_goes_on(night, name, value):
-    assert fits(replace(night, **{name: value})) == list(LEAVING)
+    assert fits(replace(night, night=receipts.begun(night), **{name: value})) == list(LEAVING)
+
+
+def test_paths_may_be_told_in_another_way(night, monkeypatch):
+    monkeypatch.chdir(night.home.parent)
+    assert fits(replace(night, home=night.home.relative_to(night.home.parent))) == list(LEAVING)
+
+
+def test_the_night_to_go_on_with_is_the_last_that_was_begun(night):
+    """Others are left where a run lost its lock in a stage, or nothing is."""
+    assert receipts.begun(replace(night, run="0002")) == "0001"
+    other = replace(night, run="0003", night="0003")
+    done(other, "accept")
+    assert receipts.begun(replace(night, run="0004")) == "0003"
+    shutil.rmtree(night.nights)
+    assert receipts.begun(replace(night, run="0004")) == "0004"
 
 
 def test_of_every_setting_it_is_known_whether_it_may_differ():
@@ -240,9 +270,9 @@ def test_of_every_setting_it_is_known_whether_it_may_differ():
 def test_a_stage_before_was_done_again(night, again, after):
     """Though it left the same, and though the later receipts are put back: they were of what was there before."""
     later = {file: file.read_bytes() for file in (night.work / "receipts").iterdir()}
-    another_run = replace(night, run="0002")
+    another_run = replace(night, run="0002", night="0001")
     receipts.forget(another_run, again)
-    receipts.write(another_run, again, receipts_of(night)[again], Measured())
+    receipts.write(another_run, again, receipts_of(night)[again], Measured(), bound_to(another_run, again))
     for stage in set(LEAVING) - {*receipts.before(again), again}:
         path(night, stage).write_bytes(later[path(night, stage)])
     assert missing(night) == (after, f"{after} was done before the stage before it was done again", True)

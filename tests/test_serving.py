@@ -17,7 +17,7 @@ from serving.errors import STATUS, KravoversiktError
 from serving.numbers import check_part
 from serving.period import Period, one_year_after
 from serving.store import Snapshot, export
-from tests.nights import Nights, S
+from tests.nights import Nights, S, counts_of
 from tests.plain.numbers import national_number, organisation_number, with_wrong_check_digit
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
 from tests.plain.write import write_delivery
@@ -243,7 +243,7 @@ def test_documents_held_back_have_their_own_snapshot_date(snapshot, published):
     assert snapshot.snapshot_date(A) == S
     assert snapshot.snapshot_date(C) == date(2026, 11, 22)
     assert window(snapshot, "2023-01-01", "2023-01-01", "innbetalinger", C) == ["2023-01-01"]
-    assert published.last.counted("build", "held_back_parts") == 1
+    assert counts_of(published.last, "build").held_back_parts == 1
 
 
 # damage

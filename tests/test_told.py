@@ -11,6 +11,7 @@ import sys
 import threading
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 import polars as pl
@@ -21,7 +22,7 @@ from click.testing import CliRunner
 from cli.main import main
 from cli.summary import summary
 from pipelines import run as run_module
-from pipelines.resources import _end_dead_runs, home_tag
+from pipelines.resources import _end_dead_runs, home_tags
 from pipelines.settings import dagster_home
 from schemas.refusals import TO_DO, Refusal
 from schemas.report import RunReport
@@ -211,7 +212,8 @@ def test_where_there_is_no_room_nothing_of_the_night_is_kept(nights, monkeypatch
     monkeypatch.setattr(check_stage, "check_posts", full)
     with pytest.raises(pl.exceptions.ComputeError):
         night.do("check")
-    assert not night.settings.work.exists()
+    night.finish()
+    assert not night.settings.nights.exists()
 
 
 # the lock
@@ -321,18 +323,26 @@ def small_job() -> None:
 
 
 def test_only_dead_runs_of_this_home_are_ended(tmp_path):
-    """Whichever Dagster instance keeps them; not those that have not begun, which have no tag, nor later ones."""
-    ours, other = home_tag(tmp_path / "home"), home_tag(tmp_path / "other")
-    status = dg.DagsterRunStatus
+    """Whichever Dagster instance keeps them; not those that have not begun, which have no tags of their own: one that
+    is executed again has its parent's. Nor later ones.
+    """
+    status, ours, home = dg.DagsterRunStatus, str(uuid4()), tmp_path / "home"
     with dg.DagsterInstance.ephemeral() as instance:
-        names = {"dead": ours, "elsewhere": other, "launched": {}, "us": {}, "later": ours}
-        runs = {
-            name: instance.create_run_for_job(small_job, tags=tag, status=status.STARTED) for name, tag in names.items()
-        }
-        _end_dead_runs(instance, runs["us"], tmp_path / "home")
-        came = {name: instance.get_run_by_id(run.run_id) for name, run in runs.items()}
-    assert [name for name, run in came.items() if run.status == status.FAILURE] == ["dead"]
-    assert came["us"].tags.items() >= ours.items()
+
+        def started(run_id, tags):
+            return instance.create_run_for_job(small_job, run_id=run_id, tags=tags, status=status.STARTED).run_id
+
+        dead, elsewhere, again, launched, later = (str(uuid4()) for _ in range(5))
+        started(dead, home_tags(home, dead))
+        started(elsewhere, home_tags(tmp_path / "other", elsewhere))
+        started(again, home_tags(home, dead))
+        started(launched, {})
+        started(ours, {})
+        started(later, home_tags(home, later))
+        _end_dead_runs(instance, instance.get_run_by_id(ours), home)
+        came = {run.run_id: run for run in instance.get_runs()}
+    assert [run_id for run_id, run in came.items() if run.status == status.FAILURE] == [dead]
+    assert came[ours].tags.items() >= home_tags(home, ours).items()
 
 
 def test_one_process_at_a_time_opens_dagsters_folder(tmp_path, monkeypatch):

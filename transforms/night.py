@@ -1,36 +1,34 @@
 """One night: the stages in order, over one home. What Dagster wires together, and all it needs to know.
 
-A stage is a function of what the night is run with and of what earlier stages left: files, and ``receipts``. Each can
-be done in a process of its own, again, or after another has failed; readers see nothing before ``publish``.
+A stage is a function of the run's settings and of what earlier stages left, files and ``receipts``: it can be done in a
+process of its own, again, or after another has failed. Readers see nothing before ``publish``.
 """
 
+import contextlib
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from schemas.receipts import BuildReceipt, Receipt
-from transforms import receipts
+from schemas.refusals import Refusal
+from transforms import receipts, stops
 from transforms.accept.stage import accept
 from transforms.build.stage import build
 from transforms.check.stage import check
-from transforms.home.report import Report, StoppedError, systems_words
-from transforms.home.snapshot import FINDINGS
+from transforms.home.report import Report, StoppedError, is_no_room
+from transforms.home.snapshot import FINDINGS, HomeDamagedError, remove_unpublished
 from transforms.measure import measured
 from transforms.publish.stage import publish
 from transforms.receipts import Left, Missing
 from transforms.reconcile.stage import reconcile
 from transforms.run import Settings
 from transforms.spread.stage import spread
-from transforms.stops import stop
 
 
 @dataclass
 class Night:
-    """Conducts the stages of a night for one run, and keeps what its ``report`` tells of them; no stage reads that.
-
-    ``lock_is_held``: whether the home's lock still is the run's.
-    """
+    """Conducts the stages of a night for one run, while its lock is held; no stage reads what its ``report`` tells."""
 
     settings: Settings
     progress: Callable[[str], None] = lambda _: None
@@ -38,23 +36,26 @@ class Night:
     report: Report = field(init=False)
 
     def __post_init__(self) -> None:
+        self.settings = replace(self.settings, night=receipts.begun(self.settings))
         self.report = Report(self.settings.run, self.settings.snapshot_date)
 
     def do(self, stage: str) -> Receipt:
         """Does a stage over what those before it left. Raises ``StoppedError``, and whatever it fails with."""
-        run = self.settings
         self.hold_lock()
-        left = self.through(before[-1]) if (before := receipts.before(stage)) else Left()
+        before = receipts.before(stage)
+        left = self.through(before[-1]) if before else Left()
+        run = self.settings = self.settings if before else replace(self.settings, night=self.settings.run)
         receipts.forget(run, stage)
         try:
             self._remove(stage)
-            with measured() as cost:
+            with measured() as cost, stops.home_can_be_read():
                 receipt = self._do(stage, left)
-            self.report.receipts[stage] = receipts.write(run, stage, receipt, cost)
+            if stage != "publish":  # which has asked before it switched
+                self.hold_lock()
+            self.report.receipts[stage] = receipts.write(run, stage, receipt, cost, left.sha256)
         except BaseException as error:
             self._remove(stage)  # half of it is of no use
-            if systems_words(str(error)):  # where there is no room, none of the night is kept
-                self._remove("")
+            self.report.no_room |= is_no_room(error)
             self.report.stops += error.reasons if isinstance(error, StoppedError) else []
             raise
         return self.report.receipts[stage]
@@ -78,33 +79,32 @@ class Night:
     def through(self, stage: str) -> Left:
         """What the stages through this one have left. Raises ``StoppedError`` when one is not of this night."""
         try:
-            left = receipts.through(self.settings, stage)
+            with stops.home_can_be_read():
+                left = receipts.through(self.settings, stage)
+        except StoppedError as error:
+            self._stop(*error.reasons)
         except Missing as missing:
             self.report.receipts |= receipts.fitting(self.settings)
-            if reasons := self.report.all_stops():  # then nobody needs what is missing
-                raise StoppedError(reasons) from missing
-            code = "L3-STAGE-OTHER" if missing.done else "L3-STAGE-MISSING"
-            self._stop("L3-NOT-RECONCILED" if missing.stage == "reconcile" else code, str(missing))
+            self._stop(*(self.report.all_stops() or [stops.stop(missing.code, str(missing))]))
         self.report.receipts |= left
         return left
 
     def hold_lock(self) -> None:
         """Raises ``StoppedError`` when another run may have begun over the home."""
         if not self.lock_is_held():
-            self._stop("L3-LOCK-LOST", "")
+            self._stop(stops.LOCK_LOST)
 
-    def _stop(self, code: str, message: str) -> NoReturn:
-        reason = stop(code, message)
-        self.report.stops.append(reason)
-        raise StoppedError([reason])
+    def _stop(self, *reasons: Refusal) -> NoReturn:
+        self.report.stops += reasons
+        raise StoppedError([*reasons])
 
     def _remove(self, stage: str) -> None:
         """Removes what a stage may have left half done, of no stage all; nothing published, nor another run's."""
-        run = self.settings
         if self.lock_is_held():
-            shutil.rmtree(run.work / stage, ignore_errors=True)
-        if self.lock_is_held() and stage in ("build", "") and not run.is_published(run.name):
-            shutil.rmtree(run.snapshot(run.name), ignore_errors=True)
+            shutil.rmtree(self.settings.work / stage if stage else self.settings.nights, ignore_errors=True)
+            if stage in ("build", ""):
+                with contextlib.suppress(OSError, HomeDamagedError):
+                    remove_unpublished(self.settings.path)
 
     def finish(self) -> None:
         """Writes the run's report and findings, whatever came of it; what is left of a night published is removed."""
@@ -112,8 +112,8 @@ class Night:
         built = report.receipts.get("build")
         published = isinstance(built, BuildReceipt) and run.is_published(built.snapshot)
         if not published and not self.lock_is_held():
-            report.stops.append(stop("L3-LOCK-LOST", ""))  # whatever else was met, another run may have caused it
+            report.stops.append(stops.LOCK_LOST)  # whatever else was met, another run may have caused it
         found = report.findings(run.checked / FINDINGS)
-        if published:
+        if published or report.no_room:  # what comes of the night needs some
             self._remove("")
         report.end(run.path, found, published=published)

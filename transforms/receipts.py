@@ -27,7 +27,7 @@ STAGES: dict[str, type[Receipt]] = {
 }
 """The stages of a night in their order, and the form of what each leaves."""
 
-MAY_DIFFER = {"run", "workers", "memory", "keep", "snapshot_date"}
+MAY_DIFFER = {"run", "night", "workers", "memory", "keep", "snapshot_date"}
 """Settings that two runs of one night may differ in, and the date, which stands for itself."""
 
 MADE_FROM = {
@@ -48,6 +48,9 @@ class Missing(Exception):  # noqa: N818 - a reason, which the night tells as one
     def __init__(self, stage: str, why: str, *, done: bool = True) -> None:
         super().__init__(f"{stage} {why}")
         self.stage, self.done = stage, done
+        self.code = "L3-STAGE-OTHER" if done else "L3-STAGE-MISSING"
+        if stage == "reconcile":
+            self.code = "L3-NOT-RECONCILED"
 
 
 def night_of(run: Settings) -> NightOf:
@@ -59,12 +62,25 @@ def night_of(run: Settings) -> NightOf:
         snapshot_date=run.snapshot_date,
         previous=previous.name if previous else None,
         made_with=CODE | digests,
-        settings={name: str(value) for name, value in vars(run).items() if name not in MAY_DIFFER},
+        settings={name: _as_text(value) for name, value in vars(run).items() if name not in MAY_DIFFER},
     )
+
+
+def _as_text(value: object) -> str:
+    return str(value.resolve() if isinstance(value, Path) else value)
+
+
+def begun(run: Settings) -> str:
+    """The run that began the night that a run would go on with: the last that has accepted anything, else itself."""
+    accepted = sorted(run.nights.glob("*/receipts/accept.json"), key=lambda path: path.stat().st_mtime_ns)
+    return accepted[-1].parent.parent.name if accepted else run.run
 
 
 class Left(dict[str, Receipt]):
     """Receipts by stage, in the stages' order; each of its own form."""
+
+    sha256: str = ""
+    """Of the last one, as it was read: what the next is bound to."""
 
     @property
     def accept(self) -> receipts.AcceptReceipt:
@@ -99,15 +115,18 @@ def before(stage: str) -> list[str]:
 
 def through(run: Settings, last: str) -> Left:
     """What the stages through the ``last`` have left for this night. Raises ``Missing``."""
-    return Left(itertools.islice(read(run), len(before(last)) + 1))
+    left = Left()
+    for stage, receipt, sha256 in itertools.islice(read(run), len(before(last)) + 1):
+        left[stage], left.sha256 = receipt, sha256
+    return left
 
 
 def fitting(run: Settings) -> Left:
     """What the stages have left for this night, as far as they were done."""
     left = Left()
     with contextlib.suppress(Missing):
-        for stage, receipt in read(run):
-            left[stage] = receipt
+        for stage, receipt, sha256 in read(run):
+            left[stage], left.sha256 = receipt, sha256
     return left
 
 
@@ -117,20 +136,20 @@ def forget(run: Settings, stage: str) -> None:
         _path(run, later).unlink(missing_ok=True)
 
 
-def write(run: Settings, stage: str, receipt: Receipt, cost: Measured) -> Receipt:
+def write(run: Settings, stage: str, receipt: Receipt, cost: Measured, upstream: str) -> Receipt:
     """Writes the receipt of a stage with what it cost and the sizes of the files that it left. Returns it as written.
+
+    ``upstream``: the sha256 of the receipt before it, as the stage was given it.
 
     Of the last none is written: after it the night is over, and nothing may fail that has been published.
     """
     spent = {"seconds": round(cost.seconds, 2), "peak_memory_mb": cost.peak_mb}
-    receipt = receipt.model_copy(update={"counts": receipt.counts.model_copy(update=spent)})
+    receipt = receipt.model_copy(update={"run": run.run, "counts": receipt.counts.model_copy(update=spent)})
     if isinstance(receipt, receipts.PublishReceipt):
         return receipt
-    *_, last = ("", *before(stage))
     files = (path for folder in _folders(run, stage, receipt) for path in folder.rglob("*") if path.is_file())
     sizes = {str(path.relative_to(run.path)): path.stat().st_size for path in files}
-    upstream = _digest(_path(run, last)) if last else ""
-    whole = receipt.model_copy(update={"run": run.run, "upstream": upstream, "files": sizes})
+    whole = receipt.model_copy(update={"upstream": upstream, "files": sizes})
     _path(run, stage).parent.mkdir(parents=True, exist_ok=True)
     write_json(_path(run, stage), whole.model_dump(mode="json"))
     return whole
@@ -143,23 +162,24 @@ def _folders(run: Settings, stage: str, receipt: Receipt) -> list[Path]:
     return [run.snapshot(receipt.snapshot) if isinstance(receipt, receipts.BuildReceipt) else run.work / stage]
 
 
-def read(run: Settings) -> Iterator[tuple[str, Receipt]]:
-    """The stages done in this night and their receipts, in order. Raises ``Missing`` at the first that is not there, or
-    is of something else.
+def read(run: Settings) -> Iterator[tuple[str, Receipt, str]]:
+    """The stages done in this night, their receipts and the sha256 of these, in order. Raises ``Missing`` at the first
+    that is not there, or is of something else.
     """
     upstream = ""
     for stage, form in STAGES.items():
         path = _path(run, stage)
         if not path.is_file():
             raise Missing(stage, "was not done", done=False)
+        content = path.read_bytes()
         try:
-            receipt = form.model_validate_json(path.read_bytes())
+            receipt = form.model_validate_json(content)
         except ValidationError:
             raise Missing(stage, "left a receipt that cannot be read") from None
         if why := _misfit(run, receipt, upstream):
             raise Missing(stage, why)
-        yield stage, receipt
-        upstream = _digest(path)
+        upstream = hashlib.sha256(content).hexdigest()
+        yield stage, receipt, upstream
 
 
 def _misfit(run: Settings, receipt: Receipt, upstream: str) -> str:
@@ -179,7 +199,3 @@ def _misfit(run: Settings, receipt: Receipt, upstream: str) -> str:
 
 def _path(run: Settings, stage: str) -> Path:
     return run.work / "receipts" / f"{stage}.json"
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -32,6 +32,8 @@ class Settings:
     memory: str = ""
     full: bool = False
     allow_date: bool = False
+    night: str = ""
+    """The run that began the night, if it is another: this one goes on with what that has left."""
 
     def __post_init__(self) -> None:
         """Raises ``HomePathError``."""
@@ -48,9 +50,14 @@ class Settings:
         return self.path / snapshot.DELIVERIES
 
     @property
+    def nights(self) -> Path:
+        """The folder of what unpublished nights have left: of one, but where a lock was lost."""
+        return self.path / ".work"
+
+    @property
     def work(self) -> Path:
         """What only this night needs; removed when it is published, and when the next begins."""
-        return self.path / ".work"
+        return self.nights / (self.night or self.run)
 
     @property
     def checked(self) -> Path:

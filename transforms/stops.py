@@ -1,7 +1,8 @@
 """What stops a night before it publishes (CONTRACT section 2, level 3), each reason with its code and its words."""
 
+import contextlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from schemas.refusals import Refusal
 from schemas.snapshot import Accepted
 from transforms.home import snapshot
+from transforms.home.report import StoppedError
 
 Rows = Mapping[str, Mapping[str, int]]
 """By source and table, how many."""
@@ -19,6 +21,21 @@ Chains = Mapping[str, Sequence[Accepted]]
 def stop(code: str, message: str, kilde: str | None = None, leveransenummer: int | None = None) -> Refusal:
     """A reason to stop, with the source and the delivery that it is about."""
     return Refusal(3, code, message, kilde, leveransenummer)
+
+
+LOCK_LOST = stop("L3-LOCK-LOST", "")
+"""Another run may have begun over the home."""
+
+
+@contextlib.contextmanager
+def home_can_be_read() -> Iterator[None]:
+    """Raises ``StoppedError`` when what the home has published cannot be read, or is of another store version."""
+    try:
+        yield
+    except snapshot.OtherVersionError as error:
+        raise StoppedError([stop("L3-HOME-VERSION", str(error))]) from error
+    except snapshot.HomeDamagedError as error:
+        raise StoppedError([stop("L3-HOME-DAMAGED", str(error))]) from error
 
 
 def unreadable_inbox(inbox: Path) -> list[Refusal]:

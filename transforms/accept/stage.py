@@ -19,7 +19,7 @@ from transforms.run import Settings
 
 def accept(run: Settings, progress: Callable[[str], None]) -> AcceptReceipt:
     """Takes in and chooses the deliveries, and removes what earlier nights have left. Raises ``StoppedError``."""
-    shutil.rmtree(run.work, ignore_errors=True)
+    shutil.rmtree(run.nights, ignore_errors=True)
     _stop_for(stops.unreadable_inbox(run.inbox))
     before, damaged = _before(run)
     if not run.allow_date:
@@ -51,14 +51,9 @@ def accept(run: Settings, progress: Callable[[str], None]) -> AcceptReceipt:
 
 def _before(run: Settings) -> tuple[SnapshotManifest | None, list[str]]:
     """The manifest of the published snapshot, and which of its files are gone or damaged. Removes unpublished ones."""
-    try:
-        previous = run.previous()
-        manifest = snapshot.read_manifest(previous) if previous else None
-        snapshot.clean(run.path, run.keep)
-    except snapshot.OtherVersionError as error:
-        raise StoppedError([stops.stop("L3-HOME-VERSION", str(error))]) from error
-    except snapshot.HomeDamagedError as error:
-        raise StoppedError([stops.stop("L3-HOME-DAMAGED", str(error))]) from error
+    previous = run.previous()
+    manifest = snapshot.read_manifest(previous) if previous else None
+    snapshot.clean(run.path, run.keep)
     damaged = snapshot.damaged_files(previous, manifest) if previous and manifest else []
     _stop_for(stops.damaged_home(damaged))
     return manifest, damaged

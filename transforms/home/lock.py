@@ -31,15 +31,13 @@ def locked(
     begun, told = time.monotonic(), ""
     with contextlib.ExitStack() as held:
         while (file := _take(home / LOCK, held)) is None:
-            whose = (home / LOCK).read_text().strip() or "another run"
+            whose = _holder(home / LOCK)
             if time.monotonic() - begun >= wait:
                 raise HomeInUseError(f"the home is in use by {whose}")
             if told != whose:
                 waiting(f"waits for {whose}")
             told = whose
             time.sleep(min(wait, ONCE_A))
-        if not _is_at(file, home / LOCK):
-            raise HomeInUseError("the home's lock was replaced while it was taken")
         file.truncate(0)
         file.write(f"run {run}, process {os.getpid()}")
         file.flush()
@@ -47,14 +45,22 @@ def locked(
 
 
 def _take(path: Path, held: contextlib.ExitStack) -> IO[str] | None:
-    """The file, locked until ``held`` ends; None while another holds it."""
+    """The file, locked until ``held`` ends; None while another holds it, or when it is replaced meanwhile."""
     file = path.open("a+")
-    try:
+    with contextlib.suppress(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        return None
-    return held.enter_context(file)
+        if _is_at(file, path):
+            return held.enter_context(file)
+    file.close()
+    return None
+
+
+def _holder(path: Path) -> str:
+    """Who says that it holds the lock."""
+    try:
+        return path.read_text().strip() or "another run"
+    except FileNotFoundError:
+        return "another run"
 
 
 def _is_at(file: IO[str], path: Path) -> bool:

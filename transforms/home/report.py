@@ -57,7 +57,7 @@ def sentence(refusal: Refusal) -> str:
 class Report:
     """What is to be told of a run: the receipts that it read or wrote, its own reasons to stop, why it failed if so.
 
-    ``partial``: it was not asked to publish.
+    ``no_room``: a stage met a full disk. ``partial``: it was not asked to publish.
     """
 
     run: str
@@ -66,6 +66,7 @@ class Report:
     receipts: dict[str, Receipt] = field(default_factory=dict)
     stops: list[Refusal] = field(default_factory=list)
     failure: str | None = None
+    no_room: bool = False
     partial: bool = False
 
     def begin(self, home: Path) -> None:
@@ -145,15 +146,22 @@ def systems_words(text: str, *met: str) -> str:
     return next((f": {words}" for words in (*met, *SYSTEMS) if words in text), "")
 
 
+def is_no_room(error: BaseException) -> bool:
+    """Whether an error is of a disk that is full."""
+    return any(words in str(error) for words in NO_ROOM)
+
+
 def _is_ours(path: Path) -> bool:
     """Whether a source file is of one of our packages, not of an environment that may lie in the project."""
     package = ROOT / path.relative_to(ROOT).parts[0] if path.is_relative_to(ROOT) else None
     return package is not None and (package / "__init__.py").is_file()
 
 
+NO_ROOM = (*map(os.strerror, (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)), "database or disk is full")
 SYSTEMS = (
-    *map(os.strerror, (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)),
-    *("database or disk is full", "attempt to write a readonly database", "unable to open database file"),
+    *NO_ROOM,
+    *map(os.strerror, (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)),
+    *("attempt to write a readonly database", "unable to open database file"),
 )
 """What the system, and SQLite under Dagster, say of a disk that is full, read-only or broken."""
 

@@ -311,15 +311,25 @@ def published_chain(home: Path) -> list[Path]:
     return chain
 
 
+def remove_unpublished(home: Path, keep: int | None = None) -> list[Path]:
+    """Removes the folders of snapshots that were never published, and those beyond ``keep`` if that is given.
+
+    Returns those that stay. Raises ``HomeDamagedError``, and removes nothing then.
+    """
+    chain = published_chain(home)
+    retained = chain if keep is None else chain[: max(keep, 1)]
+    for path in (home / SNAPSHOTS).glob("*/"):
+        if path not in retained:
+            shutil.rmtree(path)
+    return retained
+
+
 def clean(home: Path, keep: int) -> None:
     """Removes what no run needs: unpublished folders, snapshots beyond ``keep``, their deliveries.
 
     The published snapshot is never removed, whatever its date. Called with the lock held.
     """
-    retained = published_chain(home)[: max(keep, 1)]
-    for path in (home / SNAPSHOTS).glob("*/"):
-        if path not in retained:
-            shutil.rmtree(path)
+    retained = remove_unpublished(home, keep)
     used = {delivery.folder for path in retained for delivery in read_manifest(path).used}
     for path in (home / DELIVERIES).glob("*/*/"):
         if path.relative_to(home / DELIVERIES).as_posix() not in used:

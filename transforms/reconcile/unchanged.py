@@ -15,8 +15,8 @@ import polars as pl
 import zstandard
 
 from schemas.receipts import Totals
-from schemas.store import HISTORIES, frame_reader
-from transforms.home.snapshot import read_index, rows_sql
+from schemas.store import HISTORIES, OVERSIKTER, frame_reader
+from transforms.home.snapshot import Segment, read_index, rows_sql
 
 
 def without_histories(index: pl.DataFrame, redated: pl.DataFrame) -> pl.DataFrame:
@@ -27,17 +27,18 @@ def without_histories(index: pl.DataFrame, redated: pl.DataFrame) -> pl.DataFram
 
 def listed_otherwise(snapshot: Path, previous: Path, index: pl.DataFrame, workers: int = 2) -> int:
     """How many overviews of the redated ``index`` rows list something else than those of ``previous``, but interest."""
-    places = ["oversikt_segment", "oversikt_offset", "oversikt_length"]
+    places = [OVERSIKTER.column, "oversikt_offset", "oversikt_length"]
     both = index.select("part", *places).join(read_index(previous).select("part", *places), on="part", suffix="_before")
-    groups = [rows for _, rows in both.group_by("oversikt_segment", "oversikt_segment_before", maintain_order=True)]
+    groups = [rows for _, rows in both.group_by(OVERSIKTER.column, f"{OVERSIKTER.column}_before", maintain_order=True)]
     with ThreadPoolExecutor(workers) as pool:
         return index.height - both.height + sum(pool.map(partial(_otherwise, snapshot, previous), groups))
 
 
 def _otherwise(snapshot: Path, previous: Path, rows: pl.DataFrame) -> int:
     """The same of rows that are in one segment of each snapshot."""
-    new = (snapshot / "documents" / f"{rows['oversikt_segment'][0]}.zst").read_bytes()
-    old = (previous / "documents" / f"{rows['oversikt_segment_before'][0]}.zst").read_bytes()
+    column = OVERSIKTER.column
+    new = Segment(snapshot, OVERSIKTER, rows[column][0]).documents.read_bytes()
+    old = Segment(previous, OVERSIKTER, rows[f"{column}_before"][0]).documents.read_bytes()
     content = frame_reader(())
     wrong = 0
     places = ("oversikt_offset", "oversikt_length", "oversikt_offset_before", "oversikt_length_before")

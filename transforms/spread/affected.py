@@ -19,6 +19,7 @@ import duckdb
 import polars as pl
 
 from schemas.snapshot import Accepted
+from schemas.store import OVERSIKTER
 from schemas.tables import TABLES, WITH_PART
 from transforms.home.snapshot import HELD_BACK, QUARANTINED, read_index, rows_sql
 from transforms.home.sql import sql_text
@@ -78,7 +79,9 @@ def those_affected(
     for query in queries:
         connection.execute(f"INSERT INTO affected {query}")
     connection.register("moved", _moved_by_date(connection, rates, *dates).to_arrow())
-    documents = read_index(previous).filter(pl.col("snapshotdato").is_not_null()).select("part", "oversikt_segment")
+    documents = (
+        read_index(previous).filter(pl.col("snapshotdato").is_not_null()).select("part", segment=OVERSIKTER.column)
+    )
     connection.register("documents", documents.to_arrow())
     connection.execute(
         """
@@ -89,11 +92,11 @@ def those_affected(
         SELECT part FROM members WHERE household IN (
           SELECT coalesce(innehaver, part) FROM good_part SEMI JOIN affected USING (part));
         CREATE TEMP TABLE dated AS
-        SELECT part, oversikt_segment, household
+        SELECT part, segment, household
         FROM members JOIN documents USING (part) ANTI JOIN touched USING (part)
         WHERE household IN (SELECT coalesce(innehaver, part) FROM good_part SEMI JOIN moved USING (part));
         CREATE TEMP TABLE scattered AS
-        SELECT household FROM dated GROUP BY household HAVING min(oversikt_segment) <> max(oversikt_segment)
+        SELECT household FROM dated GROUP BY household HAVING min(segment) <> max(segment)
         """
     )
     return Chosen(

@@ -17,6 +17,7 @@ import pyarrow.parquet
 
 from schemas.tables import INNBETALING, KRAV, KRAVFORFALL, UNIQUE, UTBETALING
 from transforms.home.snapshot import PARTS_PER_SEGMENT
+from transforms.rules.in_sql import KRAV_TEKST, MASKED, remaining
 
 WRITERS = 2
 ROWS_AT_A_TIME = 200_000
@@ -102,14 +103,6 @@ def _parts(buckets: int) -> str:
         FROM good_part SEMI JOIN to_build USING (part)"""
 
 
-_KRAV_TEKST = """
-    CREATE TEMP VIEW krav_tekst AS
-    SELECT krav.* EXCLUDE (kravbeskrivelse, kravgruppe, kilde, leveransenummer, fil),
-           coalesce(krav.kravbeskrivelse, kravtyper.tekst, krav.kravtype) AS kravbeskrivelse,
-           coalesce(krav.kravgruppe, kravtyper.kravgruppe, 'Andre krav') AS kravgruppe,
-           coalesce(kravtyper.renteberegnes, true) AS renteberegnes
-    FROM good_krav AS krav LEFT JOIN kravtyper USING (kravtype)"""
-
 _PLACED = """
     CREATE TEMP TABLE placed AS
     SELECT ends.*, near.bucket AS forfall_bucket, far.bucket AS motpost_bucket
@@ -134,25 +127,14 @@ _FAR_DUES = """
     SELECT kravforfallsidentifikator, kravidentifikator, forfallsdato
     FROM good_kravforfall SEMI JOIN far USING (kravforfallsidentifikator)"""
 
-_FAR_REMAINING = """
-    CREATE TEMP TABLE far_remaining AS
-    WITH paid AS (SELECT DISTINCT kravidentifikator FROM forfall
-                  JOIN (FROM far WHERE paid_out) USING (kravforfallsidentifikator)),
-    dues AS (SELECT forfall.* FROM forfall SEMI JOIN paid USING (kravidentifikator)),
-    ends AS (
-      SELECT kravforfallsidentifikator, plassert_beloep FROM plassering_ends
-      UNION ALL SELECT motpost, plassert_beloep FROM plassering_ends WHERE plasseringstype = 'MOTKRAV'),
-    covered AS (
-      SELECT kravforfallsidentifikator, sum(plassert_beloep) AS beloep FROM ends
-      SEMI JOIN dues USING (kravforfallsidentifikator) GROUP BY ALL)
-    SELECT kravidentifikator, sum(opprinnelig_beloep + CASE WHEN opprinnelig_beloep < 0 THEN 1 ELSE -1 END
-             * coalesce(beloep, 0))::DECIMAL(38, 0) AS krav_gjenstaaende
-    FROM dues LEFT JOIN covered USING (kravforfallsidentifikator) GROUP BY kravidentifikator"""
-"""What remains of krav that a payout elsewhere pays: the one figure of a far end that must be computed.
 
-Parquet has no 128-bit integers; a decimal without decimals is as exact."""
+_KRAV_TEKST = f"CREATE TEMP VIEW krav_tekst AS {KRAV_TEKST}"
 
-_MASKED = "repeat('*', greatest(length(fra_kontonummer) - 5, 0)) || right(fra_kontonummer, 5) AS fra_kontonummer"
+_PAID_OUT = """
+    FROM forfall WHERE kravidentifikator IN (
+      SELECT kravidentifikator FROM forfall JOIN (FROM far WHERE paid_out) USING (kravforfallsidentifikator))"""
+_FAR_REMAINING = f"CREATE TEMP TABLE far_remaining AS {remaining(_PAID_OUT, 'plassering_ends')}"
+"""What remains of krav that a payout elsewhere pays: the one figure of a far end that must be computed."""
 
 
 def _queries() -> dict[str, str]:
@@ -168,7 +150,7 @@ def _queries() -> dict[str, str]:
             SELECT {due_date}, part, bucket FROM good_kravforfall AS dues
             JOIN (SELECT kravidentifikator, part, bucket FROM good_krav JOIN parts USING (part)) AS owned
               USING (kravidentifikator)""",
-        "innbetaling": f"SELECT {', '.join(without_payer)}, {_MASKED}, bucket FROM good_innbetaling "
+        "innbetaling": f"SELECT {', '.join(without_payer)}, {MASKED} AS fra_kontonummer, bucket FROM good_innbetaling "
         "JOIN parts USING (part)",
         "utbetaling": f"SELECT {', '.join(UTBETALING.names)}, bucket FROM good_utbetaling JOIN parts USING (part)",
         "plassering": f"""
@@ -185,7 +167,7 @@ def _queries() -> dict[str, str]:
             LEFT JOIN far_remaining USING (kravidentifikator)""",
         "far_innbetaling": f"""
             SELECT innbetalingsidentifikator, innbetalingsdato, innbetalt_beloep, fra_kidnummer, fra_bankinformasjon,
-                   fra_kontoeiers_navn, fra_swift_bic, {_MASKED}, bucket
+                   fra_kontoeiers_navn, fra_swift_bic, {MASKED} AS fra_kontonummer, bucket
             FROM (SELECT DISTINCT forfall_bucket AS bucket, motpost AS innbetalingsidentifikator FROM placed
                   WHERE plasseringstype = 'INNBETALING' AND forfall_bucket IS NOT NULL
                     AND forfall_bucket IS DISTINCT FROM motpost_bucket) AS far
