@@ -11,10 +11,11 @@ IN_WORDS = {
 }
 """What is said of the outcomes that don't speak for themselves."""
 AGAIN = {
-    "failed": "mend that and run the night again",
-    "unfinished": "run the night again",
+    "stopped": "then run the whole night again (in Dagster: all steps, for what is mended is looked at from the first)",
+    "failed": "mend that and run the night again (in Dagster: all steps, or from failure)",
+    "unfinished": "run the night again (in Dagster: all steps, or from failure)",
 }
-"""What to do about the outcomes that have no code."""
+"""What to do about the outcomes, beside what their codes tell."""
 
 
 def outcome(report: RunReport) -> str:

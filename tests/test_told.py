@@ -42,6 +42,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPANY, ANOTHER = organisation_number(1), organisation_number(2)
+AGAIN = "run the night again (in Dagster: all steps, or from failure); what was published stays up"
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ def test_a_run_that_died_is_the_last_run(home):
     status = kravoversikt("status", "--home", home)
     assert (
         status.exit_code,
-        f"last run:\n{died}\n  to do: run the night again; what was published stays up" in status.stdout,
+        f"last run:\n{died}\n  to do: {AGAIN}" in status.stdout,
     ) == (0, True)
     findings = kravoversikt("findings", "--home", home)
     assert (findings.exit_code, findings.stdout, findings.stderr) == (1, "", f"Error: {died}; it left no findings\n")
@@ -243,7 +244,7 @@ def test_a_run_whose_lock_was_removed_publishes_nothing_and_removes_nothing(home
 def test_a_run_that_goes_on_is_not_said_to_have_died(tmp_path):
     Report("aaaa1111", S).begin(tmp_path)
     assert kravoversikt("status", "--home", tmp_path).stdout.endswith(
-        "run aaaa1111: began and did not end: it died\n  to do: run the night again; what was published stays up\n"
+        f"run aaaa1111: began and did not end: it died\n  to do: {AGAIN}\n"
     )
     with locked(tmp_path, "aaaa1111"):
         assert f"night of {S}, run aaaa1111: goes on" in kravoversikt("status", "--home", tmp_path).stdout

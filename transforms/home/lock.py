@@ -33,7 +33,7 @@ def locked(
         while (file := _take(home / LOCK, held)) is None:
             whose = _holder(home / LOCK)
             if time.monotonic() - begun >= wait:
-                raise HomeInUseError(f"the home is in use by {whose}")
+                raise HomeInUseError(f"the home is in use by {whose}: run again when it is done, or with --wait")
             if told != whose:
                 waiting(f"waits for {whose}")
             told = whose
