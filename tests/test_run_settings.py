@@ -1,5 +1,6 @@
 """What a night is run with, and where it works; what its stages took."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -20,7 +21,8 @@ def test_a_night_works_below_its_home_and_makes_a_snapshot_of_its_date_and_run(t
     monkeypatch.chdir(tmp_path)
     settings = Settings(Path("inbox"), Path("home"), S, "abc")
     assert settings.path == (tmp_path / "real").resolve()  # absolute: it stands in the analysts' views
-    assert settings.work == settings.path / ".work"
+    assert settings.work == settings.path / ".work" / "abc"
+    assert replace(settings, night="def").work == settings.path / ".work" / "def"  # it goes on with another's
     assert settings.snapshot(settings.name) == settings.path / "snapshots" / "2026-11-23-abc"
 
 

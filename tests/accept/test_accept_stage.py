@@ -10,13 +10,14 @@ from tests.small import S
 from transforms.home.report import StoppedError
 from transforms.home.snapshot import MANIFEST
 from transforms.receipts import night_of
+from transforms.stops import home_can_be_read
 
 A = organisation_number(1)
 
 
 def stopped(small, **settings):
     """The codes that the stage stops for at once, for it leaves nothing."""
-    with pytest.raises(StoppedError) as stopped:
+    with pytest.raises(StoppedError) as stopped, home_can_be_read():
         small.accept(**settings)
     return [reason.code for reason in stopped.value.reasons]
 

@@ -1,7 +1,7 @@
 """What CONTRACT section 3 says of a krav's texts, a payer's account and what remains, as SQL for rows in DuckDB.
 
-For the few far ends that lie outside a bucket, and for texts, which are filled in where posts are spread; ``balances``
-has the same of whole buckets in Polars, and a test holds the two together.
+For texts, which are filled in where posts are spread, and for the few far ends that lie outside a bucket: what remains
+of a bucket's own krav is made in Polars (``balances``).
 """
 
 KRAV_TEKST = """
