@@ -4,6 +4,8 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# One more than there are cores: some tests wait for a server.
+WORKERS := $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
 SAMPLE := data/sample
 DATE := 2026-11-23
 
@@ -16,11 +18,11 @@ run: .venv/installed
 	$(BIN)/kravoversikt export oversikt --home $(SAMPLE)/home | $(BIN)/python -m cli.pretty
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n logical --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # Without those marked slow, which start a night, a process or a server, or take seconds. Less than a minute.
 test-fast: .venv/installed
-	KRAVOVERSIKT_EXAMPLES=0.3 $(BIN)/python -m pytest -n logical --dist loadfile -m "not slow"
+	KRAVOVERSIKT_EXAMPLES=0.3 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow"
 
 # The compiled loops of text with Numba's bounds checks: an index outside an array is an error. What they write and
 # read by address, the same tests see in make test too (tests/fence.py). Half a minute.
@@ -36,7 +38,7 @@ check: .venv/installed
 # All tests, and which lines none of them runs. Fails below the floor (fail_under in pyproject.toml), and when the floor
 # is to be raised.
 coverage: .venv/installed
-	$(BIN)/python -m pytest -n logical --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term
 	@floor=$$(sed -n 's/^fail_under = \([0-9]*\).*/\1/p' pyproject.toml); \
 	  total=$$($(BIN)/python -m coverage report --format=total); \
 	  [ "$${total%.*}" -lt $$((floor + 2)) ] || { echo "raise fail_under to $$(($${total%.*} - 1))"; exit 1; }
@@ -54,9 +56,9 @@ crash-test: .venv/installed
 fault-test: .venv/installed
 	$(BIN)/python -m tests.faults_at_scale --parts 2000
 
-# Random manifests and files, 200 times as many as in make test, and ledgers with faults, 20 times as many.
+# Random manifests and files, 200 times as many as in make test, and ledgers with faults, 60 times as many.
 fuzz: .venv/installed
-	KRAVOVERSIKT_EXAMPLES=20 KRAVOVERSIKT_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest \
+	KRAVOVERSIKT_EXAMPLES=60 KRAVOVERSIKT_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest \
 	  tests/accept/test_accept_fuzz.py tests/accept/test_accept_blocks.py tests/test_against_plain.py
 
 # The night beside DuckDB, PySpark (needs Java 17) and pandas making the same documents: docs/benchmarks.md.
