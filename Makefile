@@ -56,9 +56,9 @@ crash-test: .venv/installed
 fault-test: .venv/installed
 	$(BIN)/python -m tests.faults_at_scale --parts 2000
 
-# Random manifests and files, 200 times as many as in make test, and ledgers with faults, 60 times as many.
+# Random manifests and files, 200 times as many as in make test, and ledgers with faults, 100 times as many.
 fuzz: .venv/installed
-	KRAVOVERSIKT_EXAMPLES=60 KRAVOVERSIKT_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest \
+	KRAVOVERSIKT_EXAMPLES=100 KRAVOVERSIKT_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest \
 	  tests/accept/test_accept_fuzz.py tests/accept/test_accept_blocks.py tests/test_against_plain.py
 
 # The night beside DuckDB, PySpark (needs Java 17) and pandas making the same documents: docs/benchmarks.md.

@@ -35,7 +35,7 @@ def reference_files(folder: Path) -> dict[str, Path]:
     return {"rates": folder / "rates.csv", "kravtyper": folder / "kravtyper.csv"}
 
 
-@settings(max_examples=examples(5))
+@settings(max_examples=examples(3))
 @given(good_ledgers(big_amounts=True), st.sampled_from(FORMATS), st.integers(1, 3))
 def test_documents_of_random_good_ledgers(rows, form, split):
     with TemporaryDirectory() as folder:
@@ -47,7 +47,7 @@ def test_documents_of_random_good_ledgers(rows, form, split):
         assert nights.documents() == ledger.documents(rows, SNAPSHOT_DATE, RATES, KRAVTYPER)
 
 
-@settings(max_examples=examples(8))
+@settings(max_examples=examples(4))
 @given(faulty_nights())
 def test_nights_with_random_faults(plans):
     with TemporaryDirectory() as folder:

@@ -49,7 +49,7 @@ def refused(home: Home) -> tuple:
     return counts, home.findings().rows(), *kept
 
 
-@settings(max_examples=examples(5))
+@settings(max_examples=examples(3))
 @given(ordinary_nights(), st.sampled_from((0, 0.4, 2)))
 def test_any_sequence_of_nights_gives_what_whole_nights_give(plans, many):
     """``many``: whether parts always count as many, always as few, or those near as many and those to build as few."""
@@ -74,7 +74,7 @@ def test_any_sequence_of_nights_gives_what_whole_nights_give(plans, many):
             assert refused(ordinary) == refused(whole)
 
 
-@settings(max_examples=examples(5))
+@settings(max_examples=examples(3))
 @given(good_ledgers(largest=6, big_amounts=True), st.lists(st.integers(-400, 400), min_size=1, max_size=3))
 def test_on_any_day_after_any_other_documents_are_those_of_the_day(ledger, days):
     with TemporaryDirectory() as folder:
