@@ -6,7 +6,6 @@ handed over.
 """
 
 from datetime import date
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,7 +19,7 @@ from schemas.report import (
     ReconcileCounts,
     SpreadCounts,
 )
-from schemas.snapshot import Accepted, Reconciliation
+from schemas.snapshot import Accepted, Reconciliation, beyond
 
 Totals = dict[str, int]
 """Name of a count or a sum to its value; sums in øre."""
@@ -38,7 +37,7 @@ class NightOf(_Model):
     """The snapshot that was published when it began."""
     made_with: dict[str, str]
     """The code, the libraries and the reference data (``transforms.home.version``)."""
-    settings: dict[str, Any]
+    settings: dict[str, str]
 
 
 class Receipt(_Model):
@@ -75,8 +74,7 @@ class AcceptReceipt(Receipt):
     @property
     def new(self) -> list[Accepted]:
         """The deliveries used that no snapshot has used before."""
-        before = {(one.kilde, one.leveransenummer) for one in self.accepted}
-        return [one for one in self.in_force if (one.kilde, one.leveransenummer) not in before]
+        return beyond(self.in_force, self.accepted)
 
 
 class CheckReceipt(Receipt):

@@ -4,6 +4,7 @@ Written last, and never changed. Within a store version (``schemas.store``, ``do
 what earlier programs of the version did not write is optional, what later ones add is ignored.
 """
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -80,6 +81,12 @@ class Accepted(_Model):
     def rows(self, tabell: str) -> int:
         """How many rows of the table were delivered."""
         return self.receipt[tabell].rader if tabell in self.receipt else 0
+
+
+def beyond(used: Iterable[Accepted], known: Iterable[Accepted]) -> list[Accepted]:
+    """Those of the deliveries ``used`` that are not among the ``known``, by source and number."""
+    before = {(one.kilde, one.leveransenummer) for one in known}
+    return [one for one in used if (one.kilde, one.leveransenummer) not in before]
 
 
 class Reconciliation(_Model):

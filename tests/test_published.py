@@ -7,7 +7,7 @@ from schemas.published import PUBLISHED
 from schemas.store import SEGMENTS
 from schemas.tables import REFERENCES, REFERRED_TO_BY, TABLES, UNIQUE, WITH_PART
 from transforms.home.refused import REFUSED_SCHEMA
-from transforms.home.snapshot import mixed_tables
+from transforms.home.snapshot import tables_unlike_their_schema
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def folder(tmp_path):
 
 
 def test_files_that_are_as_their_schemas_say(folder):
-    assert mixed_tables(folder) == []
+    assert tables_unlike_their_schema(folder) == []
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_a_file_that_is_not_as_its_schema_says(folder, spoil):
     for name in ("one", "another"):
         rows = spoil(PUBLISHED["plassering"].stored.to_frame())
         rows.write_parquet(folder / "tables" / "plassering" / f"{name}.parquet")
-    assert mixed_tables(folder) == ["plassering"]
+    assert tables_unlike_their_schema(folder) == ["plassering"]
 
 
 def test_every_table_in_segments_has_a_schema():

@@ -27,7 +27,7 @@ from tests.plain.statement import part
 from tests.small import S, Small
 from transforms import receipts
 from transforms.measure import Measured
-from transforms.receipts import MAY_DIFFER, STAGES, Missing
+from transforms.receipts import MAY_DIFFER, STAGES, MissingError
 from transforms.run import Settings
 from transforms.stops import stop
 
@@ -109,7 +109,7 @@ def fits(run):
 
 
 def missing(run, last="publish"):
-    with pytest.raises(Missing) as refused:
+    with pytest.raises(MissingError) as refused:
         receipts.through(run, last)
     return refused.value.stage, str(refused.value), refused.value.done
 

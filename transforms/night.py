@@ -20,7 +20,7 @@ from transforms.home.report import Report, StoppedError, is_no_room
 from transforms.home.snapshot import FINDINGS, HomeDamagedError, remove_unpublished
 from transforms.measure import measured
 from transforms.publish.stage import publish
-from transforms.receipts import Left, Missing
+from transforms.receipts import Left, MissingError
 from transforms.reconcile.stage import reconcile
 from transforms.run import Settings
 from transforms.spread.stage import spread
@@ -83,7 +83,7 @@ class Night:
                 left = receipts.through(self.settings, stage)
         except StoppedError as error:
             self._stop(*error.reasons)
-        except Missing as missing:
+        except MissingError as missing:
             self.report.receipts |= receipts.fitting(self.settings)
             self._stop(*(self.report.all_stops() or [stops.stop(missing.code, str(missing))]))
         self.report.receipts |= left

@@ -39,7 +39,7 @@ MADE_FROM = {
 """What is said of a receipt of another night, by what it was made from."""
 
 
-class Missing(Exception):  # noqa: N818 - a reason, which the night tells as one of its stops
+class MissingError(Exception):
     """A stage was not done in this night, or what it left does not fit any more; the text says which and why.
 
     ``done``: it was done, and doesn't fit.
@@ -114,19 +114,24 @@ def before(stage: str) -> list[str]:
 
 
 def through(run: Settings, last: str) -> Left:
-    """What the stages through the ``last`` have left for this night. Raises ``Missing``."""
-    left = Left()
-    for stage, receipt, sha256 in itertools.islice(read(run), len(before(last)) + 1):
-        left[stage], left.sha256 = receipt, sha256
-    return left
+    """What the stages through the ``last`` have left for this night. Raises ``MissingError``."""
+    return _left(itertools.islice(read(run), len(before(last)) + 1))
 
 
 def fitting(run: Settings) -> Left:
     """What the stages have left for this night, as far as they were done."""
+    return _left(_until_missing(read(run)))
+
+
+def _until_missing(found: Iterator[tuple[str, Receipt, str]]) -> Iterator[tuple[str, Receipt, str]]:
+    with contextlib.suppress(MissingError):
+        yield from found
+
+
+def _left(found: Iterator[tuple[str, Receipt, str]]) -> Left:
     left = Left()
-    with contextlib.suppress(Missing):
-        for stage, receipt, sha256 in read(run):
-            left[stage], left.sha256 = receipt, sha256
+    for stage, receipt, sha256 in found:
+        left[stage], left.sha256 = receipt, sha256
     return left
 
 
@@ -163,21 +168,22 @@ def _folders(run: Settings, stage: str, receipt: Receipt) -> list[Path]:
 
 
 def read(run: Settings) -> Iterator[tuple[str, Receipt, str]]:
-    """The stages done in this night, their receipts and the sha256 of these, in order. Raises ``Missing`` at the first
-    that is not there, or is of something else.
+    """The stages done in this night, their receipts and the sha256 of these, in order.
+
+    Raises ``MissingError`` at the first that is not there, or is of something else.
     """
     upstream = ""
     for stage, form in STAGES.items():
         path = _path(run, stage)
         if not path.is_file():
-            raise Missing(stage, "was not done", done=False)
+            raise MissingError(stage, "was not done", done=False)
         content = path.read_bytes()
         try:
             receipt = form.model_validate_json(content)
         except ValidationError:
-            raise Missing(stage, "left a receipt that cannot be read") from None
+            raise MissingError(stage, "left a receipt that cannot be read") from None
         if why := _misfit(run, receipt, upstream):
-            raise Missing(stage, why)
+            raise MissingError(stage, why)
         upstream = hashlib.sha256(content).hexdigest()
         yield stage, receipt, upstream
 

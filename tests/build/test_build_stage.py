@@ -125,7 +125,7 @@ def test_overviews_that_cannot_be_read_stop_the_night(run):
 
 
 def test_a_table_of_another_form_is_a_reason_to_stop(small, monkeypatch):
-    monkeypatch.setattr("transforms.home.snapshot.mixed_tables", lambda _: ["krav"])
+    monkeypatch.setattr("transforms.home.snapshot.tables_unlike_their_schema", lambda _: ["krav"])
     left = built(small.settings(), part(A), A="build")
     assert [(stop.code, stop.message) for stop in left.stops] == [("L3-SCHEMA", "krav")]
 

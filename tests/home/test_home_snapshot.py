@@ -24,7 +24,6 @@ from transforms.home.snapshot import (
     damaged_files,
     empty_index,
     make_durable,
-    mixed_tables,
     published_chain,
     published_snapshot,
     read_index,
@@ -33,6 +32,7 @@ from transforms.home.snapshot import (
     rows_sql,
     start_snapshot,
     switch,
+    tables_unlike_their_schema,
     write_index,
     write_json,
     write_part,
@@ -300,12 +300,12 @@ def test_files_that_are_gone_or_of_another_length(tmp_path):
 def test_tables_of_which_some_file_is_not_as_published(folder):
     for name, table in PUBLISHED.items():
         table.stored.to_frame().write_parquet(folder / "tables" / name / "0.parquet")
-    assert mixed_tables(folder) == []
+    assert tables_unlike_their_schema(folder) == []
     some = PUBLISHED["krav"].stored.to_frame()
     some.drop("kravtype").write_parquet(folder / "tables" / "krav" / "1.parquet")
     other = PUBLISHED["utbetaling"].stored.to_frame().cast({"utbetalt_beloep": pl.String})
     other.write_parquet(folder / "tables" / "utbetaling" / "0.parquet")
-    assert mixed_tables(folder) == ["krav", "utbetaling"]
+    assert tables_unlike_their_schema(folder) == ["krav", "utbetaling"]
 
 
 def test_everything_is_flushed(folder, monkeypatch):

@@ -2,8 +2,9 @@
 
 import pytest
 
+from schemas.snapshot import beyond
 from tests.manifests import accepted, manifest
-from transforms.ledgers.changes import changes_since, why_all
+from transforms.ledgers.changes import why_all
 
 FIRST, CHANGE = accepted("mva", 1, type="full"), accepted("mva", 2)
 BEFORE = manifest([FIRST, CHANGE], code="a")
@@ -29,5 +30,5 @@ def test_why_every_part_is_built(before, code, used, damaged, why):
 
 def test_what_is_new_are_the_deliveries_that_the_snapshot_did_not_use():
     new = [accepted("mva", 3), accepted("skatt", 2)]
-    assert changes_since(BEFORE, [FIRST, CHANGE, *new]) == new
-    assert changes_since(BEFORE, [FIRST, CHANGE]) == []
+    assert beyond([FIRST, CHANGE, *new], BEFORE.used) == new
+    assert beyond([FIRST, CHANGE], BEFORE.used) == []

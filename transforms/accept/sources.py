@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from schemas.refusals import Refusal
-from schemas.snapshot import Accepted, TableReceipt
+from schemas.snapshot import Accepted, TableReceipt, beyond
 from transforms.accept.delivery import accept_delivery
 from transforms.accept.inbox import NO_ACCESS, Delivery, find_deliveries
 
@@ -43,8 +43,7 @@ class Sources:
     @property
     def new(self) -> list[Accepted]:
         """The deliveries used tonight that no snapshot has used before."""
-        before = {(a.kilde, a.leveransenummer) for a in self.accepted}
-        return [a for used in self.used.values() for a in used if (a.kilde, a.leveransenummer) not in before]
+        return beyond(self.in_force, self.accepted)
 
 
 def choose(

@@ -53,7 +53,7 @@ def build(
     return BuildReceipt(
         snapshot=run.name,
         counts=_counts(index, segments, stay, ways),
-        stops=[stop("L3-SCHEMA", name) for name in snapshot.mixed_tables(folder)],
+        stops=[stop("L3-SCHEMA", name) for name in snapshot.tables_unlike_their_schema(folder)],
     )
 
 

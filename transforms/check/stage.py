@@ -6,6 +6,7 @@ import duckdb
 
 from schemas.receipts import AcceptReceipt, CheckReceipt
 from schemas.report import CheckCounts
+from schemas.snapshot import beyond
 from schemas.tables import TABLES
 from transforms import stops
 from transforms.check.findings import quarantined_findings
@@ -15,7 +16,7 @@ from transforms.check.reported import reported_of_deliveries, reported_of_posts,
 from transforms.check.said import said_before
 from transforms.home.report import StoppedError, by_code, delivered_files
 from transforms.home.snapshot import FINDINGS, HELD_BACK, QUARANTINED, SAME, read_manifest
-from transforms.ledgers.changes import changes_since, why_all
+from transforms.ledgers.changes import why_all
 from transforms.ledgers.connection import ledgers
 from transforms.ledgers.good import hand_over_connected, hand_over_refused
 from transforms.ledgers.neighbourhood import hand_over_near, look_around_changes, look_at_everything
@@ -36,7 +37,7 @@ def check(run: Settings, accepted: AcceptReceipt) -> CheckReceipt:
         if previous is None or manifest is None or because:
             look_at_everything(connection)
         else:
-            look_around_changes(connection, previous, run.deliveries, changes_since(manifest, accepted.in_force))
+            look_around_changes(connection, previous, run.deliveries, beyond(accepted.in_force, manifest.used))
             hand_over_near(connection, run.near)
         check_posts(connection)
         hold_back(connection, previous)

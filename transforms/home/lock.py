@@ -74,7 +74,7 @@ def _is_at(file: IO[str], path: Path) -> bool:
 def is_held(home: Path) -> bool:
     """Whether some run holds the home's lock."""
     try:
-        with (home / ".lock").open() as file:
+        with (home / LOCK).open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -234,7 +234,7 @@ def _same_file(path: Path, other: Path) -> bool:
     return other.is_file() and path.samefile(other)
 
 
-def mixed_tables(snapshot: Path) -> list[str]:
+def tables_unlike_their_schema(snapshot: Path) -> list[str]:
     """The tables of which some file has other columns or types, or another order, than ``schemas.published`` says."""
     return [
         name

@@ -1,8 +1,8 @@
-"""What is new since the last snapshot, and whether that says which parts a night must look at."""
+"""Whether what is new since the last snapshot says which parts a night must look at."""
 
 from collections.abc import Collection, Sequence
 
-from schemas.snapshot import Accepted, SnapshotManifest
+from schemas.snapshot import Accepted, SnapshotManifest, beyond
 
 
 def why_all(
@@ -19,12 +19,6 @@ def why_all(
         return "the program or the reference data is another"
     if damaged:
         return f"{len(damaged)} files of the previous snapshot are damaged or gone"
-    new = changes_since(manifest, used)
+    new = beyond(used, manifest.used)
     gone = len(manifest.used) + len(new) > len(used)
     return "a source has a new full delivery" if gone or any(use.type == "full" for use in new) else None
-
-
-def changes_since(manifest: SnapshotManifest, used: Sequence[Accepted]) -> list[Accepted]:
-    """Those of tonight's deliveries that the snapshot of the manifest did not use."""
-    before = {(use.kilde, use.leveransenummer) for use in manifest.used}
-    return [use for use in used if (use.kilde, use.leveransenummer) not in before]

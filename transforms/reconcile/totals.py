@@ -49,7 +49,7 @@ def differences(expected: Totals, read: ReadBack, rows: Totals) -> Iterator[str]
 def from_documents(snapshot: Path, index: pl.DataFrame, snapshot_date: date, workers: int = 2) -> ReadBack:
     """Reads the documents of the ``index`` rows back from the segments, those of a segment of overviews at a time.
 
-    Where the lengths of histories are null, of a segment's every row, those are ``kept`` and not read.
+    Where the lengths of histories are null, of a segment's every row, those stay as they were, and are not read.
     """
     column = OVERSIKTER.column
     segments = index.partition_by(column, maintain_order=True)

@@ -9,10 +9,10 @@ import duckdb
 
 from schemas.receipts import AcceptReceipt, CheckReceipt, SpreadReceipt, Totals
 from schemas.report import SpreadCounts
+from schemas.snapshot import beyond
 from transforms.home.report import StoppedError
 from transforms.home.snapshot import HELD_BACK, QUARANTINED, read_manifest
 from transforms.home.sql import sql_text
-from transforms.ledgers.changes import changes_since
 from transforms.ledgers.connection import ledgers
 from transforms.ledgers.good import connect_due_dates, connect_placements, show_connected, show_good
 from transforms.ledgers.neighbourhood import look_around_parts, look_at_everything, look_there_again, suffices_for
@@ -56,7 +56,7 @@ def _spread_affected(run: Settings, accepted: AcceptReceipt, previous: Path) -> 
 
 def _choose(connection: duckdb.DuckDBPyConnection, run: Settings, accepted: AcceptReceipt, previous: Path) -> Chosen:
     manifest = read_manifest(previous)
-    changes = changes_since(manifest, accepted.in_force)
+    changes = beyond(accepted.in_force, manifest.used)
     dates = manifest.snapshotdato, run.snapshot_date
     return those_affected(connection, previous, run.deliveries, changes, reference.read_rates(run.rates), dates)
 
