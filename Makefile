@@ -6,6 +6,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 # One more than there are cores: some tests wait for a server.
 WORKERS := $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
+# A worker takes whole files, in the order that tests/conftest.py puts them in.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 SAMPLE := data/sample
 DATE := 2026-11-23
 
@@ -18,11 +20,11 @@ run: .venv/installed
 	$(BIN)/kravoversikt export oversikt --home $(SAMPLE)/home | $(BIN)/python -m cli.pretty
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(PYTEST)
 
 # Without those marked slow, which start a night, a process or a server, or take seconds. Less than a minute.
 test-fast: .venv/installed
-	KRAVOVERSIKT_EXAMPLES=0.3 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow"
+	KRAVOVERSIKT_EXAMPLES=0.3 $(PYTEST) -m "not slow"
 
 # The compiled loops of text with Numba's bounds checks: an index outside an array is an error. What they write and
 # read by address, the same tests see in make test too (tests/fence.py). Half a minute.
@@ -38,7 +40,7 @@ check: .venv/installed
 # All tests, and which lines none of them runs. Fails below the floor (fail_under in pyproject.toml), and when the floor
 # is to be raised.
 coverage: .venv/installed
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term
+	$(PYTEST) --cov --cov-report=term
 	@floor=$$(sed -n 's/^fail_under = \([0-9]*\).*/\1/p' pyproject.toml); \
 	  total=$$($(BIN)/python -m coverage report --format=total); \
 	  [ "$${total%.*}" -lt $$((floor + 2)) ] || { echo "raise fail_under to $$(($${total%.*} - 1))"; exit 1; }

@@ -1,6 +1,6 @@
 """How a night is conducted: what a stage is given, what is left of one that fails, and what is told at the end.
 
-The stages here are stand-ins that leave what is said; those of whole nights are in ``test_ordinary_nights`` and others.
+The stages here are stand-ins that leave what is said; those of whole nights are in ``tests.ordinary`` and others.
 """
 
 import json
