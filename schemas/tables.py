@@ -8,6 +8,8 @@ published (``schemas.published``) all follow from it.
 from dataclasses import dataclass
 from enum import StrEnum
 
+import polars as pl
+
 
 class Kind(StrEnum):
     """What a cell holds, and so which checks a value must pass (CONTRACT section 1 and 2.2.1)."""
@@ -23,6 +25,14 @@ class Kind(StrEnum):
 
 
 AMOUNTS = (Kind.AMOUNT, Kind.POSITIVE_AMOUNT)
+
+DTYPES: dict[Kind, type[pl.DataType]] = {
+    Kind.DATE: pl.Date,
+    Kind.FLAG: pl.Boolean,
+    Kind.AMOUNT: pl.Int64,
+    Kind.POSITIVE_AMOUNT: pl.Int64,
+}
+"""The type of an accepted column, amounts in øre; text where not named."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,11 @@ class Table:
     def names(self) -> tuple[str, ...]:
         """The names of all columns, in the contract's order."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def accepted(self) -> pl.Schema:
+        """The columns of accepted rows, with their types."""
+        return pl.Schema({column.name: DTYPES.get(column.kind, pl.String)() for column in self.columns})
 
     @property
     def references(self) -> tuple[str, ...]:

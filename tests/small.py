@@ -46,7 +46,7 @@ def looking_at(*mva: Row, skatt: Sequence[Row] = (), refused: Sequence[Row] = ()
             for kilde, tables in sources.items()
             for rad, row in enumerate(tables[name], start=1)
         ]
-        frame = pl.DataFrame(said, schema={**TYPES[name], **PLACE})
+        frame = pl.DataFrame(said, schema={**TYPES[name], **PLACE}).with_row_index("row")
         for view in ("ledger", "rows", "counted"):
             connection.register(f"{view}_{name}", frame.to_arrow())
     schema = {**REFUSED_SCHEMA, "kilde": pl.String, "leveransenummer": pl.Int32}

@@ -12,7 +12,6 @@ from transforms.rules.balances import (
     balance_krav,
     per_kravgruppe,
     per_part,
-    shown_under,
     unplaced,
     with_totals,
 )
@@ -20,54 +19,53 @@ from transforms.rules.balances import (
 MOST = 2**62
 
 
-def due_dates(*rows: tuple[str, int, bool]) -> pl.DataFrame:
+def due_dates(*rows: tuple[int, int, bool]) -> pl.DataFrame:
     """Balanced ones: of which krav, what remains and whether it is overdue."""
-    columns = ["kravidentifikator", "gjenstaaende_beloep", "forfalt"]
+    columns = ["krav", "gjenstaaende_beloep", "forfalt"]
     dues = pl.DataFrame(rows, columns, orient="row")
     return dues.with_columns(stipulerte_renter=pl.lit(0, pl.Int128))
 
 
 def krav(*keys: str) -> pl.DataFrame:
-    return pl.DataFrame({"kravidentifikator": keys, "part": "A", "kravgruppe": [f"of {key}" for key in keys]})
+    return pl.DataFrame({"kravidentifikator": keys, "kravgruppe": [f"of {key}" for key in keys]})
 
 
 def test_a_krav_is_open_though_what_remains_sums_to_nothing():
-    balanced = balance_krav(krav("K", "L"), due_dates(("K", 500, True), ("K", -500, False), ("L", 0, True)))
-    assert balanced["aapent"].to_list() == [True, False]
-    assert balanced.select("gjenstaaende_beloep", *TOTALS).rows() == [(0, 0, 500, -500), (0, 0, 0, 0)]
+    dues = due_dates((1, 0, True), (0, 500, True), (0, -500, False))
+    balanced = balance_krav(krav("K", "L", "WITHOUT"), dues)
+    assert balanced["aapent"].to_list() == [True, False, False]
+    assert balanced.select("gjenstaaende_beloep", *TOTALS).rows() == [(0, 0, 500, -500), (0, 0, 0, 0), (0, 0, 0, 0)]
+    assert balanced["antall_forfall"].to_list() == [2, 1, 0]
 
 
 @pytest.mark.parametrize("overdue", [True, False])
 def test_sums_of_more_than_64_bits(overdue):
-    balanced = balance_krav(krav("K"), due_dates(*[("K", MOST, overdue)] * 4))
-    shown = pl.DataFrame({"forespurt_part": ["A"], "part": ["A"]})
-    payments = pl.DataFrame({"part": ["A"] * 4, "uplassert_beloep": [MOST] * 4})
-    oversikt = per_part(pl.DataFrame({"part": ["A"]}), per_kravgruppe(balanced, shown), unplaced(shown, payments))
-    assert balanced["gjenstaaende_beloep"].to_list() == [4 * MOST]
-    assert oversikt.rows() == [("A", 0, 4 * MOST * overdue, 4 * MOST * (not overdue), -4 * MOST, 0)]
+    balanced = balance_krav(krav("K", "L"), due_dates(*[(0, MOST, overdue)] * 4, (1, 7, True)))
+    payments = pl.DataFrame({"doc": [0] * 4, "uplassert_beloep": [MOST] * 4})
+    shown = balanced.head(1).with_columns(doc=0)
+    oversikt = per_part(2, per_kravgruppe(shown), unplaced(payments))
+    assert balanced["gjenstaaende_beloep"].to_list() == [4 * MOST, 7]
+    assert oversikt.rows() == [(0, 4 * MOST * overdue, 4 * MOST * (not overdue), -4 * MOST, 0), (0,) * 5]
 
 
 def test_new_totals_are_those_of_the_due_dates_alone():
-    before = balance_krav(krav("K", "L"), due_dates(("K", 5, False), ("L", 7, False)))
-    assert with_totals(before, due_dates(("K", 5, True))).select(TOTALS).rows() == [(0, 5, 0), (0, 0, 0)]
+    before = balance_krav(krav("K", "L"), due_dates((0, 5, False), (1, 7, False)))
+    assert with_totals(before, due_dates((0, 5, True))).select(TOTALS).rows() == [(0, 5, 0), (0, 0, 0)]
 
 
-def test_groups_are_in_order_and_of_open_krav_only():
-    balanced = balance_krav(krav("3", "1", "2", "4"), due_dates(*[(key, 1, True) for key in "312"], ("4", 0, True)))
-    groups = per_kravgruppe(balanced, pl.DataFrame({"forespurt_part": ["B", "A"], "part": ["A", "A"]}))
-    assert groups.select("forespurt_part", "kravgruppe").rows() == [(d, f"of {key}") for d in "AB" for key in "123"]
+def test_groups_are_in_order():
+    balanced = balance_krav(krav("3", "1", "2"), due_dates(*[(place, 1, True) for place in (2, 0, 1)]))
+    shown = pl.concat([balanced.with_columns(doc=doc) for doc in (1, 0, 1)])
+    groups = per_kravgruppe(shown)
+    assert groups.select("doc", "kravgruppe").rows() == [(d, f"of {key}") for d in (0, 1) for key in "123"]
+    assert groups["saldo"].to_list() == [1, 1, 1, 2, 2, 2]
 
 
 def test_what_of_a_payment_is_unplaced():
-    payments = pl.DataFrame({"innbetalingsidentifikator": ["I", "J"], "part": ["A", "A"], "innbetalt_beloep": [10, 20]})
-    placed = pl.DataFrame({"post": ["I", "I"], "plassert_beloep": [3, 7]})
-    balanced = balance_innbetaling(payments, placed).sort("innbetalingsidentifikator")
-    assert balanced["uplassert_beloep"].to_list() == [0, 20]
-
-
-def test_an_enk_shows_its_owner_too():
-    part = pl.DataFrame({"part": ["E", "O"], "innehaver": ["O", None]})
-    assert sorted(shown_under(part).rows()) == [("E", "E"), ("E", "O"), ("O", "O")]
+    payments = pl.DataFrame({"innbetalingsidentifikator": ["I", "J"], "innbetalt_beloep": [10, 20]})
+    placed = pl.DataFrame({"post": [0, 0], "plassert_beloep": [3, 7]})
+    assert balance_innbetaling(payments, placed)["uplassert_beloep"].to_list() == [0, 20]
+    assert payments["innbetalt_beloep"].to_list() == [10, 20]
 
 
 S = date(2026, 11, 23)
@@ -78,13 +76,10 @@ RATES = pl.DataFrame({"fra_dato": [date(2020, 1, 1)], "sats": [1000]})
 def balanced(original, day=S, *, bears=True, **placed):
     """One due date with what is placed, by the table of its placements."""
     names = "innbetaling_on_forfall", "motkrav_on_debit", "motkrav_on_credit", "utbetaling_on_forfall"
-    placements = {name: pl.DataFrame({"post": ["F"], "plassert_beloep": [placed.get(name, 0)]}) for name in names}
-    dues = {"kravforfallsidentifikator": ["F"], "kravidentifikator": ["K"], "opprinnelig_beloep": [original]}
-    bucket = placements | {
-        "kravforfall": pl.DataFrame(dues | {"forfallsdato": [day]}),
-        "krav": pl.DataFrame({"kravidentifikator": ["K"], "renteberegnes": [bears]}),
-    }
-    (row,) = balance_forfall(bucket, RATES, S).iter_rows(named=True)
+    placements = {name: pl.DataFrame({"post": [0], "plassert_beloep": [placed.get(name, 0)]}) for name in names}
+    dues = pl.DataFrame({"krav": [1], "opprinnelig_beloep": [original], "forfallsdato": [day]})
+    krav = pl.DataFrame({"renteberegnes": [not bears, bears]})
+    (row,) = balance_forfall(dues, krav, placements, RATES, S).iter_rows(named=True)
     return row
 
 

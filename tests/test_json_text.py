@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from transforms.rules.money import kroner
 from transforms.text.json_text import (
+    Listed,
     Texts,
     amount,
     array,
@@ -22,7 +23,8 @@ from transforms.text.json_text import (
     histories_of,
     obj,
     objects_of,
-    taken,
+    piece,
+    piece_of,
     text,
     texts_of,
     with_amount,
@@ -111,29 +113,50 @@ def test_a_null_that_must_not_be():
         objects_of(document(text("navn", "navn")), pl.DataFrame({"navn": ["a", None]}))
 
 
-def test_lists_stand_under_their_parents():
-    rows = pl.DataFrame({"parent": [0, 2, 2], "navn": ["a", "b", "c"]}, schema_overrides={"parent": pl.UInt32})
-    listed = objects_of(fragment(text("navn", "navn")), rows)
+NAMES = objects_of(fragment(text("navn", "navn")), pl.DataFrame({"navn": ["a", "b", "c"]}))
+
+
+def test_rows_list_texts_in_any_order_and_one_text_in_many():
+    some = Listed(NAMES, np.array([0, 2, 1, 2]), np.array([0, 1, 1, 4]))
+    none = Listed(NAMES, np.array([], np.int64), np.zeros(4, np.int64))
     parents = pl.DataFrame({"tall": [1, 2, 3]})
-    texts = objects_of(fragment(array("a", "a"), amount("n", "tall"), array("b", "b")), parents, a=listed, b=listed)
-    assert each(texts) == [
-        ',{"a":[{"navn":"a"}],"n":0.01,"b":[{"navn":"a"}]}',
-        ',{"a":[],"n":0.02,"b":[]}',
-        ',{"a":[{"navn":"b"},{"navn":"c"}],"n":0.03,"b":[{"navn":"b"},{"navn":"c"}]}',
+    shape = fragment(array("a", "a"), amount("n", "tall"), array("b", "b"), array("c", "c"))
+    assert each(objects_of(shape, parents, a=some, b=none, c=some)) == [
+        ',{"a":[{"navn":"a"}],"n":0.01,"b":[],"c":[{"navn":"a"}]}',
+        ',{"a":[],"n":0.02,"b":[],"c":[]}',
+        ',{"a":[{"navn":"c"},{"navn":"b"},{"navn":"c"}],"n":0.03,"b":[],"c":[{"navn":"c"},{"navn":"b"},{"navn":"c"}]}',
     ]
-    with pytest.raises(ValueError, match="without parents"):
-        objects_of(document(array("a", "a")), parents, a=texts)
 
 
-def test_texts_taken_again_and_in_another_order():
-    texts = texts_of(pl.Series(["a", "", "bcd"]))
-    assert each(taken(texts, np.array([2, 0, 2, 1]))) == ["bcd", "a", "bcd", ""]
+def test_pieces_stand_among_fields():
+    made = objects_of(
+        piece_of(text("navn", "navn", optional=True), obj("o", text("navn", "navn", optional=True))),
+        pl.DataFrame({"navn": ["a", None]}),
+    )
+    shown = Listed.one_each(made, np.array([1, 0]))
+    rows = pl.DataFrame({"tall": [1, 2]})
+    assert each(objects_of(document(piece("p"), amount("n", "tall"), piece("q")), rows, p=shown, q=shown)) == [
+        '{"o":{},"n":0.01,"o":{}}',
+        '{"navn":"a","o":{"navn":"a"},"n":0.02,"navn":"a","o":{"navn":"a"}}',
+    ]
+
+
+@pytest.mark.parametrize("which", [[3], [0, -1]])
+def test_a_text_that_is_not_there_cannot_be_shown(which):
+    with pytest.raises(ValueError, match="not there"):
+        Listed(NAMES, np.array(which), np.array([0, len(which)]))
+
+
+def test_lists_are_of_as_many_rows():
+    with pytest.raises(ValueError, match="as many rows"):
+        objects_of(document(array("a", "a")), pl.DataFrame({"n": [1, 2]}), a=Listed.one_each(NAMES, np.array([0])))
 
 
 def test_a_history_is_words_and_then_posts():
     days = [date(2026, 1, 2), date(1969, 12, 31), date(2026, 3, 4)]
     since = np.array([(one - date(1970, 1, 1)).days for one in days], np.int32)
-    histories = histories_of(texts_of(pl.Series([",{1}", ",{22}"])), np.array([0, 1, 1]), since, np.array([0, 2, 2, 3]))
+    posts = Listed(texts_of(pl.Series([",{1}", ",{22}"])), np.array([0, 1, 1]), np.array([0, 2, 2, 3]))
+    histories = histories_of(posts, since)
     words = [(int(since[0]) << 32) + 4, (int(since[1]) << 32) + 9, (int(since[2]) << 32) + 5]
     first, second, third = (word.to_bytes(8, "little", signed=True) for word in words)
     expected = [first + second + b",{1},{22}", b"", third + b",{22}"]

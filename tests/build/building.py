@@ -1,6 +1,6 @@
 """A bucket as ``spread`` leaves it, of an account statement, and a snapshot of one that is built."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ import polars as pl
 from schemas.store import HISTORIES, OVERSIKTER, SEGMENTS
 from schemas.tables import TABLES
 from tests.plain.statement import rows
-from transforms.accept.values import DTYPES
 from transforms.build.bucket import Built, Job, Making, build_bucket
 from transforms.build.frames import Frames
 from transforms.home.snapshot import start_snapshot, write_index, write_part
@@ -24,10 +23,7 @@ RATES = pl.DataFrame({"fra_dato": [date(2020, 1, 1)], "sats": [1000]})
 
 Bucket = dict[str, pl.DataFrame]
 
-TYPES = {
-    name: {column.name: DTYPES.get(column.kind, pl.String) for column in table.columns}
-    for name, table in TABLES.items()
-}
+TYPES = {name: dict(table.accepted) for name, table in TABLES.items()}
 FAR_FORFALL = {
     **dict.fromkeys(("kravforfallsidentifikator", "kravidentifikator", "kravbeskrivelse", "kravtype"), pl.String),
     **dict.fromkeys(("forfallsdato", "periode_start", "periode_slutt"), pl.Date),
@@ -35,6 +31,9 @@ FAR_FORFALL = {
     "krav_gjenstaaende": pl.Int128,
 }
 FAR_INNBETALING = [name for name in TYPES["innbetaling"] if name[:4] != "til_" and name not in ("part", "fra_iban")]
+NUMBERED = ("krav", "kravforfall", "innbetaling", "utbetaling", "plassering")
+FAR = {"far_forfall": "kravforfall", "far_innbetaling": "innbetaling"}
+MOTPOSTS = {"INNBETALING": "innbetaling", "MOTKRAV": "kravforfall", "UTBETALING": "utbetaling"}
 
 
 def bucket(*said: dict[str, Any], far_forfall: Sequence[Any] = (), far_innbetaling: Sequence[Any] = ()) -> Bucket:
@@ -46,29 +45,66 @@ def bucket(*said: dict[str, Any], far_forfall: Sequence[Any] = (), far_innbetali
     tables = {
         name: pl.DataFrame([in_oere(row) for row in some], schema=TYPES[name]) for name, some in rows(*said).items()
     }
-    krav = tables["krav"] = tables["krav"].with_columns(
+    tables["krav"] = tables["krav"].with_columns(
         pl.col("kravbeskrivelse").fill_null(pl.col("kravtype")),
         pl.col("kravgruppe").fill_null("Andre krav"),
         renteberegnes=pl.lit(True),
     )
-    owned = krav.select("kravidentifikator", "part")
-    dues = tables["kravforfall"].join(owned, on="kravidentifikator", maintain_order="left")
-    placed = tables["plassering"]
-    ends = pl.concat([_ends(dues), _ends(tables["innbetaling"]), _ends(tables["utbetaling"])])
-    for column, whose in (("kravforfallsidentifikator", "forfall_part"), ("motpost", "motpost_part")):
-        placed = placed.join(ends.rename({"key": column, "part": whose}), on=column, how="left", maintain_order="left")
+    tables["far_forfall"] = pl.DataFrame(far_forfall, schema=FAR_FORFALL)
     far = pl.DataFrame([in_oere(row) for row in far_innbetaling], schema=TYPES["innbetaling"])
-    return tables | {
-        "kravforfall": dues,
-        "innbetaling": tables["innbetaling"].drop("fra_iban"),
-        "plassering": placed,
-        "far_forfall": pl.DataFrame(far_forfall, schema=FAR_FORFALL),
-        "far_innbetaling": far.select(FAR_INNBETALING),
+    tables["far_innbetaling"] = far.select(FAR_INNBETALING)
+    return _numbered(tables | {"innbetaling": tables["innbetaling"].drop("fra_iban")})
+
+
+def _numbered(tables: Bucket) -> Bucket:
+    """The tables with row numbers in place of ``part``, as ``spread`` gives them: those of posts in no order at all."""
+    parts = {part: row for row, part in enumerate(sorted(tables["part"]["part"]), 1)}
+    rows = {name: _row_numbers(tables[name]) for name in NUMBERED}
+    for far, name in FAR.items():
+        rows[name] |= {key: 500 + row for key, row in _row_numbers(tables[far]).items()}
+    rows["krav"] |= {key: 500 + n for n, key in enumerate(tables["far_forfall"]["kravidentifikator"].unique())}
+    whose = {name: _whose(tables[name], parts) for name in ("krav", "innbetaling", "utbetaling")}
+    owned = tables["kravforfall"].select("kravforfallsidentifikator", "kravidentifikator").rows()
+    whose["kravforfall"] = {due: whose["krav"][krav] for due, krav in owned}
+    made = {
+        name: table.drop("part", strict=False).with_columns(
+            row=_numbers(rows[FAR.get(name, name)][key] for key in table.to_series()),
+            **({"part_row": _numbers(whose[name][key] for key in table.to_series())} if name in whose else {}),
+        )
+        for name, table in tables.items()
+        if name != "part"
     }
+    for name in ("kravforfall", "far_forfall"):
+        krav = _numbers(rows["krav"][key] for key in made[name]["kravidentifikator"])
+        made[name] = made[name].with_columns(krav_row=krav)
+    ends = tables["plassering"].select("kravforfallsidentifikator", "plasseringstype", "motpost").rows()
+    motposts = [(MOTPOSTS[kind], motpost) for _, kind, motpost in ends]
+    made["plassering"] = made["plassering"].with_columns(
+        forfall_row=_numbers(rows["kravforfall"][due] for due, _, _ in ends),
+        motpost_row=_numbers(rows[table][key] for table, key in motposts),
+        forfall_part_row=_numbers(whose["kravforfall"].get(due, ELSEWHERE) for due, _, _ in ends),
+        motpost_part_row=_numbers(whose[table].get(key, ELSEWHERE) for table, key in motposts),
+    )
+    numbers = {name: _numbers(map(parts.get, tables["part"][column])) for name, column in PART_ROWS.items()}
+    return made | {"part": tables["part"].with_columns(**numbers)}
 
 
-def _ends(posts: pl.DataFrame) -> pl.DataFrame:
-    return posts.select(key=pl.first(), part="part")
+PART_ROWS = {"part_row": "part", "innehaver_row": "innehaver"}
+ELSEWHERE = 400
+"""The row number of a part in another bucket."""
+
+
+def _row_numbers(posts: pl.DataFrame) -> dict[str, int]:
+    """Each key's, backwards: a later row has a lower one."""
+    return {key: posts.height - place for place, key in enumerate(posts.to_series())}
+
+
+def _whose(posts: pl.DataFrame, parts: dict[str, int]) -> dict[str, int]:
+    return {key: parts[part] for key, part in zip(posts.to_series(), posts["part"], strict=True)}
+
+
+def _numbers(numbers: Iterable[int | None]) -> pl.Series:
+    return pl.Series(list(numbers), dtype=pl.UInt32)
 
 
 def in_oere(row: dict[str, Any]) -> dict[str, Any]:

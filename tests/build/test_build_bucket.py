@@ -8,7 +8,7 @@ import pytest
 from schemas.store import KINDS
 from tests.build.building import HISTORY, OVERSIKT, S, bucket, built, start, texts
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, utbetaling
-from transforms.build.bucket import placement_ends, storable
+from transforms.build.bucket import placement_ends, storable, with_places
 from transforms.build.far_ends import placements
 
 STATEMENT = (
@@ -89,13 +89,14 @@ def test_a_bucket_without_posts(tmp_path):
 
 
 def test_every_placement_is_told_from_each_of_its_ends():
-    tables = bucket(
+    said = (
         *(part("A"), part("B"), krav("K", "A", 9), kravforfall("F", "K", 9, S)),
         *(krav("C", "B", -9), kravforfall("G", "C", -9, S), innbetaling("I", "B", 1), utbetaling("U", "B", 2)),
         plassering("PI", "INNBETALING", "F", "I", 1),
         plassering("PM", "MOTKRAV", "F", "G", 1),
         plassering("PU", "UTBETALING", "G", "U", 2),
     )
+    tables = with_places(bucket(*said))
     ends = placement_ends(tables | placements(tables)).select(
         "plasseringsidentifikator", "part", "ende", "post", "motpost"
     )

@@ -1,55 +1,14 @@
-"""Which posts stand in which document, and how documents become frames of a segment."""
-
-from datetime import date
+"""How documents become frames of a segment."""
 
 import polars as pl
 import pytest
 import zstandard
 
 from schemas.store import HISTORIES, OVERSIKTER, frame_reader
-from transforms.build.documents import SegmentWriter, by_document, compressor_of, listed, per_document
+from transforms.build.documents import SegmentWriter, compressor_of
 from transforms.home.dictionaries import FOLDER
 from transforms.home.snapshot import Segment
 from transforms.text.json_text import texts_of
-
-DAY, NEXT = date(2026, 1, 1), date(2026, 1, 2)
-PARTS = pl.DataFrame({"part": ["E", "O", "V"], "innehaver": ["O", None, None]})
-"""E is O's ENK."""
-
-
-def posts(*rows):
-    """Rows of part, date and identifier, sorted as tables are."""
-    frame = pl.DataFrame(rows, {"part": pl.String, "dato": pl.Date, "id": pl.String}, orient="row")
-    return frame.sort("part", "dato", "id").with_columns(open=True)
-
-
-def test_an_enk_shows_its_owners_posts_among_its_own_and_nobody_else_does():
-    rows = by_document(
-        posts(("E", NEXT, "e1"), ("E", DAY, "x"), ("O", DAY, "o"), ("O", NEXT, "f"), ("V", DAY, "v")), PARTS
-    )
-    assert rows.select("doc", "id").rows() == [
-        *((0, "o"), (0, "x"), (0, "e1"), (0, "f")),
-        *((1, "o"), (1, "f"), (2, "v")),
-    ]
-    assert per_document(rows, 3).to_list() == [4, 2, 1]
-
-
-def test_an_enk_without_posts_of_its_own_shows_its_owners():
-    rows = by_document(posts(("O", DAY, "o")), PARTS)
-    assert rows.select("doc", "id").rows() == [(0, "o"), (1, "o")]
-    assert per_document(rows, 3).to_list() == [1, 1, 0]
-
-
-def test_the_posts_of_who_has_no_document_are_shown_by_nobody():
-    assert by_document(posts(("X", DAY, "x")), PARTS).height == 0
-    assert per_document(by_document(posts(), PARTS), 3).to_list() == [0, 0, 0]
-
-
-def test_texts_are_listed_under_their_documents():
-    rows = pl.DataFrame({"doc": [0, 2], "post": [1, 0]}, schema=dict.fromkeys(("doc", "post"), pl.UInt32))
-    texts = listed(rows, texts_of(pl.Series([",{1}", ",{22}"])))
-    assert texts.data.tobytes() == b",{22},{1}"
-    assert texts.parent.to_list() == [0, 2]
 
 
 @pytest.fixture

@@ -2,22 +2,48 @@
 
 from datetime import date
 
-import polars as pl
 import pytest
 
-from tests.build.building import bucket
+from tests.build.building import MOTPOSTS, RATES, S, bucket
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, utbetaling
-from transforms.build.far_ends import PLACEMENT_TABLES, placements, with_remaining
+from transforms.build.bucket import balanced, with_places
+from transforms.build.far_ends import PLACEMENT_TABLES, placements, shown_dues, shown_krav, shown_payments
 
 DEBIT = krav("K", "A", 100), kravforfall("F", "K", 100, "2026-01-15")
 CREDIT = krav("C", "B", -50, kravtype="Moms"), kravforfall("G", "C", -50, "2026-02-15")
 
 
+def balanced_bucket(*said, **far):
+    tables = with_places(bucket(*said, **far))
+    tables |= placements(tables)
+    return tables | balanced(tables, RATES, S)
+
+
 def placed(*said, **far):
-    """The rows of every placement table that has some, of the columns asked for."""
-    tables = placements(bucket(*said, **far))
-    assert tuple(tables) == PLACEMENT_TABLES
-    return {name: table for name, table in tables.items() if table.height}
+    """The rows of every placement table that has some: whose the near end is, the identifiers of the posts at both ends
+    as ``post`` and ``motpost``, and what is shown of the far one.
+    """
+    tables = balanced_bucket(*said, **far)
+    dues = shown_dues(tables)
+    dues = dues.rename({"kravforfallsidentifikator": "id"}).hstack(shown_krav(tables)[dues["krav"]].drop("row"))
+    posts = {
+        "kravforfall": dues.drop("row"),
+        "innbetaling": shown_payments(tables).rename({"innbetalingsidentifikator": "id"}),
+        "utbetaling": tables["utbetaling"].select(id="utbetalingsidentifikator"),
+    }
+    found = {}
+    for name, (kind, end) in PLACEMENT_TABLES.items():
+        rows = tables[name]
+        near, far_end = ("kravforfall", MOTPOSTS[kind]) if end == "kravforfall" else (MOTPOSTS[kind], "kravforfall")
+        ends = {
+            "part": tables["part"]["part"][rows["doc"]],
+            "post": posts[near]["id"][rows["post"]],
+            "plasseringsidentifikator": tables["plassering"]["plasseringsidentifikator"][rows["plassering"]],
+        }
+        shown = posts[far_end][rows["motpost"]].rename({"id": "motpost"})
+        if rows.height:
+            found[name] = rows.drop("post", "motpost").with_columns(**ends).hstack(shown)
+    return found
 
 
 def test_a_payment_and_what_it_covers_each_show_the_other():
@@ -25,7 +51,7 @@ def test_a_payment_and_what_it_covers_each_show_the_other():
     tables = placed(part("A"), part("B"), *DEBIT, payment, plassering("P", "INNBETALING", "F", "I", 40))
     shown = tables["innbetaling_on_forfall"].select("part", "post", "motpost", "innbetalt_beloep", "fra_kontonummer")
     assert shown.rows() == [("A", "F", "I", 6000, "****7947")]
-    shown = tables["forfall_on_innbetaling"].select("part", "post", "motpost", "motkrav", "plassert_beloep")
+    shown = tables["forfall_on_innbetaling"].select("part", "post", "motpost", "kravidentifikator", "plassert_beloep")
     assert shown.rows() == [("B", "I", "F", "K", 4000)]
     assert len(tables) == 2
 
@@ -41,9 +67,8 @@ def test_two_krav_that_are_netted_each_show_the_other():
 def test_a_payout_shows_the_krav_that_it_pays():
     tables = placed(part("B"), *CREDIT, utbetaling("U", "B", 50), plassering("P", "UTBETALING", "G", "U", 50))
     assert tables["utbetaling_on_forfall"].select("part", "post", "motpost").rows() == [("B", "G", "U")]
-    assert tables["forfall_on_utbetaling"].select("post", "motkrav", "kravtype", "krav_opprinnelig").rows() == [
-        ("U", "C", "Moms", -5000)
-    ]
+    shown = tables["forfall_on_utbetaling"].select("post", "kravidentifikator", "kravtype", "krav_opprinnelig")
+    assert shown.rows() == [("U", "C", "Moms", -5000)]
     assert len(tables) == 2
 
 
@@ -76,25 +101,25 @@ FAR = {
 def test_a_due_date_from_elsewhere_is_seen_from_here_only(near, type, table):
     tables = placed(part("B"), near, plassering("P", type, "F", "I", 40), far_forfall=[FAR])
     assert list(tables) == [table]
-    shown = tables[table].select("motpost", "motkrav", "kravbeskrivelse", "krav_opprinnelig", "krav_gjenstaaende")
+    columns = ("motpost", "kravidentifikator", "kravbeskrivelse", "krav_opprinnelig", "krav_gjenstaaende")
+    shown = tables[table].select(columns)
     assert shown.rows() == [("F", "K", "Skatt på inntekt", 10000, 6000)]
 
 
-def test_placements_have_their_place_by_identifier_and_their_part():
-    """Whatever order they came in: the documents sort by these numbers instead of by text."""
-    said = [plassering(key, "INNBETALING", "F", "I", 10) for key in ("P10", "P9", "P1")]
+def test_placements_have_their_ranks():
+    """By identifier, and by date and identifier: whatever order they came in, lists are sorted by these numbers."""
+    said = [plassering(key, "INNBETALING", "F", "I", 10, day) for key, day in DAYS.items()]
     tables = placed(part("B"), part("A"), *DEBIT, innbetaling("I", "B", 60), *said)
-    numbers = tables["innbetaling_on_forfall"].select("plasseringsidentifikator", "number").rows()
-    assert sorted(numbers) == [("P1", 0), ("P10", 1), ("P9", 2)]
-    assert {row["part"]: row["doc"] for table in tables.values() for row in table.iter_rows(named=True)} == {
-        "B": 0,
-        "A": 1,
-    }
+    for rows in tables.values():
+        ranks = rows.select("plasseringsidentifikator", "number", "when").rows()
+        assert sorted(ranks) == [("P1", 0, 3), ("P10", 1, 1), ("P11", 2, 2), ("P9", 3, 0)]
+    assert len(tables) == 2
+
+
+DAYS = {"P10": "2026-03-03", "P9": "1969-12-31", "P1": "2026-04-04", "P11": "2026-03-03"}
 
 
 def test_what_remains_of_a_krav_here_is_the_buckets_own():
-    payouts = pl.DataFrame(
-        {"motkrav": ["C", "K"], "krav_gjenstaaende": [None, 6000]}, schema_overrides={"krav_gjenstaaende": pl.Int128}
-    )
-    balanced = pl.DataFrame({"kravidentifikator": ["C"], "gjenstaaende_beloep": [-700]}).cast({pl.Int64: pl.Int128})
-    assert with_remaining(payouts, balanced).sort("motkrav").rows() == [("C", -700), ("K", 6000)]
+    said = part("B"), *CREDIT, utbetaling("U", "B", 57), plassering("P", "UTBETALING", "G", "U", 7)
+    tables = balanced_bucket(*said, plassering("Q", "UTBETALING", "F", "U", 40), far_forfall=[FAR])
+    assert shown_krav(tables).select("kravidentifikator", "krav_gjenstaaende").rows() == [("C", -4300), ("K", 6000)]

@@ -2,14 +2,11 @@
 
 import re
 
-import polars as pl
-import pytest
-
 from tests.build.building import RATES, S, bucket
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, utbetaling
-from transforms.build import far_ends
-from transforms.build.bucket import balance
-from transforms.build.fragments import innbetaling_fragments, krav_fragments, under, utbetaling_fragments
+from transforms.build.bucket import balanced, with_places
+from transforms.build.far_ends import placements
+from transforms.build.fragments import innbetaling_texts, krav_texts, payer_texts, utbetaling_texts
 
 
 def each(texts):
@@ -18,16 +15,12 @@ def each(texts):
 
 def fragments(*said):
     """The texts of the statement's krav, payments and payouts, in the documents' order."""
-    tables = bucket(*said)
-    tables["part"] = tables["part"].sort("part")
-    tables |= far_ends.placements(tables)
-    made = balance(tables, RATES, S)
-    payouts = far_ends.with_remaining(tables["forfall_on_utbetaling"], made["krav"])
-    return (
-        each(krav_fragments(made["krav"], made["kravforfall"], tables)),
-        each(innbetaling_fragments(made["innbetaling"], tables["forfall_on_innbetaling"])),
-        each(utbetaling_fragments(made["utbetaling"], payouts)),
-    )
+    tables = with_places(bucket(*said))
+    tables |= placements(tables)
+    tables |= balanced(tables, RATES, S)
+    payers = payer_texts(tables)
+    texts = krav_texts(tables, payers), innbetaling_texts(tables, payers), utbetaling_texts(tables)
+    return tuple(map(each, texts))
 
 
 LATER = "2026-12-01"
@@ -98,12 +91,3 @@ def test_due_dates_and_placements_stand_by_date_then_identifier():
     assert re.findall('"kravforfallsIdentifikator":"(..)"', text) == ["F9", "F2", "F3"]
     assert re.findall('"plassertBeloep":(.{5})', text) == ["-0.20", "-0.30", "-0.10"]
     assert re.findall('"plassertBeloep":(.{4})', payment) == ["0.20", "0.30", "0.10"]
-
-
-@pytest.mark.parametrize("on", ["post", "kravidentifikator"])
-def test_rows_under_their_parents(on):
-    """Those of others are left out."""
-    rows = pl.DataFrame({on: ["b", "a", "b", "c"], "day": [2, 1, 1, 1]})
-    assert under(rows, pl.Series(["b", "a"]), "day", on=on).select("parent", on, "day").rows() == [
-        *((0, "b", 1), (0, "b", 2), (1, "a", 1)),
-    ]

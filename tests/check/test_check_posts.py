@@ -109,9 +109,15 @@ def test_a_key_that_is_refused_in_one_source_is_good_in_none():
 
 def test_what_is_left_of_the_good_posts():
     with looking_at(*GOOD, kravforfall("F3", "K", 1, S)) as connection:
-        check_posts(connection)
-        assert connection.sql("SELECT kravforfallsidentifikator, part FROM forfall").fetchall() == [("G", "E")]
-        assert connection.sql("SELECT plasseringsidentifikator FROM plassering_ends").fetchall() == [("PU",)]
+        links = check_posts(connection)
+        good = {
+            name: {connection.sql(f"FROM rows_{name} WHERE row = {row}").fetchall()[0][1] for row in links[name]["row"]}
+            for name in TABLES
+            if name != "part"
+        }
+        assert good["krav"] == {"C"} and good["kravforfall"] == {"G"} and good["plassering"] == {"PU"}
+        assert good["innbetaling"] == {"I"} and good["utbetaling"] == {"U"}
+        assert links["part"]["part"].to_list() == ["A", "E", "O"]
 
 
 def test_a_quarantined_row_has_its_place_its_reasons_and_what_it_refers_to():

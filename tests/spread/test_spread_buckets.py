@@ -1,29 +1,15 @@
-"""What a bucket gets: its households' posts, and of far ends what its documents show."""
+"""Which bucket each post goes to, what it shows of far ends, and what remains of krav there."""
 
 import polars as pl
 import pytest
 
 from tests.plain.numbers import national_number, organisation_number
-from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, utbetaling
-from tests.small import S, hold, looking_at
+from tests.small import looking_at
+from tests.spread.test_spread_files import SAID
 from transforms.check.posts import check_posts
-from transforms.spread import buckets
-from transforms.spread.buckets import bucket_count, write_buckets
+from transforms.spread.buckets import bucket_count, far_forfall, far_innbetaling, in_buckets, remaining
 
 A, B, ENK, OWNER = *(organisation_number(n) for n in range(1, 4)), national_number(1)
-SAID = (
-    *(part(A), part(B), part(OWNER, "PERSON"), part(ENK, "ENK", OWNER)),
-    *(krav("K", A, 100), kravforfall("F", "K", 100, S), krav("K-B", B, 8), kravforfall("F-B", "K-B", 8, S)),
-    *(innbetaling("I-B", B, 80, fra_kontonummer="15030000000"), plassering("PI", "INNBETALING", "F", "I-B", 60)),
-    *(krav("C", B, -50), kravforfall("G", "C", -30, S), kravforfall("G2", "C", -20, S)),
-    *(plassering("PM", "MOTKRAV", "F", "G", 10), plassering("PB", "MOTKRAV", "F-B", "G", 8)),
-    *(utbetaling("U", A, 40), plassering("PU", "UTBETALING", "G2", "U", 15)),
-)
-KRAVTYPER = pl.DataFrame(
-    [("Skatt", "Skatt av inntekt", None, True)],
-    {"kravtype": pl.String, "tekst": pl.String, "kravgruppe": pl.String, "renteberegnes": pl.Boolean},
-    orient="row",
-)
 
 
 @pytest.mark.parametrize(
@@ -33,69 +19,42 @@ def test_as_many_buckets_as_hold_the_parts_a_power_of_two(parts, count):
     assert bucket_count(parts) == count
 
 
-@pytest.fixture
-def spread(tmp_path, monkeypatch):
-    """Spreads the parts over so many buckets; what is read of each table, by bucket."""
-
-    def write(*parts, count=1):
-        monkeypatch.setattr(buckets, "bucket_count", lambda _: count)
-        with looking_at(*SAID) as connection:
-            check_posts(connection)
-            hold(connection, "to_build", *parts)
-            assert write_buckets(connection, tmp_path, KRAVTYPER) == count
-
-        def rows(table, *columns):
-            paths = tmp_path.glob(f"{table}/bucket=*/0.parquet")
-            frames = {path.parent.name: pl.read_parquet(path, hive_partitioning=False) for path in paths}
-            return {name: sorted(frame.select(columns).rows()) for name, frame in frames.items()}
-
-        return rows
-
-    return write
+FORFALL = {"F": 0, "F-B": 1, "G": 2, "G2": 3}
+"""The due dates' numbers: their places in the statement."""
 
 
-def all_of(rows):
-    return sorted(row for some in rows.values() for row in some)
+def spread(*parts, buckets):
+    """The links of the statement, and those of the parts in so many buckets."""
+    with looking_at(*SAID) as connection:
+        links = check_posts(connection)
+    return links, in_buckets(links, pl.DataFrame({"part": parts}, {"part": pl.String}), buckets)
 
 
-def test_in_one_bucket_nothing_is_far(spread, tmp_path):
-    rows = spread(A, B, OWNER, ENK)
-    assert all_of(rows("part", "part")) == sorted([(A,), (B,), (OWNER,), (ENK,)])
-    assert all_of(rows("kravforfall", "kravforfallsidentifikator", "part")) == [
-        *(("F", A), ("F-B", B), ("G", B), ("G2", B)),
-    ]
-    assert all_of(rows("plassering", "plasseringsidentifikator", "forfall_part", "motpost_part")) == [
-        *(("PB", B, B), ("PI", A, B), ("PM", A, B), ("PU", B, A)),
-    ]
-    assert rows("far_forfall") == rows("far_innbetaling") == {}
-    assert pl.read_parquet(tmp_path / "far_forfall.parquet").height == 0  # its columns, for a bucket without any
-
-
-def test_texts_are_filled_in_and_the_payers_account_is_masked(spread):
-    rows = spread(A, B)
-    assert rows("krav", "kravbeskrivelse", "kravgruppe", "renteberegnes") == {
-        "bucket=0": [("Skatt av inntekt", "Andre krav", True)] * 3
+def test_posts_of_parts_that_are_not_built_are_nowhere():
+    _, chosen = spread(A, buckets=1)
+    assert {name: rows.height for name, rows in chosen.items()} == {
+        **{"part": 1, "krav": 1, "kravforfall": 1, "innbetaling": 0, "utbetaling": 1},
+        "plassering": 3,  # PB is B's alone
     }
-    assert rows("innbetaling", "fra_kontonummer") == {"bucket=0": [("******00000",)]}
+    ends = chosen["plassering"].sort("row").select("forfall_bucket", "motpost_bucket")
+    assert ends.rows() == [(0, None), (0, None), (None, 0)]
 
 
-def test_a_bucket_has_what_its_documents_show_of_far_ends(spread):
-    """B is not built: A's bucket has B's payment, the credit used, and the due date that A is paid out of."""
-    rows = spread(A)
-    assert all_of(rows("krav", "kravidentifikator")) == [("K",)]
-    assert all_of(rows("plassering", "plasseringsidentifikator")) == [("PI",), ("PM",), ("PU",)]
-    assert all_of(rows("far_innbetaling", "innbetalingsidentifikator", "innbetalt_beloep")) == [("I-B", 8_000)]
-    # Of the krav that is paid out what remains: 50 less 10, 8 and 15.
-    far = all_of(rows("far_forfall", "kravforfallsidentifikator", "krav_opprinnelig", "krav_gjenstaaende"))
-    assert [(due, original, int(remains)) for due, original, remains in far] == [
-        *(("G", -5_000, -1_700), ("G2", -5_000, -1_700)),
-    ]
+def test_far_ends_are_of_a_bucket_that_shows_them():
+    _, chosen = spread(A, buckets=1)
+    assert sorted(far_forfall(chosen["plassering"]).rows()) == [(0, FORFALL["G"], False), (0, FORFALL["G2"], True)]
+    assert far_innbetaling(chosen["plassering"]).rows() == [(0, 0)]
 
 
-def test_a_household_is_in_one_bucket_and_others_are_where_their_number_leads(spread):
-    rows = spread(A, B, OWNER, ENK, count=64)
-    where = {part: bucket for bucket, some in rows("part", "part").items() for (part,) in some}
-    assert where[OWNER] == where[ENK] == f"bucket={int(OWNER) * 2654435761 // 65536 % 64}"
-    assert where[A] == f"bucket={int(A) * 2654435761 // 65536 % 64}" != where[B]
-    ends = rows("plassering", "plasseringsidentifikator")
-    assert ends == {where[A]: [("PI",), ("PM",), ("PU",)], where[B]: [("PB",), ("PI",), ("PM",), ("PU",)]}
+def test_in_one_bucket_nothing_is_far():
+    _, chosen = spread(A, B, ENK, OWNER, buckets=1)
+    assert far_forfall(chosen["plassering"]).is_empty() and far_innbetaling(chosen["plassering"]).is_empty()
+
+
+def test_what_remains_of_debits_and_credits():
+    """Of A's debit of 100 with 60 paid and 10 covered; of B's debit of 8, which is covered; and of B's credit of 50, of
+    which 18 cover debits and 15 are paid out.
+    """
+    links, _ = spread(buckets=1)
+    left = remaining(pl.Series([0, 1, 2], dtype=pl.UInt32), links)
+    assert sorted(left.rows()) == [(0, 3_000), (1, 0), (2, -1_700)]

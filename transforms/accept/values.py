@@ -12,14 +12,6 @@ import polars as pl
 from schemas.tables import AMOUNTS, PART, REMOVED, Column, Kind, Table
 from transforms.rules.money import oere_from_decimal, oere_from_text
 
-DTYPES: dict[Kind, type[pl.DataType]] = {
-    Kind.DATE: pl.Date,
-    Kind.FLAG: pl.Boolean,
-    Kind.AMOUNT: pl.Int64,
-    Kind.POSITIVE_AMOUNT: pl.Int64,
-}
-"""The type of a checked column; text where not named."""
-
 
 @dataclass(frozen=True)
 class Checked:

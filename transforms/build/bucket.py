@@ -7,28 +7,25 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from schemas.published import PUBLISHED
-from schemas.store import HISTORIES, OVERSIKTER
-from schemas.tables import PLASSERING
-from transforms.build import far_ends
-from transforms.build.documents import SegmentWriter, Tables, write_documents
+from schemas.store import HISTORIES, OVERSIKTER, Segments
+from schemas.tables import TABLES
+from transforms.build.documents import DATES, SegmentWriter, opened_posts, write_documents
+from transforms.build.far_ends import PLACEMENT_TABLES, Bucket, placements
+from transforms.build.frames import write_rows
+from transforms.build.places import Shown, by_document, days, in_order, places_of
 from transforms.home.snapshot import Segment
 from transforms.rules import balances
+from transforms.text.json_text import Places
 
 POSTS = (
     *("part", "krav", "kravforfall", "innbetaling", "utbetaling", "plassering"),
     *("far_forfall", "far_innbetaling"),
 )
 """The tables that a bucket comes as, see ``buckets``."""
-
-SORTING = {
-    "krav": ("part", "opprettelsesdato", "kravidentifikator"),
-    "kravforfall": ("part", "kravidentifikator", "forfallsdato", "kravforfallsidentifikator"),
-    "innbetaling": ("part", "innbetalingsdato", "innbetalingsidentifikator"),
-    "utbetaling": ("part", "utbetalingsdato", "utbetalingsidentifikator"),
-}
 
 
 @dataclass(frozen=True)
@@ -69,22 +66,24 @@ class Built:
 def build_bucket(job: Job) -> Built:
     """Builds the bucket: ``documents/<segment>.zst`` and ``tables/<table>/<segment>.parquet`` of both its segments."""
     making, number = job.making, f"{job.number:04d}"
-    bucket = {name: _read(job, name) for name in POSTS}
-    part = bucket["part"] = bucket["part"].sort("part")
-    bucket |= far_ends.placements(bucket)
-    tables = balance(bucket, making.rates, making.snapshot_date)
-    bucket["forfall_on_utbetaling"] = far_ends.with_remaining(bucket["forfall_on_utbetaling"], tables["krav"])
+    bucket = with_places({name: _read(job, name) for name in POSTS})
+    bucket |= placements(bucket)
+    bucket |= balanced(bucket, making.rates, making.snapshot_date)
+    part = bucket["part"]
+    owners = places_of(part["innehaver_row"], part["part_row"])
+    shown = {name: shown_posts(bucket[name], name, owners) for name in DATES}
+    bucket |= overviews(bucket, shown)
     of_histories, of_oversikter = (Segment.new(making.snapshot, of, number) for of in (HISTORIES, OVERSIKTER))
     with (
         SegmentWriter(of_histories, part["part"]) as histories,
         SegmentWriter(of_oversikter, part["part"]) as oversikter,
     ):
-        write_documents(histories, oversikter, part, tables, bucket)
-    tables["plassering"] = placement_ends(bucket)
-    write_tables(of_histories, _rows(tables, settled=True))
-    write_tables(of_oversikter, _rows(tables, settled=False))
+        write_documents(histories, oversikter, bucket, shown)
+    bucket["plassering"] = placement_ends(bucket)
+    for segment in (of_histories, of_oversikter):
+        write_tables(segment, {name: _rows(bucket[name], name, segment.of) for name in segment.of.tables})
     return Built(
-        part,
+        part.select(TABLES["part"].names),
         making.dated(oversikter.index()),
         histories.index(),
         histories.raw_bytes + oversikter.raw_bytes,
@@ -92,73 +91,110 @@ def build_bucket(job: Job) -> Built:
     )
 
 
+def _read(job: Job, name: str) -> pl.DataFrame:
+    rows = job.posts / name / f"bucket={job.number}" / "0.parquet"
+    columns = pl.Schema(pl.read_parquet_schema(job.posts / f"{name}.parquet"))
+    if not rows.exists():
+        return columns.to_frame()
+    return pl.read_parquet(rows, columns=list(columns), hive_partitioning=False).rechunk()  # so gathering is faster
+
+
+def with_places(bucket: Bucket) -> Bucket:
+    """The bucket's tables sorted as they are published, with the places of what their row numbers name: ``doc``, of a
+    post's part among the parts, beside ``part`` itself, and ``krav``, of a due date's krav.
+    """
+    part = bucket["part"].sort("part_row")
+    posts = {name: bucket[name][_by_date(bucket[name], name, part)] for name in DATES}
+    bucket = bucket | {name: _whose(table, part) for name, table in posts.items()} | {"part": part}
+    return bucket | {"kravforfall": _dues(bucket)}
+
+
+def _by_date(posts: pl.DataFrame, name: str, part: pl.DataFrame) -> Places:
+    """Posts by part, date and identifier."""
+    return in_order(places_of(posts["part_row"], part["part_row"]), days(posts[DATES[name]]), posts[TABLES[name].key])
+
+
+def _whose(posts: pl.DataFrame, part: pl.DataFrame) -> pl.DataFrame:
+    doc = places_of(posts["part_row"], part["part_row"])
+    return posts.with_columns(part["part"].gather(doc), doc=doc)
+
+
+def _dues(bucket: Bucket) -> pl.DataFrame:
+    """Due dates by part, their krav's identifier, date and identifier."""
+    dues, krav = bucket["kravforfall"], bucket["krav"]
+    doc, rank = krav["doc"].to_numpy(), np.empty(krav.height, np.int64)
+    rank[in_order(doc, np.zeros_like(doc), krav["kravidentifikator"])] = np.arange(krav.height)
+    places = places_of(dues["krav_row"], krav["row"])
+    order = in_order(rank[places], days(dues["forfallsdato"]), dues["kravforfallsidentifikator"])
+    return _whose(dues[order].with_columns(krav=places[order]), bucket["part"])
+
+
+def balanced(bucket: Bucket, rates: pl.DataFrame, snapshot_date: date) -> Bucket:
+    """The bucket's krav, due dates and payments with remaining, interest and totals."""
+    dues = balances.balance_forfall(bucket["kravforfall"], bucket["krav"], bucket, rates, snapshot_date)
+    payments = balances.balance_innbetaling(bucket["innbetaling"], bucket["forfall_on_innbetaling"])
+    return {"krav": balances.balance_krav(bucket["krav"], dues), "kravforfall": dues, "innbetaling": payments}
+
+
+def shown_posts(posts: pl.DataFrame, name: str, owners: Places) -> Shown:
+    """Which documents show which of a table's posts. ``owners``: see ``by_document``."""
+    return by_document(posts["doc"].to_numpy(), posts[DATES[name]], posts[TABLES[name].key], owners)
+
+
+def overviews(bucket: Bucket, shown: dict[str, Shown]) -> Bucket:
+    """The tables ``oversikt`` and ``oversikt_per_kravgruppe``, of the open posts that documents show."""
+    opened = {name: shown[name].those(opened_posts(bucket, name)) for name in ("krav", "innbetaling")}
+    krav, payments = (bucket[name][posts.post].with_columns(doc=posts.doc) for name, posts in opened.items())
+    return overview_tables(bucket["part"], balances.per_kravgruppe(krav), balances.unplaced(payments))
+
+
+def overview_tables(part: pl.DataFrame, groups: pl.DataFrame, unplaced: pl.DataFrame) -> Bucket:
+    """The tables of overviews with the parts' numbers. ``part`` is sorted; the others: see ``balances.per_part``."""
+    oversikt = balances.per_part(part.height, groups, unplaced)
+    return {
+        "oversikt": oversikt.with_columns(forespurt_part=part["part"]),
+        "oversikt_per_kravgruppe": groups.with_columns(forespurt_part=part["part"].gather(groups["doc"])),
+    }
+
+
 _REMAINS = {"krav": pl.col("aapent"), "kravforfall": pl.col("gjenstaaende_beloep") != 0}
 """The krav and due dates that a new date may move (``schemas.store.OVERSIKTER``)."""
 
 
-def _rows(tables: Tables, *, settled: bool) -> Tables:
-    """The tables with either the ``settled`` krav and due dates or the others."""
-    return tables | {name: tables[name].filter(rest != settled) for name, rest in _REMAINS.items()}
+def _rows(table: pl.DataFrame, name: str, of: Segments) -> pl.DataFrame:
+    """The table's rows that lie in segments ``of`` this kind."""
+    return table.filter(_REMAINS[name] == of.dated) if name in _REMAINS else table
 
 
-def _read(job: Job, name: str) -> pl.DataFrame:
-    rows = job.posts / name / f"bucket={job.number}" / "0.parquet"
-    columns = pl.Schema(pl.read_parquet_schema(job.posts / f"{name}.parquet"))
-    return (
-        pl.read_parquet(rows, columns=list(columns), hive_partitioning=False) if rows.exists() else columns.to_frame()
-    )
-
-
-def balance(bucket: dict[str, pl.DataFrame], rates: pl.DataFrame, snapshot_date: date) -> Tables:
-    """The bucket's tables with remaining, interest and totals, sorted as the documents sort."""
-    part = bucket["part"]
-    dues = balances.balance_forfall(bucket, rates, snapshot_date)
-    krav = balances.balance_krav(bucket["krav"], dues)
-    payments = balances.balance_innbetaling(bucket["innbetaling"], bucket["forfall_on_innbetaling"])
-    shown = balances.shown_under(part)
-    groups = balances.per_kravgruppe(krav, shown)
-    tables = {
-        "krav": krav,
-        "kravforfall": dues,
-        "innbetaling": payments,
-        "utbetaling": bucket["utbetaling"],
-        "oversikt": balances.per_part(part, groups, balances.unplaced(shown, payments)),
-        "oversikt_per_kravgruppe": groups,
-    }
-    return {name: table.sort(SORTING[name]) if name in SORTING else table for name, table in tables.items()}
-
-
-def placement_ends(bucket: dict[str, pl.DataFrame]) -> pl.DataFrame:
+def placement_ends(bucket: Bucket) -> pl.DataFrame:
     """All placements as seen from the bucket's parts: ``plassering`` with ``part``, ``ende`` and ``post``.
 
     ``ende`` is ``kravforfall`` or ``motpost``, the end that is the part's; ``post`` the identifier at it.
     """
-    frames = [
-        bucket[name].select(
-            "doc",
-            "number",
-            PLASSERING.key,
-            "plasseringstype",
-            "part",
-            pl.lit("motpost" if name in _MOTPOST_ENDS else "kravforfall").alias("ende"),
-            "post",
-            "motpost",
-            "plassert_beloep",
-            "plasseringsdato",
-        )
-        for name in far_ends.PLACEMENT_TABLES
-    ]
-    return pl.concat(frames).sort("doc", "number", "ende").drop("doc", "number")
+    columns = ("doc", "number", "plassering", "plassert_beloep", "plasseringsdato")
+    ends = pl.concat(
+        bucket[name].select(*columns, ende=pl.lit(end == "motpost", pl.Int64))
+        for name, (_, end) in PLACEMENT_TABLES.items()
+    )
+    doc, ende = (ends[name].to_numpy() for name in ("doc", "ende"))
+    ends = ends[np.argsort((doc << 32) + 2 * ends["number"].to_numpy() + ende)]
+    placed, which, ende = bucket["plassering"], ends["plassering"].to_numpy(), ends["ende"].to_numpy()
+    both = pl.concat([placed["kravforfallsidentifikator"], placed["motpost"].alias("")], rechunk=True)
+    return ends.with_columns(
+        placed["plasseringsidentifikator"].gather(which),
+        placed["plasseringstype"].gather(which),
+        part=bucket["part"]["part"].gather(ends["doc"]),
+        ende=pl.Series(["kravforfall", "motpost"]).gather(ende),
+        post=both.gather(which + ende * placed.height),
+        motpost=both.gather(which + (1 - ende) * placed.height),
+    )
 
 
-_MOTPOST_ENDS = ("motkrav_on_credit", "forfall_on_innbetaling", "forfall_on_utbetaling")
-
-
-def write_tables(segment: Segment, tables: Tables) -> None:
+def write_tables(segment: Segment, tables: Bucket) -> None:
     """Writes a segment's rows of the tables in it, in the columns of ``schemas.published``."""
     for name in segment.of.tables:
         rows = storable(tables[name], segment.name).select(PUBLISHED[name].stored.names())
-        rows.write_parquet(segment.table(name), compression="zstd", compression_level=1)
+        write_rows(rows, segment.table(name))
 
 
 def storable(table: pl.DataFrame, segment: str) -> pl.DataFrame:

@@ -20,7 +20,7 @@ from schemas.published import PUBLISHED
 from schemas.store import HISTORIES, OVERSIKTER, SEGMENTS, Segments
 from schemas.tables import PART
 from transforms.build.documents import SegmentWriter
-from transforms.build.frames import Frames, table_rows
+from transforms.build.frames import Frames, table_rows, write_rows
 from transforms.home.dictionaries import copy_dictionaries
 from transforms.home.snapshot import PART_TABLE, PARTS_PER_SEGMENT, Segment, empty_index, read_index
 
@@ -141,6 +141,7 @@ class _Carrying:
         """The table's rows of those parts, in the columns that it has now: an earlier program's may be others."""
         found = pl.concat(table_rows(self.previous, self.of, rows, table), how="diagonal_relaxed")
         copied = found.with_columns(segment=pl.lit(segment.name)).collect()
-        copied.match_to_schema(
+        stored = copied.match_to_schema(
             PUBLISHED[table].stored, missing_columns="insert", extra_columns="ignore", integer_cast="upcast"
-        ).write_parquet(segment.table(table), compression="zstd", compression_level=1)
+        )
+        write_rows(stored, segment.table(table))

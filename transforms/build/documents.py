@@ -7,13 +7,24 @@ import numpy as np
 import polars as pl
 import zstandard
 
-from transforms.build.fragments import KRAVGRUPPE, OVERSIKT, innbetaling_fragments, krav_fragments, utbetaling_fragments
+from transforms.build.far_ends import Bucket
+from transforms.build.fragments import (
+    KRAVGRUPPE,
+    OVERSIKT,
+    innbetaling_texts,
+    krav_texts,
+    payer_texts,
+    utbetaling_texts,
+)
+from transforms.build.places import Shown, Under, days
 from transforms.home.dictionaries import dictionary
 from transforms.home.snapshot import Segment
-from transforms.text.json_text import Texts, firsts_of, histories_of, objects_of, taken
+from transforms.text.json_text import Listed, Texts, histories_of, objects_of
 
-Tables = dict[str, pl.DataFrame]
-"""A segment's tables by name."""
+DATES = {"krav": "opprettelsesdato", "innbetaling": "innbetalingsdato", "utbetaling": "utbetalingsdato"}
+"""The tables of posts that documents list by date, and which that is."""
+OPEN = {"krav": pl.col("aapent"), "innbetaling": pl.col("uplassert_beloep") != 0}
+"""Which of them overviews list."""
 
 THREADS = 2
 OVERSIKT_LEVEL = 3
@@ -22,90 +33,60 @@ HISTORY_LEVEL = 1
 
 
 def write_documents(
-    histories: "SegmentWriter",
-    oversikter: "SegmentWriter",
-    part: pl.DataFrame,
-    tables: Tables,
-    bucket: dict[str, pl.DataFrame],
+    histories: "SegmentWriter", oversikter: "SegmentWriter", bucket: Bucket, shown: dict[str, Shown]
 ) -> None:
     """Writes all documents of the bucket's parts.
 
-    ``part``: ``part`` (sorted) and ``innehaver``. ``tables``: the bucket's balanced tables; ``krav``, ``innbetaling``
-    and ``utbetaling`` sorted by part, date and identifier.
+    ``bucket``: the balanced tables, and ``oversikt`` and ``oversikt_per_kravgruppe``. ``shown``: of each table in
+    ``DATES`` the posts that each document shows.
     """
-    opened = {}
-    for kind, posts, texts in _posts(tables, bucket):
-        rows = by_document(posts, part)
-        opened[kind] = listed(rows.filter("open"), texts)
-        if kind == "krav":
-            histories.column("krav_aapne", per_document(rows.filter("open"), part.height))
-            histories.raw_bytes += int(opened[kind].ends[-1])  # of the documents, though they lie in the overviews
-            rows, texts = _without_open(rows, texts)
-        histories.add(kind, _histories(rows, texts, part.height), per_document(rows, part.height))
-    oversikter.add("oversikt", oversikt_texts(part, tables, opened))
+    documents, opened = bucket["part"].height, {}
+    for name, texts in _texts(bucket):
+        posts = shown[name].under(documents)
+        dates = days(bucket[name][DATES[name]])[posts.which]
+        if name in OPEN:
+            is_open = opened_posts(bucket, name)
+            under = shown[name].those(is_open).under(documents)
+            opened[name] = under.listed(texts)
+        if name == "krav":
+            histories.column("krav_aapne", under.lengths)
+            histories.raw_bytes += opened[name].most_bytes  # of the documents, though they lie in the overviews
+            listed = _without(is_open, posts, texts)
+        else:
+            listed = posts.listed(texts)
+        histories.add(KINDS[name], histories_of(listed, dates), posts.lengths)
+    oversikter.add("oversikt", oversikt_texts(bucket, opened["krav"], opened["innbetaling"]))
 
 
-def _posts(tables: Tables, bucket: dict[str, pl.DataFrame]) -> Iterator[tuple[str, pl.DataFrame, Texts]]:
-    """Each kind of post and its texts. A post: ``part``, ``dato``, ``id`` and ``open``: overviews list it."""
-    krav = tables["krav"]
-    posts = krav.select("part", dato="opprettelsesdato", id="kravidentifikator", open="aapent")
-    yield "krav", posts, krav_fragments(krav, tables["kravforfall"], bucket)
-    payments, is_open = tables["innbetaling"], pl.col("uplassert_beloep") != 0
-    posts = payments.select("part", dato="innbetalingsdato", id="innbetalingsidentifikator", open=is_open)
-    yield "innbetalinger", posts, innbetaling_fragments(payments, bucket["forfall_on_innbetaling"])
-    payouts = tables["utbetaling"]
-    posts = payouts.select("part", dato="utbetalingsdato", id="utbetalingsidentifikator", open=pl.lit(False))
-    yield "utbetalinger", posts, utbetaling_fragments(payouts, bucket["forfall_on_utbetaling"])
+KINDS = {"krav": "krav", "innbetaling": "innbetalinger", "utbetaling": "utbetalinger"}
+"""The kind of documents that lists the posts of a table."""
 
 
-def by_document(posts: pl.DataFrame, part: pl.DataFrame) -> pl.DataFrame:
-    """The posts under every document that shows them, an ENK's its owner's too, in the documents' order.
-
-    ``doc`` is the document's place in ``part``, ``post`` the place among the posts. Those are sorted, so only
-    what ENKs show needs sorting by text.
-    """
-    posts, places = posts.with_row_index("post"), part.with_row_index("doc")
-    own = posts.join(places.select("doc", "part"), on="part", maintain_order="left")
-    owners = posts.join(places.drop_nulls("innehaver").select("doc", part="innehaver"), on="part")
-    mixed = pl.col("doc").is_in(owners["doc"].unique().implode())
-    both = pl.concat([own.filter(mixed), owners]).sort("doc", "dato", "id")
-    return pl.concat([own.filter(~mixed), both]).sort("doc", maintain_order=True)
+def _texts(bucket: Bucket) -> Iterator[tuple[str, Texts]]:
+    """The texts of each table's posts."""
+    payers = payer_texts(bucket)
+    yield "krav", krav_texts(bucket, payers)
+    yield "innbetaling", innbetaling_texts(bucket, payers)
+    yield "utbetaling", utbetaling_texts(bucket)
 
 
-def listed(rows: pl.DataFrame, texts: Texts) -> Texts:
-    """The texts of the rows' ``post``, listed under their ``doc``."""
-    return taken(texts, rows["post"].to_numpy(), rows["doc"])
+def opened_posts(bucket: Bucket, name: str) -> pl.Series:
+    """Whether overviews list each of the table's posts."""
+    return bucket[name].select(OPEN[name]).to_series()
 
 
-def per_document(rows: pl.DataFrame, documents: int) -> pl.Series:
-    """How many rows each document has. ``rows``: see ``by_document``."""
-    return pl.Series(np.diff(firsts_of(rows["doc"], documents)))
+def _without(is_open: pl.Series, krav: Under, texts: Texts) -> Listed:
+    """The texts of the krav as histories have them: of open ones, which overviews list, an empty one."""
+    which = np.where(is_open.to_numpy()[krav.which], len(texts), krav.which)
+    return Listed(Texts(texts.data, np.append(texts.ends, texts.ends[-1])), which, krav.firsts)
 
 
-def _without_open(krav: pl.DataFrame, texts: Texts) -> tuple[pl.DataFrame, Texts]:
-    """The krav and their texts as histories have them: of open ones, which overviews list, an empty one."""
-    empty = pl.lit(len(texts), pl.UInt32)
-    rows = krav.with_columns(post=pl.when("open").then(empty).otherwise("post"))
-    return rows, Texts(texts.data, np.append(texts.ends, texts.ends[-1]))
-
-
-def _histories(rows: pl.DataFrame, texts: Texts, documents: int) -> Texts:
-    """Each document's words and posts as one text. ``rows``: see ``by_document``."""
-    post, days = rows["post"].to_numpy(), rows["dato"].to_physical().to_numpy()
-    return histories_of(texts, post, days, firsts_of(rows["doc"], documents))
-
-
-def oversikt_texts(part: pl.DataFrame, tables: dict[str, pl.DataFrame], opened: dict[str, Texts]) -> Texts:
-    """The overview of each part. ``opened``: their open ``krav`` and unplaced ``innbetalinger``."""
-    places = part.select(forespurt_part="part").with_row_index("parent")
-    groups = tables["oversikt_per_kravgruppe"].join(places, on="forespurt_part", maintain_order="left")
-    return objects_of(
-        OVERSIKT,
-        tables["oversikt"],
-        krav=opened["krav"],
-        innbetalinger=opened["innbetalinger"],
-        grupper=objects_of(KRAVGRUPPE, groups),
-    )
+def oversikt_texts(bucket: Bucket, krav: Listed, innbetalinger: Listed) -> Texts:
+    """The overview of each part, with its open krav and unplaced payments."""
+    groups = bucket["oversikt_per_kravgruppe"]
+    by_doc = Under.sorted(np.arange(groups.height), groups["doc"].to_numpy(), bucket["oversikt"].height)
+    grupper = by_doc.listed(objects_of(KRAVGRUPPE, groups))
+    return objects_of(OVERSIKT, bucket["oversikt"], krav=krav, innbetalinger=innbetalinger, grupper=grupper)
 
 
 def compressor_of(kind: str) -> zstandard.ZstdCompressor:

@@ -1,95 +1,100 @@
-"""Gives each placement what its documents show of the far end: a payment's payer, a krav's text and period.
+"""The placements as seen from each end: whose it is, the post there, and the far one, of which documents show more.
 
-Most far ends lie in the same bucket; those that don't came with it (``buckets``). Pure, within one bucket.
+Most far ends lie in the same bucket; those that don't came with it (``buckets``), and have the places behind the
+bucket's own. Pure, within one bucket.
 """
 
+import numpy as np
 import polars as pl
 
-KRAV_SHOWN = ("kravidentifikator", "kravbeskrivelse", "kravtype", "periode_start", "periode_slutt")
-PAYMENT_SHOWN = (
-    "innbetalingsdato",
-    "innbetalt_beloep",
-    "fra_kidnummer",
-    "fra_bankinformasjon",
-    "fra_kontoeiers_navn",
-    "fra_swift_bic",
-    "fra_kontonummer",
-)
-PLACEMENT_TABLES = (
-    "innbetaling_on_forfall",
-    "motkrav_on_debit",
-    "motkrav_on_credit",
-    "utbetaling_on_forfall",
-    "forfall_on_innbetaling",
-    "forfall_on_utbetaling",
-)
-"""Placements by type and near end: each has ``post`` (the near end), ``part`` (whose that is) and ``motpost``.
+from transforms.build.places import NOWHERE, days, places_of
+from transforms.text.json_text import Places
 
-They are sorted more than once, so each also has its place by identifier, ``number``, and its part's place, ``doc``:
-sorting by numbers costs a fourth of sorting by text.
+KRAV_SHOWN = ("kravidentifikator", "kravbeskrivelse", "kravtype", "periode_start", "periode_slutt")
+PAYER_SHOWN = ("fra_kidnummer", "fra_bankinformasjon", "fra_kontoeiers_navn", "fra_swift_bic", "fra_kontonummer")
+PAYMENT_SHOWN = ("innbetalingsidentifikator", "innbetalingsdato", "innbetalt_beloep", *PAYER_SHOWN)
+
+Bucket = dict[str, pl.DataFrame]
+
+PLACEMENT_TABLES = {
+    "innbetaling_on_forfall": ("INNBETALING", "kravforfall"),
+    "motkrav_on_debit": ("MOTKRAV", "kravforfall"),
+    "motkrav_on_credit": ("MOTKRAV", "motpost"),
+    "utbetaling_on_forfall": ("UTBETALING", "kravforfall"),
+    "forfall_on_innbetaling": ("INNBETALING", "motpost"),
+    "forfall_on_utbetaling": ("UTBETALING", "motpost"),
+}
+"""Placements by type and near end. Each has ``plassering``, the placement's place; ``doc``, whose the near end is;
+``post``, the place of the post there; ``motpost``, that of the far one, among ``shown_dues``, ``shown_payments`` or
+the payouts; ``plassert_beloep``, ``plasseringsdato``; and ``number`` and ``when``, the ranks by identifier and by date
+and identifier.
 """
 
 
-def placements(bucket: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """The ``PLACEMENT_TABLES`` of a bucket, made of its posts, ``plassering`` and the ``far_`` tables.
-
-    ``part`` is sorted.
-    """
-    parts = bucket["part"].select("part").with_row_index("doc")
-    rows = bucket["plassering"].sort("plasseringsidentifikator").with_row_index("number")
-    dues, payments = _dues(bucket), _payments(bucket)
-    near_forfall = _near(rows, parts, "kravforfallsidentifikator", "forfall_part", "motpost")
-    near_motpost = _near(rows, parts, "motpost", "motpost_part", "kravforfallsidentifikator")
-
-    def of(rows: pl.DataFrame, kind: str) -> pl.DataFrame:
-        return rows.filter(pl.col("plasseringstype") == kind)
-
-    return {
-        "innbetaling_on_forfall": of(near_forfall, "INNBETALING").join(payments, on="motpost", how="left"),
-        "motkrav_on_debit": of(near_forfall, "MOTKRAV").join(dues, on="motpost", how="left"),
-        "motkrav_on_credit": of(near_motpost, "MOTKRAV").join(dues, on="motpost", how="left"),
-        "utbetaling_on_forfall": of(near_forfall, "UTBETALING"),
-        "forfall_on_innbetaling": of(near_motpost, "INNBETALING").join(dues, on="motpost", how="left"),
-        "forfall_on_utbetaling": of(near_motpost, "UTBETALING").join(dues, on="motpost", how="left"),
-    }
-
-
-def _near(rows: pl.DataFrame, parts: pl.DataFrame, post: str, part: str, motpost: str) -> pl.DataFrame:
-    """The placements whose end ``post`` lies with a part of the bucket, seen from there."""
-    return rows.join(parts.rename({"part": part}), on=part).select(
-        "number",
-        "doc",
-        "plasseringsidentifikator",
+def placements(bucket: Bucket) -> Bucket:
+    """The ``PLACEMENT_TABLES`` of a bucket with places (``bucket.with_places``)."""
+    placed, parts = bucket["plassering"], bucket["part"]["part_row"]
+    rows = placed.select(
         "plasseringstype",
+        "motpost_row",
         "plassert_beloep",
         "plasseringsdato",
-        post=pl.col(post),
-        part=pl.col(part),
-        motpost=pl.col(motpost),
+        forfall=places_of(placed["forfall_row"], shown_dues(bucket)["row"]),
+        forfall_doc=places_of(placed["forfall_part_row"], parts),
+        motpost_doc=places_of(placed["motpost_part_row"], parts),
+        **_ranks(placed),
+    ).with_row_index("plassering")
+    motposts = {
+        "INNBETALING": shown_payments(bucket)["row"],
+        "MOTKRAV": shown_dues(bucket)["row"],
+        "UTBETALING": bucket["utbetaling"]["row"],
+    }
+    of_kind = {kind: _with_motpost(rows.filter(plasseringstype=kind), posts) for kind, posts in motposts.items()}
+    return {name: _seen_from(end, of_kind[kind]) for name, (kind, end) in PLACEMENT_TABLES.items()}
+
+
+def _ranks(placed: pl.DataFrame) -> dict[str, Places]:
+    number, when = np.empty((2, placed.height), np.int64)
+    number[placed["plasseringsidentifikator"].arg_sort().to_numpy()] = np.arange(placed.height)
+    when[np.argsort((days(placed["plasseringsdato"]) << 32) + number)] = np.arange(placed.height)
+    return {"number": number, "when": when}
+
+
+def _with_motpost(rows: pl.DataFrame, posts: pl.Series) -> pl.DataFrame:
+    return rows.with_columns(motpost=places_of(rows["motpost_row"], posts))
+
+
+def _seen_from(end: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """The placements whose end of that name lies with a part of the bucket."""
+    post, motpost = ("forfall", "motpost") if end == "kravforfall" else ("motpost", "forfall")
+    return rows.filter(pl.col(f"{post}_doc") != NOWHERE).select(
+        "plassering",
+        "number",
+        "when",
+        "plassert_beloep",
+        "plasseringsdato",
+        doc=f"{post}_doc",
+        post=post,
+        motpost=motpost,
     )
 
 
-def _dues(bucket: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """What is shown of a due date and its krav, by ``motpost``; ``krav_gjenstaaende`` of far ones only."""
-    krav = bucket["krav"].select(*KRAV_SHOWN, krav_opprinnelig="opprinnelig_beloep")
-    here = bucket["kravforfall"].select("kravforfallsidentifikator", "forfallsdato", "kravidentifikator")
-    here = here.join(krav, on="kravidentifikator", how="left")
-    dues = pl.concat([here, bucket["far_forfall"]], how="diagonal_relaxed")
-    return dues.rename({"kravforfallsidentifikator": "motpost", "kravidentifikator": "motkrav"})
+def shown_dues(bucket: Bucket) -> pl.DataFrame:
+    """What placements show of due dates, the bucket's own and then the far ones. ``krav``: places in ``shown_krav``."""
+    own, far = bucket["kravforfall"], bucket["far_forfall"]
+    far = far.with_columns(krav=np.arange(far.height) + bucket["krav"].height)
+    columns = ("row", "kravforfallsidentifikator", "forfallsdato", "krav")
+    return pl.concat([own.select(columns), far.select(columns)])
 
 
-def _payments(bucket: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """What is shown of a payment, by ``motpost``."""
-    shown = ["innbetalingsidentifikator", *PAYMENT_SHOWN]
-    payments = pl.concat([bucket["innbetaling"].select(shown), bucket["far_innbetaling"].select(shown)])
-    return payments.rename({"innbetalingsidentifikator": "motpost"})
+def shown_krav(bucket: Bucket) -> pl.DataFrame:
+    """What placements and payouts show of krav, the bucket's own, balanced, and then those of the far due dates."""
+    amounts = {"krav_opprinnelig": "opprinnelig_beloep", "krav_gjenstaaende": "gjenstaaende_beloep"}
+    own = bucket["krav"].select("row", *KRAV_SHOWN, **amounts)
+    far = bucket["far_forfall"].select(pl.col("krav_row").alias("row"), *KRAV_SHOWN, *amounts)
+    return pl.concat([own, far.cast({"krav_gjenstaaende": pl.Int128})])
 
 
-def with_remaining(payouts: pl.DataFrame, krav: pl.DataFrame) -> pl.DataFrame:
-    """Fills ``krav_gjenstaaende`` in from the bucket's own balanced krav."""
-    here = krav.select(motkrav="kravidentifikator", here=pl.col("gjenstaaende_beloep"))
-    return (
-        payouts.join(here, on="motkrav", how="left")
-        .with_columns(krav_gjenstaaende=pl.coalesce("here", pl.col("krav_gjenstaaende").cast(pl.Int128)))
-        .drop("here")
-    )
+def shown_payments(bucket: Bucket) -> pl.DataFrame:
+    """What placements show of payments, the bucket's own and then the far ones."""
+    return pl.concat([bucket[name].select("row", *PAYMENT_SHOWN) for name in ("innbetaling", "far_innbetaling")])

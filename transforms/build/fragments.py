@@ -1,14 +1,17 @@
 """The JSON of single posts: every krav, payment and payout of a bucket as one fragment.
 
 Shape, order and spelling are those of ``schemas.documents``; a test holds the two together.
-Each function takes rows sorted as the documents sort them and returns their texts in that order.
+Each function returns the texts of a table's rows as they lie; a list says which of them it shows, in which order.
 """
 
+import numpy as np
 import polars as pl
 
+from transforms.build.far_ends import Bucket, shown_dues, shown_krav, shown_payments
+from transforms.build.places import Under, in_order
 from transforms.text.json_text import (
     Fields,
-    Shape,
+    Listed,
     Texts,
     amount,
     array,
@@ -18,6 +21,8 @@ from transforms.text.json_text import (
     fragment,
     obj,
     objects_of,
+    piece,
+    piece_of,
     text,
 )
 
@@ -72,18 +77,21 @@ KRAVFORFALL = fragment(
     flag("utsattIverksettelse", "utsatt_iverksettelse"),
 )
 
+BETALT_FRA = piece_of(_payment_details("betaltFra", "fra_", PAYERS_KONTO))
+"""Of a payment, in every object that shows it."""
+
 PLASSERT_INNBETALING = fragment(
-    text("innbetalingsidentifikator", "motpost"),
+    text("innbetalingsidentifikator", "innbetalingsidentifikator"),
     day("innbetalingsdato", "innbetalingsdato"),
     amount("innbetaltBeloep", "innbetalt_beloep"),
-    _payment_details("betaltFra", "fra_", PAYERS_KONTO),
+    piece("betalt_fra"),
     amount("plassertBeloep", "plassert_beloep"),
     day("plasseringsdato", "plasseringsdato"),
 )
 
 PLASSERT_MOTKRAV = fragment(
     text("motkravBeskrivelse", "kravbeskrivelse"),
-    text("motkravForfallsIdentifikator", "motpost"),
+    text("motkravForfallsIdentifikator", "kravforfallsidentifikator"),
     day("motkravForfallsdato", "forfallsdato"),
     amount("plassertBeloep", "plassert_beloep"),
     day("plasseringsdato", "plasseringsdato"),
@@ -95,15 +103,17 @@ INNBETALING = fragment(
     amount("innbetaltBeloep", "innbetalt_beloep"),
     amount("uplassertBeloep", "uplassert_beloep"),
     array("plassertInnbetalingMotKrav", "plassert"),
-    _payment_details("betaltFra", "fra_", PAYERS_KONTO),
+    piece("betalt_fra"),
     _konto("betaltTilKonto", "til_"),
     text("innbetalingsIdentifikator", "innbetalingsidentifikator"),
 )
 
+DEKKET_KRAV = piece_of(text("dekketKrav", "kravbeskrivelse"), _kravperiode())
+"""Of a krav, in every payment that covers it."""
+
 PLASSERT_INNBETALING_MOT_KRAV = fragment(
-    text("dekketKrav", "kravbeskrivelse"),
-    _kravperiode(),
-    text("kravforfallIdentifikator", "motpost"),
+    piece("dekket_krav"),
+    text("kravforfallIdentifikator", "kravforfallsidentifikator"),
     amount("plassertBeloep", "plassert_beloep"),
     day("plasseringsdato", "plasseringsdato"),
 )
@@ -120,7 +130,7 @@ UTBETALING = fragment(
 
 GRUNNLAG_FOR_UTBETALING = fragment(
     text("dekketKrav", "kravbeskrivelse"),
-    text("kravIdentifikator", "motkrav"),
+    text("kravIdentifikator", "kravidentifikator"),
     text("kravtype", "kravtype"),
     _kravperiode(),
     amount("opprinneligBeloep", "krav_opprinnelig"),
@@ -151,47 +161,84 @@ OVERSIKT = document(
 # --- the fragments of a bucket --------------------------------------------------------------------
 
 
-def under(rows: pl.DataFrame, parents: pl.Series, *order: str, on: str = "post") -> pl.DataFrame:
-    """Rows with ``parent``, the place among the parents of the one that ``on`` names, sorted by it and ``order``."""
-    places = parents.alias(on).to_frame().with_row_index("parent")
-    return rows.join(places, on=on).sort("parent", *order)
+def krav_texts(bucket: Bucket, payers: Texts) -> Texts:
+    """The text of each krav. ``payers``: see ``payer_texts``."""
+    dues = _forfall_texts(bucket, payers)
+    return objects_of(KRAV, bucket["krav"], kravforfall=dues_of(bucket).listed(dues))
 
 
-def _placed(shape: Shape, placements: pl.DataFrame, parents: pl.Series) -> Texts:
-    """The placements on each of the parents."""
-    order = ("plasseringsdato", "number")
-    return objects_of(shape, under(placements.select({"post", *shape.columns, *order}), parents, *order))
+def dues_of(bucket: Bucket) -> Under:
+    """The due dates of each krav; they are sorted by date and identifier already."""
+    krav = bucket["kravforfall"]["krav"].to_numpy()
+    which = np.argsort(krav, kind="stable")
+    return Under.sorted(which, krav[which], bucket["krav"].height)
 
 
-def krav_fragments(krav: pl.DataFrame, dues: pl.DataFrame, bucket: dict[str, pl.DataFrame]) -> Texts:
-    """The text of each krav. ``krav`` is in the documents' order, ``dues`` in any."""
-    key = "kravidentifikator"
-    dues = under(dues, krav[key], "forfallsdato", "kravforfallsidentifikator", on=key)
-    return objects_of(KRAV, krav, kravforfall=_forfall_fragments(dues, bucket))
+def payer_texts(bucket: Bucket) -> Texts:
+    """Who paid each of the payments that the bucket shows (``shown_payments``)."""
+    return objects_of(BETALT_FRA, shown_payments(bucket))
 
 
-def _forfall_fragments(dues: pl.DataFrame, bucket: dict[str, pl.DataFrame]) -> Texts:
-    placed, paid = pl.col("plassert_beloep"), pl.col("innbetalt_beloep")
-    payments = bucket["innbetaling_on_forfall"].with_columns(-paid, -placed)
-    motkrav = pl.concat([bucket["motkrav_on_debit"].with_columns(-placed), bucket["motkrav_on_credit"]])
-    key = dues["kravforfallsidentifikator"]
+def _forfall_texts(bucket: Bucket, payers: Texts) -> Texts:
+    debits, credits = bucket["motkrav_on_debit"], bucket["motkrav_on_credit"]
+    motkrav = in_lists(pl.concat([debits.with_columns(-pl.col("plassert_beloep")), credits]))
     return objects_of(
         KRAVFORFALL,
-        dues,
-        innbetalinger=_placed(PLASSERT_INNBETALING, payments, key),
-        motkrav=_placed(PLASSERT_MOTKRAV, motkrav, key),
+        bucket["kravforfall"],
+        innbetalinger=_payments_on_forfall(bucket, payers),
+        motkrav=_placed(motkrav, bucket["kravforfall"]).listed(_motkrav_texts(bucket, motkrav)),
     )
 
 
-def innbetaling_fragments(innbetaling: pl.DataFrame, placements: pl.DataFrame) -> Texts:
-    """The text of each payment; ``innbetaling`` is in the documents' order."""
-    placed = _placed(PLASSERT_INNBETALING_MOT_KRAV, placements, innbetaling["innbetalingsidentifikator"])
-    signed = innbetaling.with_columns(-pl.col("innbetalt_beloep", "uplassert_beloep"))
-    return objects_of(INNBETALING, signed, plassert=placed)
+def _payments_on_forfall(bucket: Bucket, payers: Texts) -> Listed:
+    rows = in_lists(bucket["innbetaling_on_forfall"])
+    shown = _far(shown_payments(bucket), rows, "innbetalingsidentifikator", "innbetalingsdato", "innbetalt_beloep")
+    signed = shown.with_columns(-pl.col("innbetalt_beloep", "plassert_beloep"))
+    betalt_fra = Listed.one_each(payers, rows["motpost"].to_numpy())
+    return _placed(rows, bucket["kravforfall"]).listed(objects_of(PLASSERT_INNBETALING, signed, betalt_fra=betalt_fra))
 
 
-def utbetaling_fragments(utbetaling: pl.DataFrame, placements: pl.DataFrame) -> Texts:
-    """The text of each payout; ``utbetaling`` is in the documents' order."""
-    krav = placements.unique(["post", "motkrav"])  # one entry per krav, however many placements
-    krav = under(krav, utbetaling["utbetalingsidentifikator"], "motkrav")
-    return objects_of(UTBETALING, utbetaling, grunnlag=objects_of(GRUNNLAG_FOR_UTBETALING, krav))
+def _motkrav_texts(bucket: Bucket, rows: pl.DataFrame) -> Texts:
+    dues = _far(shown_dues(bucket), rows, "kravforfallsidentifikator", "forfallsdato", "krav")
+    described = shown_krav(bucket)["kravbeskrivelse"].gather(dues["krav"])
+    return objects_of(PLASSERT_MOTKRAV, dues.with_columns(described))
+
+
+def _far(shown: pl.DataFrame, rows: pl.DataFrame, *columns: str) -> pl.DataFrame:
+    """Placements with these columns of their far ends."""
+    return rows.with_columns(shown[name].gather(rows["motpost"]) for name in columns)
+
+
+def in_lists(placements: pl.DataFrame) -> pl.DataFrame:
+    """Placements on one post after another, by date and identifier."""
+    return placements[np.argsort((placements["post"].to_numpy() << 32) + placements["when"].to_numpy())]
+
+
+def _placed(rows: pl.DataFrame, posts: pl.DataFrame) -> Under:
+    """The placements on each of the posts. ``rows``: see ``in_lists``."""
+    return Under.sorted(np.arange(rows.height), rows["post"].to_numpy(), posts.height)
+
+
+def innbetaling_texts(bucket: Bucket, payers: Texts) -> Texts:
+    """The text of each payment. ``payers``: see ``payer_texts``."""
+    payments, rows = bucket["innbetaling"], in_lists(bucket["forfall_on_innbetaling"])
+    dues = _far(shown_dues(bucket), rows, "kravforfallsidentifikator", "krav")
+    covered = Listed.one_each(objects_of(DEKKET_KRAV, shown_krav(bucket)), dues["krav"].to_numpy())
+    placed = objects_of(PLASSERT_INNBETALING_MOT_KRAV, dues, dekket_krav=covered)
+    return objects_of(
+        INNBETALING,
+        payments.with_columns(-pl.col("innbetalt_beloep", "uplassert_beloep")),
+        plassert=_placed(rows, payments).listed(placed),
+        betalt_fra=Listed.one_each(payers, np.arange(payments.height)),
+    )
+
+
+def utbetaling_texts(bucket: Bucket) -> Texts:
+    """The text of each payout: it lists each krav once, however many placements, by identifier."""
+    payouts, rows = bucket["utbetaling"], bucket["forfall_on_utbetaling"]
+    krav = shown_krav(bucket)[_far(shown_dues(bucket), rows, "krav")["krav"]]
+    krav = krav.with_columns(rows["post"]).unique(["post", "row"])
+    post = krav["post"].to_numpy()
+    which = in_order(post, np.zeros_like(post), krav["kravidentifikator"])
+    grunnlag = Under.sorted(which, post[which], payouts.height)
+    return objects_of(UTBETALING, payouts, grunnlag=grunnlag.listed(objects_of(GRUNNLAG_FOR_UTBETALING, krav)))

@@ -42,6 +42,11 @@ def table_rows(snapshot: Path, of: Segments, index: pl.DataFrame, table: str) ->
     ]
 
 
+def write_rows(rows: pl.DataFrame, path: Path) -> None:
+    """Writes a segment's rows of a table. Without statistics: hashed over segments, all have much the same."""
+    rows.write_parquet(path, compression="zstd", compression_level=1, statistics=False)
+
+
 def _mapped(path: Path) -> mmap.mmap | bytes:
     """The segment's bytes. One of histories has none when its parts have no posts, and that cannot be mapped."""
     with path.open("rb") as file:

@@ -8,19 +8,20 @@ has moved, and the totals are made anew; the histories stay where they are (docs
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import zstandard
 
 from schemas.store import OVERSIKTER, open_krav, unplaced_payments
-from transforms.build.bucket import SORTING, Making, write_tables
-from transforms.build.documents import SegmentWriter, Tables, by_document, oversikt_texts, per_document
+from transforms.build.bucket import Making, overview_tables, shown_posts, write_tables
+from transforms.build.documents import SegmentWriter, oversikt_texts
+from transforms.build.far_ends import Bucket
 from transforms.build.frames import Frames, table_rows
+from transforms.build.places import NOWHERE, Shown
 from transforms.home.snapshot import PART_TABLE, HomeDamagedError, Segment, read_index
 from transforms.rules import balances
-from transforms.text.json_text import Texts, with_amount
+from transforms.text.json_text import Listed, Texts, with_amount
 
 _OF_PART = ["part", "parttype", "innehaver"]
 
@@ -69,19 +70,51 @@ def redate(job: RedateJob) -> Redated:
 
     Raises ``HomeDamagedError`` when the previous snapshot's documents and tables are not of the same posts.
     """
-    making, part = job.making, job.part
-    before = {name: _rows(job, name) for name in ("krav", "kravforfall", "oversikt")}
-    tables = _with_tonights_date(before, part, making)
+    making, before = job.making, _with_places(job)
     segment = Segment.new(making.snapshot, OVERSIKTER, f"redated-{job.number:04d}")
+    krav = before["krav"]
+    owners = _places(job.part["innehaver"], job.part["part"]).to_numpy()
+    shown = shown_posts(krav, "krav", owners)
+    tables = _with_tonights_date(before, shown, making)
     try:
-        krav, payments = _listed(job)
+        texts, payments = _listed(job)
     except (zstandard.ZstdError, ValueError) as error:
         raise HomeDamagedError("overviews of the previous snapshot cannot be read") from error
-    opened = {"krav": _redated(krav, before["krav"], tables["krav"], job), "innbetalinger": payments}
-    with SegmentWriter(segment, part["part"]) as oversikter:
-        oversikter.add("oversikt", oversikt_texts(part, tables, opened))
-    write_tables(segment, tables)
+    under = shown.under(job.part.height)
+    if not under.lengths.equals(job.index["krav_aapne"]):
+        raise HomeDamagedError(_OTHER_KRAV)
+    renter = (table["stipulerte_renter"].gather(shown.post) for table in (krav, tables["krav"]))
+    try:
+        redated = with_amount(texts, "stipulerteRenter", *renter)
+    except ValueError as error:
+        raise HomeDamagedError("overviews of the previous snapshot have other interest than its tables") from error
+    listed = Listed(redated, np.arange(len(redated)), under.firsts)
+    with SegmentWriter(segment, job.part["part"]) as oversikter:
+        oversikter.add("oversikt", oversikt_texts(tables, listed, payments))
+    own = shown.own(krav["doc"].to_numpy())
+    write_tables(segment, tables | {"krav": tables["krav"][own]})
     return Redated(making.dated(oversikter.index()), oversikter.raw_bytes, oversikter.packed_bytes)
+
+
+_OTHER_KRAV = "the previous snapshot has other open krav in its tables than in its overviews"
+
+
+def _with_places(job: RedateJob) -> Bucket:
+    """The parts, and their rows of the previous snapshot's tables, with the places of what they name (``places``)."""
+    part, krav, dues, oversikt = job.part, *(_rows(job, name) for name in ("krav", "kravforfall", "oversikt"))
+    krav = krav.with_columns(doc=_places(krav["part"], part["part"]))
+    dues = dues.with_columns(krav=_places(dues["kravidentifikator"], krav["kravidentifikator"]))
+    if (dues["krav"] == NOWHERE).any():
+        raise HomeDamagedError(_OTHER_KRAV)
+    oversikt = oversikt.with_columns(doc=_places(oversikt["forespurt_part"], part["part"]))
+    return {"part": part, "krav": krav, "kravforfall": dues, "oversikt": oversikt}
+
+
+def _places(named: pl.Series, keys: pl.Series) -> pl.Series:
+    """Where what is ``named`` lies among the ``keys``, or ``NOWHERE``: tables name rows by text."""
+    places = keys.alias("key").to_frame().with_row_index("place")
+    found = named.alias("key").to_frame().join(places, on="key", how="left", maintain_order="left")["place"]
+    return found.cast(pl.Int64).fill_null(NOWHERE)
 
 
 def _rows(job: RedateJob, name: str) -> pl.DataFrame:
@@ -90,47 +123,27 @@ def _rows(job: RedateJob, name: str) -> pl.DataFrame:
     return found.with_columns(pl.selectors.by_dtype(pl.Decimal(38, 0)).cast(pl.Int128)).collect()
 
 
-def _with_tonights_date(before: Tables, part: pl.DataFrame, making: Making) -> Tables:
-    """The tables that the date moves."""
+def _with_tonights_date(before: Bucket, shown: Shown, making: Making) -> Bucket:
+    """The tables that the date moves. ``shown``: which overviews list which krav."""
     dues = balances.with_interest(before["kravforfall"], making.rates, making.snapshot_date)
-    krav = balances.with_totals(before["krav"], dues).sort(SORTING["krav"])
-    groups = balances.per_kravgruppe(krav, balances.shown_under(part))
-    unplaced = before["oversikt"].select("forespurt_part", "uplasserte_innbetalinger")
-    return {
-        "krav": krav,
-        "kravforfall": dues,
-        "oversikt": balances.per_part(part, groups, unplaced),
-        "oversikt_per_kravgruppe": groups,
-    }
+    krav = balances.with_totals(before["krav"], dues)
+    groups = balances.per_kravgruppe(krav[shown.post].with_columns(doc=shown.doc))
+    unplaced = before["oversikt"].select("doc", "uplasserte_innbetalinger")
+    return {"krav": krav, "kravforfall": dues, **overview_tables(before["part"], groups, unplaced)}
 
 
-def _listed(job: RedateJob) -> tuple[Texts, Texts]:
-    """What the overviews list: their open krav, and for each its unplaced payments as one text."""
+def _listed(job: RedateJob) -> tuple[Texts, Listed]:
+    """What the overviews list: their open krav one after another, and for each its unplaced payments as one text."""
     krav: list[list[bytes]] = []
     payments = []
     for oversikt in Frames(job.previous, OVERSIKTER, job.index).unpacked("oversikt"):
         krav.append(open_krav(oversikt))
         payments.append(unplaced_payments(oversikt))
-    counts = [len(some) for some in krav]
-    if counts != job.index["krav_aapne"].to_list():
+    if [len(some) for some in krav] != job.index["krav_aapne"].to_list():
         raise HomeDamagedError("the previous snapshot's overviews list other krav than its index says")
-    parents = np.arange(len(krav), dtype=np.uint32)
-    return _texts([one for some in krav for one in some], parents.repeat(counts)), _texts(payments, parents)
+    return _texts([one for some in krav for one in some]), Listed.one_each(_texts(payments), np.arange(len(payments)))
 
 
-def _texts(pieces: list[bytes], parents: np.ndarray[Any, np.dtype[np.uint32]]) -> Texts:
+def _texts(pieces: list[bytes]) -> Texts:
     ends = np.cumsum([0, *map(len, pieces)], dtype=np.int64)
-    return Texts(np.frombuffer(b"".join(pieces), np.uint8), ends, pl.Series(parents, dtype=pl.UInt32))
-
-
-def _redated(texts: Texts, before: pl.DataFrame, krav: pl.DataFrame, job: RedateJob) -> Texts:
-    """The krav with tonight's interest in place of what it was ``before``."""
-    was = before.select(id="kravidentifikator", before="stipulerte_renter")
-    now = krav.select("part", dato="opprettelsesdato", id="kravidentifikator", now="stipulerte_renter")
-    rows = by_document(now.join(was, on="id", maintain_order="left"), job.part)
-    if not per_document(rows, job.part.height).equals(job.index["krav_aapne"]):
-        raise HomeDamagedError("the previous snapshot has other open krav in its tables than in its overviews")
-    try:
-        return with_amount(texts, "stipulerteRenter", rows["before"], rows["now"])
-    except ValueError as error:
-        raise HomeDamagedError("overviews of the previous snapshot have other interest than its tables") from error
+    return Texts(np.frombuffer(b"".join(pieces), np.uint8), ends)

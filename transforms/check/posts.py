@@ -1,57 +1,71 @@
 """All sources together: which rows are good posts, which are quarantined (CONTRACT 2.2.2-2.2.5).
 
-Each check is a join or a group-by, done once, in the contract's order, over what the earlier ones
-left: ``good_<table>`` always shows the rows looked at tonight less those in ``bad_<table>``, the keys refused so far
-(``ledgers.good``).
+Each check is a join or a group-by, done once, in the contract's order, over what the earlier ones left. Keys of two
+sources are compared as text; after that each key is one row's, and rows are followed by number (``ledgers.links``).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import duckdb
+import polars as pl
 
 from schemas.tables import REFERENCES, TABLES, WITH_PART, Table
-from transforms.ledgers.good import connect_due_dates, connect_placements, show_good
+from transforms.ledgers.good import show_good
+from transforms.ledgers.links import (
+    MOTPOSTER,
+    Links,
+    keys_of,
+    link_due_dates,
+    link_placements,
+    link_to_part,
+    number_parts,
+    without_keys,
+)
 
 
-def check_posts(connection: duckdb.DuckDBPyConnection) -> None:
-    """Runs every check over ``rows_*``; afterwards ``good_*`` are the posts, ``bad_*`` the refused keys.
-
-    Leaves the tables ``forfall`` (good due dates with their krav's part), ``plassering_ends`` (good placements
-    with the posts at both ends) and ``quarantined`` as well.
+def check_posts(connection: duckdb.DuckDBPyConnection) -> Links:
+    """Runs every check over ``rows_*``; afterwards ``good_*`` are the posts, ``bad_*`` the refused keys, with the table
+    ``quarantined``. Returns how the posts hang together.
     """
     show_good(connection)
-    for table in TABLES.values():
-        _check_keys(connection, table)
-    _check_parts(connection)
-    _check_claims(connection)
-    _check_placements(connection)
+    refused = _Refused(connection)
+
+    def keys(name: str) -> pl.DataFrame:
+        return _check_keys(connection, TABLES[name])
+
+    links = {"part": _check_parts(keys("part"), refused)}
+    for name in WITH_PART:
+        links[name] = _check_whose(keys(name), name, links["part"], refused)
+    links |= _check_claims(links["krav"], keys("kravforfall"), refused)
+    links["plassering"] = _check_placements(keys("plassering"), links, refused)
     _collect_quarantined(connection)
+    return without_keys(links)
 
 
-def _check_keys(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+def _check_keys(connection: duckdb.DuckDBPyConnection, table: Table) -> pl.DataFrame:
     """One key in two sources: the same content is one post, anything else refuses all (2.2.2).
 
-    Keys are compared by hash first, and by themselves only where hashes of two sources agree.
+    Returns the ``keys_of`` the rows that are left. Whether there is such a key is told by hashes: if no two rows have
+    the same, there is none.
     """
     name, key = table.name, table.key
-    keys = f"""
-        SELECT {key} AS noekkel, kilde FROM rows_{name} UNION ALL
-        SELECT noekkel, kilde FROM ledger_refused WHERE tabell = '{name}' AND noekkel IS NOT NULL"""
-    connection.execute(
-        f"""
-        CREATE TEMP TABLE shared_{name} AS
-        WITH suspect AS MATERIALIZED (
-          SELECT h FROM (SELECT hash(noekkel) AS h, kilde FROM ({keys}))
-          GROUP BY h HAVING min(kilde) <> max(kilde))
-        SELECT noekkel FROM ({keys}) WHERE hash(noekkel) IN (SELECT h FROM suspect)
-        GROUP BY noekkel HAVING min(kilde) <> max(kilde);
-        """
-    )
-    shared = connection.execute(f"SELECT count(*) FROM shared_{name}").fetchall()[0][0]
-    if shared:  # else spared: looking for none of them
-        _judge_shared(connection, table)
-    connection.execute(f"DROP TABLE shared_{name}")
+    rows = keys_of(connection, name, "kilde")
+    refused: pl.DataFrame = connection.sql(
+        f"SELECT noekkel, kilde FROM ledger_refused WHERE tabell = '{name}' AND noekkel IS NOT NULL"
+    ).pl()
+    hashes = pl.concat([rows[key], refused["noekkel"].alias(key)]).hash()
+    again = hashes.is_duplicated()
+    if not again.any():
+        return rows.drop("kilde")
+    said = pl.concat([rows.select(noekkel=key, kilde="kilde"), refused]).filter(again)
+    shared = said.group_by("noekkel").agg(pl.col("kilde").n_unique()).filter(pl.col("kilde") > 1).select("noekkel")
+    if shared.is_empty():
+        return rows.drop("kilde")
+    connection.register(f"shared_{name}", shared.to_arrow())
+    _judge_shared(connection, table)
+    connection.unregister(f"shared_{name}")
+    return keys_of(connection, name)
 
 
 def _judge_shared(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -78,115 +92,99 @@ def _judge_shared(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     )
 
 
-def _check_parts(connection: duckdb.DuckDBPyConnection) -> None:
-    """An ENK whose innehaver is no accepted PERSON; then posts whose part is not accepted (2.2.3)."""
-    connection.execute(
-        """
-        INSERT INTO bad_part
-        SELECT part, 'L2-PART-OWNER' FROM good_part AS enk WHERE parttype = 'ENK' AND NOT EXISTS (
-          SELECT 1 FROM good_part AS owner WHERE owner.parttype = 'PERSON' AND owner.part = enk.innehaver)
-        """
-    )
-    for name in WITH_PART:
-        connection.execute(
-            f"""
-            INSERT INTO bad_{name}
-            SELECT {TABLES[name].key}, 'L2-PART-UNKNOWN' FROM good_{name}
-            ANTI JOIN good_part USING (part)
-            """
-        )
+@dataclass(frozen=True)
+class _Refused:
+    """Puts refused keys into ``bad_<table>``."""
+
+    connection: duckdb.DuckDBPyConnection
+
+    def add(self, name: str, rows: pl.DataFrame, kode: pl.Expr | str) -> None:
+        """These rows of the table, with a code or each with its own."""
+        if rows.is_empty():
+            return
+        code = pl.lit(kode) if isinstance(kode, str) else kode
+        keys = rows.select(TABLES[name].key, kode=code).to_arrow()
+        self.connection.from_arrow(keys).insert_into(f"bad_{name}")
 
 
-def _check_claims(connection: duckdb.DuckDBPyConnection) -> None:
-    """A due date without its krav; then a krav that its due dates do not make up, with them (2.2.4)."""
-    connect_due_dates(connection)
-    connection.execute(
-        """
-        INSERT INTO bad_kravforfall
-        SELECT kravforfallsidentifikator, 'L2-CLAIM-UNKNOWN' FROM forfall WHERE part IS NULL;
-
-        INSERT INTO bad_krav
-        SELECT kravidentifikator, CASE
-            WHEN dues.total IS NULL THEN 'L2-CLAIM-NO-DUE-DATE'
-            WHEN dues.total <> krav.opprinnelig_beloep THEN 'L2-CLAIM-SUM'
-            ELSE 'L2-CLAIM-SIGN' END
-        FROM good_krav AS krav LEFT JOIN (
-          SELECT kravidentifikator, sum(opprinnelig_beloep) AS total,
-                 min(opprinnelig_beloep) AS lowest, max(opprinnelig_beloep) AS highest
-          FROM forfall GROUP BY kravidentifikator
-        ) AS dues USING (kravidentifikator)
-        WHERE dues.total IS NULL OR dues.total <> krav.opprinnelig_beloep
-           OR (krav.opprinnelig_beloep > 0 AND dues.lowest < 0)
-           OR (krav.opprinnelig_beloep < 0 AND dues.highest > 0);
-
-        INSERT INTO bad_kravforfall
-        SELECT kravforfallsidentifikator, 'L2-CLAIM-OF-REFUSED' FROM forfall
-        WHERE part IS NOT NULL AND kravidentifikator IN (SELECT noekkel FROM bad_krav);
-
-        DELETE FROM forfall WHERE kravforfallsidentifikator IN (SELECT noekkel FROM bad_kravforfall)
-        """
-    )
+def _check_parts(part: pl.DataFrame, refused: _Refused) -> pl.DataFrame:
+    """An ENK whose innehaver is no accepted PERSON (2.2.3). Returns the others, numbered."""
+    owners = part.filter(parttype="PERSON").select(innehaver="part")
+    orphans = part.filter(parttype="ENK").join(owners, on="innehaver", how="anti")
+    refused.add("part", orphans, "L2-PART-OWNER")
+    return number_parts(part.join(orphans, on="part", how="anti"))
 
 
-def _check_placements(connection: duckdb.DuckDBPyConnection) -> None:
-    """An end that is not there or of the wrong kind; then posts with more placed than they are (2.2.5)."""
-    connect_placements(connection)
-    connection.execute(
-        """
-        INSERT INTO bad_plassering
-        SELECT plasseringsidentifikator, CASE
-            WHEN forfall_beloep IS NULL OR (forfall_beloep < 0) <> (plasseringstype = 'UTBETALING')
-            THEN 'L2-PLACEMENT-DUE-DATE' ELSE 'L2-PLACEMENT-MOTPOST' END
-        FROM plassering_ends
-        WHERE forfall_beloep IS NULL OR motpost_beloep IS NULL
-           OR (forfall_beloep < 0) <> (plasseringstype = 'UTBETALING')
-        """
-    )
-    _drop_bad_ends(connection)
-    _check_over(connection)
-    _drop_bad_ends(connection)
+def _check_whose(rows: pl.DataFrame, name: str, part: pl.DataFrame, refused: _Refused) -> pl.DataFrame:
+    """Posts whose part is not accepted (2.2.3). Returns the others with their part's number."""
+    linked = link_to_part(rows, part)
+    refused.add(name, linked.filter(pl.col("part_row").is_null()), "L2-PART-UNKNOWN")
+    return linked.drop_nulls("part_row")
 
 
-def _drop_bad_ends(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute(
-        "DELETE FROM plassering_ends WHERE plasseringsidentifikator IN (SELECT noekkel FROM bad_plassering)"
-    )
+def _check_claims(krav: pl.DataFrame, dues: pl.DataFrame, refused: _Refused) -> Links:
+    """A due date without its krav; then a krav that its due dates do not make up, with them (2.2.4).
 
-
-def _check_over(connection: duckdb.DuckDBPyConnection) -> None:
-    """All placements on a post that has more placed than its amount; a table of posts at a time, for memory.
-
-    Posts are added up by hash first: amounts are above 0, so posts that share a hash can only be suspected
-    too often, and those suspected are added up by themselves.
+    Returns the other ``krav`` and ``kravforfall``, with each due date's krav.
     """
-    for name, placed in _PLACED_ON.items():
-        connection.execute(
-            f"""
-            CREATE TEMP TABLE over_{name} AS
-            WITH suspected AS MATERIALIZED (
-              SELECT hash(post) AS h FROM ({placed}) GROUP BY h HAVING sum(plassert_beloep) > min(beloep))
-            SELECT post FROM ({placed}) WHERE hash(post) IN (FROM suspected)
-            GROUP BY post HAVING sum(plassert_beloep) > min(beloep);
-            INSERT INTO bad_plassering
-            SELECT DISTINCT plasseringsidentifikator, 'L2-PLACEMENT-OVER' FROM ({placed})
-            WHERE post IN (FROM over_{name});
-            DROP TABLE over_{name}
-            """
-        )
+    linked = link_due_dates(dues, krav)
+    refused.add("kravforfall", linked.filter(pl.col("krav_row").is_null()), "L2-CLAIM-UNKNOWN")
+    linked = linked.drop_nulls("krav_row")
+    sums = linked.group_by(row="krav_row").agg(
+        total=pl.col("beloep").cast(pl.Int128).sum(), lowest=pl.col("beloep").min(), highest=pl.col("beloep").max()
+    )
+    wrong = krav.join(sums, on="row", how="left").filter(
+        pl.col("total").is_null()
+        | (pl.col("total") != pl.col("beloep"))
+        | ((pl.col("beloep") > 0) & (pl.col("lowest") < 0))
+        | ((pl.col("beloep") < 0) & (pl.col("highest") > 0))
+    )
+    why = (
+        pl.when(pl.col("total").is_null())
+        .then(pl.lit("L2-CLAIM-NO-DUE-DATE"))
+        .when(pl.col("total") != pl.col("beloep"))
+        .then(pl.lit("L2-CLAIM-SUM"))
+        .otherwise(pl.lit("L2-CLAIM-SIGN"))
+    )
+    refused.add("krav", wrong, why)
+    of_refused = wrong.select(krav_row="row")
+    refused.add("kravforfall", linked.join(of_refused, on="krav_row", how="semi"), "L2-CLAIM-OF-REFUSED")
+    good = krav.join(wrong, on="row", how="anti") if len(wrong) else krav
+    return {"krav": good, "kravforfall": linked.join(of_refused, on="krav_row", how="anti") if len(wrong) else linked}
 
 
-_ON_FORFALL = """
-    SELECT plasseringsidentifikator, kravforfallsidentifikator AS post, plassert_beloep, abs(forfall_beloep) AS beloep
-    FROM plassering_ends"""
-_ON_MOTPOST = """
-    SELECT plasseringsidentifikator, motpost AS post, plassert_beloep, abs(motpost_beloep) AS beloep
-    FROM plassering_ends WHERE plasseringstype = '{type}'"""
-_PLACED_ON = {
-    "kravforfall": f"{_ON_FORFALL} UNION ALL {_ON_MOTPOST.format(type='MOTKRAV')}",
-    "innbetaling": _ON_MOTPOST.format(type="INNBETALING"),
-    "utbetaling": _ON_MOTPOST.format(type="UTBETALING"),
-}
-"""What is placed on the posts of a table; on due dates, from either end."""
+def _check_placements(placements: pl.DataFrame, links: Links, refused: _Refused) -> pl.DataFrame:
+    """An end that is not there or of the wrong kind; then posts with more placed than they are (2.2.5).
+
+    Returns the other placements with the posts at both ends.
+    """
+    ends = link_placements(placements, links)
+    paid_out = pl.col("plasseringstype") == "UTBETALING"
+    no_due_date = pl.col("forfall_row").is_null() | ((pl.col("forfall_beloep") < 0) != paid_out)
+    wrong = no_due_date | pl.col("motpost_row").is_null()
+    why = pl.when(no_due_date).then(pl.lit("L2-PLACEMENT-DUE-DATE")).otherwise(pl.lit("L2-PLACEMENT-MOTPOST"))
+    refused.add("plassering", ends.filter(wrong), why)
+    ends = ends.filter(~wrong)
+    over = pl.concat(_over(ends, name) for name in MOTPOSTER.values())
+    if len(over):
+        refused.add("plassering", ends.join(over, on="row", how="semi"), "L2-PLACEMENT-OVER")
+    return ends.join(over, on="row", how="anti") if len(over) else ends
+
+
+def _over(ends: pl.DataFrame, name: str) -> pl.DataFrame:
+    """``row`` of all placements on those posts of the table of which more is placed than their amount; on due dates,
+    from either end.
+    """
+    (kind,) = (kind for kind, table in MOTPOSTER.items() if table == name)
+    on = [
+        ends.filter(plasseringstype=kind).select("row", "plassert_beloep", post="motpost_row", beloep="motpost_beloep")
+    ]
+    if name == "kravforfall":
+        on.append(ends.select("row", "plassert_beloep", post="forfall_row", beloep="forfall_beloep"))
+    placed = pl.concat(on)
+    sums = placed.group_by("post").agg(pl.col("plassert_beloep").cast(pl.Int128).sum(), pl.col("beloep").first().abs())
+    over = sums.filter(pl.col("plassert_beloep") > pl.col("beloep"))
+    return placed.join(over, on="post", how="semi").select("row")
 
 
 def _collect_quarantined(connection: duckdb.DuckDBPyConnection) -> None:
@@ -196,11 +194,11 @@ def _collect_quarantined(connection: duckdb.DuckDBPyConnection) -> None:
         references = [name if name in table.names else f"NULL::VARCHAR AS {name}" for name in REFERENCES]
         parts.append(
             f"""
-            SELECT '{table.name}' AS tabell, row.{table.key} AS noekkel, row.fil, row.rad,
+            SELECT '{table.name}' AS tabell, said.{table.key} AS noekkel, said.fil, said.rad,
                    bad.koder, {", ".join(references)}, false AS slettet, kilde, leveransenummer
-            FROM rows_{table.name} AS row JOIN (
+            FROM rows_{table.name} AS said JOIN (
               SELECT noekkel, list(DISTINCT kode ORDER BY kode) AS koder FROM bad_{table.name} GROUP BY noekkel
-            ) AS bad ON bad.noekkel = row.{table.key}
+            ) AS bad ON bad.noekkel = said.{table.key}
             """
         )
     connection.execute(

@@ -18,7 +18,8 @@ from transforms.home.report import StoppedError, by_code, delivered_files
 from transforms.home.snapshot import FINDINGS, HELD_BACK, QUARANTINED, SAME, read_manifest
 from transforms.ledgers.changes import why_all
 from transforms.ledgers.connection import ledgers
-from transforms.ledgers.good import hand_over_connected, hand_over_refused
+from transforms.ledgers.good import hand_over_refused
+from transforms.ledgers.links import hand_over_links
 from transforms.ledgers.neighbourhood import hand_over_near, look_around_changes, look_at_everything
 from transforms.rules import reference
 from transforms.run import Settings
@@ -39,7 +40,7 @@ def check(run: Settings, accepted: AcceptReceipt) -> CheckReceipt:
         else:
             look_around_changes(connection, previous, run.deliveries, beyond(accepted.in_force, manifest.used))
             hand_over_near(connection, run.near)
-        check_posts(connection)
+        hand_over_links(check_posts(connection), run.checked)
         hold_back(connection, previous)
         _hand_over(connection, accepted, run.checked)
         return _receipt(connection, run, accepted, because)
@@ -47,7 +48,6 @@ def check(run: Settings, accepted: AcceptReceipt) -> CheckReceipt:
 
 def _hand_over(connection: duckdb.DuckDBPyConnection, accepted: AcceptReceipt, out: Path) -> None:
     hand_over_refused(connection, out)
-    hand_over_connected(connection, out)
     for name, query in {
         HELD_BACK: "FROM held_back",
         QUARANTINED: "SELECT DISTINCT tabell, noekkel FROM quarantined WHERE noekkel IS NOT NULL",

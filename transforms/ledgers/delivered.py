@@ -1,12 +1,11 @@
 """What the ledgers say tonight, as views (CONTRACT section 1 and 2.2).
 
-Per delivered table there is a view ``ledger_<table>``: the good rows of every source, each with
-``kilde``, ``leveransenummer``, ``fil`` and ``rad``; and one view ``ledger_refused`` over the rows that values or
-keys refused when their delivery was accepted. A row stands until a later delivery of its source
-names its key, whether with good content, refused content or a removal; a refused row without a key
-stands until the source's next full. ``delivered_<table>`` are all good rows that the deliveries in force hold,
-also those that a later one has replaced: ``gjelder`` is false there. Nothing is copied: the views read the accepted
-Parquet files.
+Per delivered table there is a view ``ledger_<table>``: the good rows of every source, each with its ``PLACE``;
+and one view ``ledger_refused`` over the rows that values or keys refused when their delivery was accepted.
+A row stands until a later delivery of its source names its key, whether with good content, refused content or a
+removal; a refused row without a key stands until the source's next full. ``delivered_<table>`` are all good rows that
+the deliveries in force hold, also those that a later one has replaced: ``gjelder`` is false there. Nothing is copied:
+the views read the accepted Parquet files.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +18,7 @@ from schemas.snapshot import Accepted
 from schemas.tables import TABLES, Kind, Table
 from transforms.home.refused import REFUSED_SCHEMA
 from transforms.home.sql import sql_text
+from transforms.ledgers.row_files import RowFile, delivered_files
 
 SQL_TYPES = {
     Kind.DATE: "DATE",
@@ -27,8 +27,10 @@ SQL_TYPES = {
     Kind.POSITIVE_AMOUNT: "BIGINT",
 }
 
-PLACE = ("kilde", "leveransenummer", "fil", "rad")
-"""What ``ledger_<table>`` has beside the delivered columns: where a row is from."""
+PLACE = ("kilde", "leveransenummer", "fil", "rad", "row")
+"""What ``ledger_<table>`` has beside the delivered columns: where a row is from, and ``row``, its number among all rows
+of the table in the deliveries used, one after another from 0: the same in every connection over them.
+"""
 
 
 def create_ledgers(
@@ -41,14 +43,12 @@ def create_ledgers(
     connection.execute(f"CREATE TYPE kilder AS ENUM ({', '.join(map(sql_text, used or ['']))})")
     for table in TABLES.values():
         _create_named(connection, deliveries, used, table)
-        there = [
-            (delivery, len(chain) > place + 1)
-            for chain in used.values()
-            for place, delivery in enumerate(chain)
-            if _files(deliveries, delivery, table)
-        ]
-        current = [_rows_of(deliveries, delivery, table, later=later) for delivery, later in there]
-        delivered = [_delivered(deliveries, delivery, table, later=later) for delivery, later in there]
+        current, delivered = [], []
+        for delivery, files in delivered_files(deliveries, used, table.name):
+            if files:
+                rows, later = _rows(files), delivery is not used[delivery.kilde][-1]
+                current.append(_rows_of(rows, delivery, table, later=later))
+                delivered.append(_delivered(rows, delivery, table, later=later))
         stands = " UNION ALL ".join(current) or _none(table)
         versions = " UNION ALL ".join(delivered) or f"SELECT *, true AS gjelder FROM ({_none(table)})"
         connection.execute(f"CREATE TEMP VIEW ledger_{table.name} AS {stands}")
@@ -64,6 +64,14 @@ def _read(files: list[Path]) -> str:
     return f"read_parquet([{', '.join(sql_text(file) for file in files)}])"
 
 
+def _rows(files: Sequence[RowFile]) -> str:
+    return " UNION ALL ".join(
+        f"SELECT *, (file_row_number + {file.first})::UINTEGER AS row "
+        f"FROM read_parquet({sql_text(file.path)}, file_row_number = true)"
+        for file in files
+    )
+
+
 def _none(table: Table) -> str:
     columns = [f"NULL::{SQL_TYPES.get(column.kind, 'VARCHAR')} AS {column.name}" for column in table.columns]
     place = [
@@ -71,12 +79,13 @@ def _none(table: Table) -> str:
         "NULL::INTEGER AS leveransenummer",
         "NULL::INTEGER AS fil",
         "NULL::UINTEGER AS rad",
+        "NULL::UINTEGER AS row",
     ]
     return f"SELECT {', '.join(columns + place)} WHERE false"
 
 
 def _columns(delivery: Accepted, table: Table) -> str:
-    place = f"{sql_text(delivery.kilde)} AS kilde, {delivery.leveransenummer} AS leveransenummer, fil, rad"
+    place = f"{sql_text(delivery.kilde)} AS kilde, {delivery.leveransenummer} AS leveransenummer, fil, rad, row"
     return f"{', '.join(table.names)}, {place}"
 
 
@@ -87,15 +96,13 @@ def _named_later(delivery: Accepted, table: Table) -> str:
     )
 
 
-def _delivered(deliveries: Path, delivery: Accepted, table: Table, *, later: bool) -> str:
+def _delivered(rows: str, delivery: Accepted, table: Table, *, later: bool) -> str:
     stands = f"{table.key} NOT IN ({_named_later(delivery, table)})" if later else "true"
-    files = _read(_files(deliveries, delivery, table))
-    return f"SELECT {_columns(delivery, table)}, {stands} AS gjelder FROM {files} WHERE NOT slettet"
+    return f"SELECT {_columns(delivery, table)}, {stands} AS gjelder FROM ({rows}) WHERE NOT slettet"
 
 
-def _rows_of(deliveries: Path, delivery: Accepted, table: Table, *, later: bool) -> str:
-    files = _read(_files(deliveries, delivery, table))
-    select = f"SELECT {_columns(delivery, table)} FROM {files} AS delivered"
+def _rows_of(rows: str, delivery: Accepted, table: Table, *, later: bool) -> str:
+    select = f"SELECT {_columns(delivery, table)} FROM ({rows}) AS delivered"
     if delivery.type == "full" and not later:
         return select
     named = _named_later(delivery, table)

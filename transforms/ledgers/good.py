@@ -1,4 +1,4 @@
-"""The good posts among the rows looked at, and how they hang together.
+"""The good posts among the rows looked at.
 
 ``bad_<table>``: the keys refused, with their code; ``same_<table>``: those of which a second source says the same.
 ``good_<table>`` always shows the rows looked at without either. What is refused is small, so the views cost little
@@ -14,8 +14,6 @@ from transforms.home.sql import sql_text
 
 BAD, SAME = "refused_keys.parquet", "second_rows.parquet"
 """The keys refused, and those that a second source says too, in a folder that ``check`` hands over."""
-CONNECTED = ("forfall", "plassering_ends")
-"""How the good posts hang together: see ``connect_due_dates`` and ``connect_placements``."""
 
 
 def show_good(connection: duckdb.DuckDBPyConnection, checked: Path | None = None) -> None:
@@ -29,9 +27,9 @@ def show_good(connection: duckdb.DuckDBPyConnection, checked: Path | None = None
             CREATE TEMP TABLE bad_{name} (noekkel VARCHAR, kode VARCHAR);
             CREATE TEMP TABLE same_{name} (noekkel VARCHAR, kilde VARCHAR);
             CREATE TEMP VIEW good_{name} AS
-            SELECT * FROM rows_{name} AS row
-            ANTI JOIN bad_{name} AS bad ON bad.noekkel = row.{table.key}
-            ANTI JOIN same_{name} AS same ON same.noekkel = row.{table.key} AND same.kilde = row.kilde
+            SELECT * FROM rows_{name} AS said
+            ANTI JOIN bad_{name} AS bad ON bad.noekkel = said.{table.key}
+            ANTI JOIN same_{name} AS same ON same.noekkel = said.{table.key} AND same.kilde = said.kilde
             """
         )
         if checked:
@@ -49,49 +47,3 @@ def hand_over_refused(connection: duckdb.DuckDBPyConnection, checked: Path) -> N
     for kind, column, file in (("bad", "kode", BAD), ("same", "kilde", SAME)):
         rows = " UNION ALL ".join(f"SELECT '{name}' AS tabell, noekkel, {column} FROM {kind}_{name}" for name in TABLES)
         connection.sql(rows).write_parquet(str(checked / file))
-
-
-def hand_over_connected(connection: duckdb.DuckDBPyConnection, checked: Path) -> None:
-    """Writes how the posts hang together: a third of connecting them anew, and uncompressed for half of it."""
-    for name in CONNECTED:
-        file = sql_text(checked / f"{name}.parquet")
-        connection.execute(f"COPY {name} TO {file} (COMPRESSION uncompressed)")
-
-
-def show_connected(connection: duckdb.DuckDBPyConnection, checked: Path) -> None:
-    """Creates ``forfall`` and ``plassering_ends`` as another connection has handed them over, of the same rows."""
-    forfall, ends = (f"FROM read_parquet({sql_text(checked / f'{name}.parquet')})" for name in CONNECTED)
-    connection.execute(f"CREATE TEMP VIEW forfall AS {forfall}; CREATE TEMP VIEW plassering_ends AS {ends}")
-
-
-def connect_due_dates(connection: duckdb.DuckDBPyConnection) -> None:
-    """Creates ``forfall``: the due dates, each with the part of its krav, or null when there is no such krav."""
-    connection.execute(
-        """
-        CREATE TEMP TABLE forfall AS
-        SELECT kravforfallsidentifikator, kravidentifikator, part, forfall.opprinnelig_beloep
-        FROM good_kravforfall AS forfall LEFT JOIN good_krav USING (kravidentifikator)
-        """
-    )
-
-
-def connect_placements(connection: duckdb.DuckDBPyConnection) -> None:
-    """Creates ``plassering_ends``: the placements, each with the part and the amount of the post at both ends, or null.
-
-    Needs ``forfall``.
-    """
-    connection.execute(
-        """
-        CREATE TEMP TABLE plassering_ends AS
-        WITH post AS (
-          SELECT kravforfallsidentifikator AS motpost, 'MOTKRAV' AS plasseringstype, part, opprinnelig_beloep AS beloep
-          FROM forfall WHERE opprinnelig_beloep < 0
-          UNION ALL SELECT innbetalingsidentifikator, 'INNBETALING', part, innbetalt_beloep FROM good_innbetaling
-          UNION ALL SELECT utbetalingsidentifikator, 'UTBETALING', part, utbetalt_beloep FROM good_utbetaling)
-        SELECT plasseringsidentifikator, plasseringstype, kravforfallsidentifikator, motpost, plassert_beloep,
-               plasseringsdato, forfall.part AS forfall_part, forfall.opprinnelig_beloep AS forfall_beloep,
-               post.part AS motpost_part, post.beloep AS motpost_beloep
-        FROM good_plassering LEFT JOIN forfall USING (kravforfallsidentifikator)
-        LEFT JOIN post USING (plasseringstype, motpost)
-        """
-    )

@@ -26,6 +26,7 @@ from schemas.tables import BUT_PART, REFERRED_TO_BY, TABLES, WITH_PART, Column, 
 from transforms.home.snapshot import HELD_BACK, QUARANTINED, SAME
 from transforms.home.sql import sql_text
 from transforms.ledgers.delivered import PLACE, delivered_keys_sql
+from transforms.ledgers.row_files import RowFile
 
 MANY = 0.1
 """The share of the parts from which on reading everything costs less than finding what lies around them."""
@@ -87,7 +88,7 @@ def look_around_changes(
 
 def look_around_parts(connection: duckdb.DuckDBPyConnection, parts: pl.DataFrame) -> None:
     """Creates ``rows_<table>``: what documents of the parts (``part``) show, with all placements on them, and on krav
-    that pay out to them; when those parts are many, everything.
+    that pay out to them, without texts; when those parts are many, everything.
     """
     connection.register("around", parts.to_arrow())
     if not _are_few(connection, "around"):
@@ -98,7 +99,7 @@ def look_around_parts(connection: duckdb.DuckDBPyConnection, parts: pl.DataFrame
     _find_posts(connection)
     _follow_twice(connection)
     _follow_claims(connection)
-    _show(connection, _near_sql())
+    _show(connection, _near_sql(lambda column: column.kind is not Kind.TEXT))
     for name in BUT_PART:
         connection.execute(f"DROP TABLE links_{name}")
 
@@ -114,6 +115,11 @@ def look_there_again(connection: duckdb.DuckDBPyConnection, near: Path) -> None:
     """Creates ``rows_<table>`` and ``versions_<table>`` as ``look_around_changes`` did in another connection."""
     _hash(connection)
     _show(connection, {name: f"FROM read_parquet({sql_text(near / f'versions_{name}.parquet')})" for name in BUT_PART})
+
+
+def near_files(near: Path) -> dict[str, list[RowFile]]:
+    """By table the file of the rows handed over, among them ``rows_<table>``."""
+    return {name: [RowFile(near / f"versions_{name}.parquet")] for name in BUT_PART}
 
 
 def suffices_for(connection: duckdb.DuckDBPyConnection, parts: pl.DataFrame, near: Path) -> bool:

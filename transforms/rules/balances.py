@@ -4,8 +4,11 @@ Amounts in øre, interest in øre as well (whole kroner × 100) once it stands b
 may pass 64 bits are Int128.
 """
 
+from collections.abc import Iterable
 from datetime import date
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from transforms.rules.interest import stipulated, weights
@@ -13,26 +16,24 @@ from transforms.rules.interest import stipulated, weights
 TOTALS = ("stipulerte_renter", "forfalte_krav", "ikke_forfalte_krav")
 
 
-def balance_forfall(bucket: dict[str, pl.DataFrame], rates: pl.DataFrame, snapshot_date: date) -> pl.DataFrame:
+def balance_forfall(
+    dues: pl.DataFrame, krav: pl.DataFrame, placed: dict[str, pl.DataFrame], rates: pl.DataFrame, snapshot_date: date
+) -> pl.DataFrame:
     """Due dates with ``gjenstaaende_beloep``, ``forfalt``, ``renteberegnes`` and ``stipulerte_renter`` (Int128).
 
-    One law on both sides, remaining = original + Σ placed: what covers a debit counts negative,
-    what is taken from a credit positive.
+    One law on both sides, remaining = original + Σ placed: what covers a debit counts negative, what is taken from a
+    credit positive. ``krav`` and ``post``: places in ``krav`` and ``dues``.
     """
-    placed = pl.concat(_placed(bucket[name], sign) for name, sign in _SIGNS.items())
-    sums = placed.group_by("kravforfallsidentifikator").agg(pl.col("plassert").sum())
-    dues = bucket["kravforfall"].join(sums, on="kravforfallsidentifikator", how="left")
-    bearing = bucket["krav"].select("kravidentifikator", "renteberegnes")
-    remaining = pl.col("opprinnelig_beloep") + pl.col("plassert").fill_null(0)
-    dues = dues.with_columns(gjenstaaende_beloep=remaining).drop("plassert")
-    return with_interest(dues.join(bearing, on="kravidentifikator", how="left"), rates, snapshot_date)
+    remaining = _with_placed(dues["opprinnelig_beloep"], ((placed[name], sign) for name, sign in _SIGNS.items()))
+    bears = krav["renteberegnes"].gather(dues["krav"])
+    return with_interest(dues.with_columns(gjenstaaende_beloep=remaining, renteberegnes=bears), rates, snapshot_date)
 
 
 def with_interest(dues: pl.DataFrame, rates: pl.DataFrame, snapshot_date: date) -> pl.DataFrame:
     """Due dates with what the date alone decides of them: ``forfalt`` and ``stipulerte_renter`` (Int128)."""
-    dues = dues.with_columns(forfalt=pl.col("forfallsdato") < snapshot_date).join(
-        weights(dues["forfallsdato"], rates, snapshot_date), on="forfallsdato", how="left"
-    )
+    by_date = weights(dues["forfallsdato"], rates, snapshot_date)
+    weight = by_date["vekt"].gather(by_date["forfallsdato"].search_sorted(dues["forfallsdato"]))
+    dues = dues.with_columns(forfalt=pl.col("forfallsdato") < snapshot_date, vekt=weight)
     return dues.with_columns(stipulerte_renter=stipulated()).drop("vekt")
 
 
@@ -44,90 +45,78 @@ _SIGNS = {
 }
 
 
-def _placed(rows: pl.DataFrame, sign: int) -> pl.DataFrame:
-    return rows.select(kravforfallsidentifikator=pl.col("post"), plassert=pl.col("plassert_beloep") * sign)
+def _with_placed(amounts: pl.Series, placements: Iterable[tuple[pl.DataFrame, int]]) -> npt.NDArray[np.int64]:
+    """The amounts with what is placed on their ``post``: never more than they are (CONTRACT 2.2.5), so 64 bits do."""
+    remaining = amounts.to_numpy(writable=True)
+    for rows, sign in placements:
+        np.add.at(remaining, rows["post"].to_numpy(), sign * rows["plassert_beloep"].to_numpy())
+    return remaining
 
 
 def balance_krav(krav: pl.DataFrame, dues: pl.DataFrame) -> pl.DataFrame:
-    """Krav with ``gjenstaaende_beloep``, ``aapent`` and their due dates' sums of the three ``TOTALS``."""
-    sums = dues.group_by("kravidentifikator").agg(
-        gjenstaaende_beloep=_REMAINING.sum(),
-        aapent=(pl.col("gjenstaaende_beloep") != 0).any(),
-        antall_forfall=pl.len(),
-        **_OF_DUES,
-    )
-    return krav.join(sums, on="kravidentifikator", how="left", maintain_order="left")
+    """Krav with ``gjenstaaende_beloep``, ``aapent`` and their due dates' sums of the three ``TOTALS``.
+
+    ``krav`` of ``dues``: places in ``krav``.
+    """
+    remaining = pl.col("gjenstaaende_beloep")
+    sums = _sums(krav.height, dues, remaining, *_TOTALS, uoppgjorte=remaining != 0, antall_forfall=pl.lit(1))
+    aapent, antall = sums["uoppgjorte"] != 0, sums["antall_forfall"].cast(pl.UInt32)
+    return krav.with_columns(sums.select("gjenstaaende_beloep", *TOTALS), aapent=aapent, antall_forfall=antall)
 
 
 def with_totals(krav: pl.DataFrame, dues: pl.DataFrame) -> pl.DataFrame:
-    """Balanced krav with the ``TOTALS`` of these due dates, which are all that have something remaining."""
-    sums = dues.group_by("kravidentifikator").agg(**_OF_DUES)
-    both = krav.drop(TOTALS).join(sums, on="kravidentifikator", how="left", maintain_order="left")
-    return both.with_columns(pl.col(TOTALS).fill_null(0))
+    """Krav with the ``TOTALS`` of these due dates, which are all that have something remaining."""
+    return krav.with_columns(_sums(krav.height, dues, *_TOTALS))
 
 
-_REMAINING = pl.col("gjenstaaende_beloep").cast(pl.Int128)
-_OF_DUES = {
-    "stipulerte_renter": pl.col("stipulerte_renter").sum(),
-    "forfalte_krav": _REMAINING.filter(pl.col("forfalt")).sum(),
-    "ikke_forfalte_krav": _REMAINING.filter(~pl.col("forfalt")).sum(),
-}
-"""The ``TOTALS`` of a krav, by its due dates."""
+_TOTALS = (
+    pl.col("stipulerte_renter"),
+    pl.when("forfalt").then("gjenstaaende_beloep").otherwise(0).alias("forfalte_krav"),
+    pl.when("forfalt").then(0).otherwise("gjenstaaende_beloep").alias("ikke_forfalte_krav"),
+)
+"""What the ``TOTALS`` of a krav are sums of, of each due date."""
+
+
+def _sums(krav: int, dues: pl.DataFrame, *values: pl.Expr, **named: pl.Expr) -> pl.DataFrame:
+    """The sums (Int128) of the due dates of each of so many krav: what running sums grow by from one to the next."""
+    of_krav = dues["krav"].to_numpy()
+    order = np.argsort(of_krav, kind="stable")
+    firsts = np.searchsorted(of_krav[order], np.arange(krav + 1))
+    running = dues.select(*values, **named).select(pl.all().cast(pl.Int128).gather(order).cum_sum())
+    return pl.concat([running.clear(1).fill_null(0), running])[firsts].select(pl.all().diff().slice(1))
 
 
 def balance_innbetaling(innbetaling: pl.DataFrame, placements: pl.DataFrame) -> pl.DataFrame:
-    """Payments with ``uplassert_beloep`` (at least 0): what is not placed yet."""
-    placed = placements.group_by(pl.col("post").alias("innbetalingsidentifikator")).agg(
-        plassert=pl.col("plassert_beloep").sum()
-    )
+    """Payments with ``uplassert_beloep`` (at least 0): what is not placed yet. ``post``: places in ``innbetaling``."""
+    return innbetaling.with_columns(uplassert_beloep=_with_placed(innbetaling["innbetalt_beloep"], [(placements, -1)]))
+
+
+def per_kravgruppe(krav: pl.DataFrame) -> pl.DataFrame:
+    """The overview per ``doc`` and ``kravgruppe`` over the open krav that documents show, sorted, with ``saldo``."""
     return (
-        innbetaling.join(placed, on="innbetalingsidentifikator", how="left")
-        .with_columns(uplassert_beloep=pl.col("innbetalt_beloep") - pl.col("plassert").fill_null(0))
-        .drop("plassert")
-    )
-
-
-def shown_under(part: pl.DataFrame) -> pl.DataFrame:
-    """``forespurt_part``, ``part``: whose posts each document holds, its own and an ENK's owner's."""
-    own = part.select(forespurt_part=pl.col("part"), part=pl.col("part"))
-    owners = part.filter(pl.col("innehaver").is_not_null()).select(
-        forespurt_part=pl.col("part"), part=pl.col("innehaver")
-    )
-    return pl.concat([own, owners])
-
-
-def per_kravgruppe(krav: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
-    """The overview per ``forespurt_part`` and ``kravgruppe`` over open krav, sorted, with ``saldo``."""
-    return (
-        shown.join(krav.filter("aapent"), on="part")
-        .group_by("forespurt_part", "kravgruppe")
+        krav.group_by("doc", "kravgruppe")
         .agg(pl.col(TOTALS).sum())
         .with_columns(saldo=pl.sum_horizontal(TOTALS))
-        .sort("forespurt_part", "kravgruppe")
+        .sort("doc", "kravgruppe")
     )
 
 
-def unplaced(shown: pl.DataFrame, innbetaling: pl.DataFrame) -> pl.DataFrame:
-    """``uplasserte_innbetalinger`` (≤ 0) per ``forespurt_part`` that has any."""
-    return (
-        shown.join(innbetaling.filter(pl.col("uplassert_beloep") != 0), on="part")
-        .group_by("forespurt_part")
-        .agg(uplasserte_innbetalinger=(-pl.col("uplassert_beloep")).cast(pl.Int128).sum())
-    )
+def unplaced(innbetaling: pl.DataFrame) -> pl.DataFrame:
+    """``uplasserte_innbetalinger`` (≤ 0) per ``doc`` over the payments that documents show, of those that have any."""
+    return innbetaling.group_by("doc").agg(uplasserte_innbetalinger=(-pl.col("uplassert_beloep")).cast(pl.Int128).sum())
 
 
-def per_part(part: pl.DataFrame, groups: pl.DataFrame, unplaced: pl.DataFrame) -> pl.DataFrame:
-    """The overview per ``forespurt_part``, sorted: the three totals, unplaced payments (≤ 0), ``saldo``.
+def per_part(documents: int, groups: pl.DataFrame, unplaced: pl.DataFrame) -> pl.DataFrame:
+    """The overview of each of so many documents: the three totals, unplaced payments (≤ 0), ``saldo``.
 
-    ``groups``: see ``per_kravgruppe``; ``unplaced``: ``forespurt_part`` and ``uplasserte_innbetalinger``.
+    ``groups``: see ``per_kravgruppe``; ``unplaced``: ``doc`` and ``uplasserte_innbetalinger``.
     """
-    sums = groups.group_by("forespurt_part").agg(pl.col(TOTALS).sum())
+    sums = groups.group_by("doc").agg(pl.col(TOTALS).sum())
     columns = (*TOTALS, "uplasserte_innbetalinger")
     return (
-        part.select(forespurt_part="part")
-        .join(sums, on="forespurt_part", how="left")
-        .join(unplaced, on="forespurt_part", how="left")
-        .with_columns(pl.col(columns).fill_null(0).cast(pl.Int128))
+        pl.DataFrame({"doc": np.arange(documents)})
+        .join(sums, on="doc", how="left", maintain_order="left")
+        .join(unplaced, on="doc", how="left", maintain_order="left")
+        .select(pl.col(columns).fill_null(0).cast(pl.Int128))
         .with_columns(saldo=pl.sum_horizontal(columns))
-        .sort("forespurt_part")
     )

@@ -7,6 +7,7 @@ rounded down to whole kroner, and 0 under 50. All in integers: the sum of the da
 
 from datetime import date, timedelta
 
+import numpy as np
 import polars as pl
 
 ONE_DAY = timedelta(days=1)
@@ -21,16 +22,17 @@ def weights(due: pl.Series, rates: pl.DataFrame, snapshot_date: date) -> pl.Data
     ``rates``: ``fra_dato``, ``sats`` in hundredths of a percent a year, ascending. Days before the first
     rate bear none; a due date on S or after has the weight 0.
     """
-    dates = due.unique().sort().rename("forfallsdato").to_frame()
-    until = pl.lit(snapshot_date + ONE_DAY)
-    periods = rates.with_columns(til=pl.col("fra_dato").shift(-1).fill_null(until))
-    weight = pl.lit(0, pl.Int128)
-    first = pl.col("forfallsdato") + ONE_DAY
-    for fra, til, sats in periods.select("fra_dato", "til", "sats").iter_rows():
-        begin = pl.max_horizontal(pl.lit(fra), first)
-        days = (pl.min_horizontal(pl.lit(til), until) - begin).dt.total_days().clip(0)
-        weight = weight + days.cast(pl.Int128) * sats
-    return dates.with_columns(vekt=weight)
+    dates = due.unique().sort().rename("forfallsdato")
+    day, ends = (days.to_physical().cast(pl.Int64).to_numpy() for days in (dates, _ends(rates, snapshot_date)))
+    begin = np.maximum(day[:, np.newaxis] + 1, ends[:-1])
+    until = np.minimum(ends[1:], ends[-1])
+    weight = (until - begin).clip(0) @ rates["sats"].to_numpy()  # of 64 bits: millions of days, millions of percent
+    return pl.DataFrame({"forfallsdato": dates, "vekt": pl.Series(weight, dtype=pl.Int128)})
+
+
+def _ends(rates: pl.DataFrame, snapshot_date: date) -> pl.Series:
+    """When each rate begins, and after that the day after S."""
+    return pl.concat([rates["fra_dato"], pl.Series([snapshot_date + ONE_DAY], dtype=pl.Date)])
 
 
 def interest(remaining: pl.Expr, weight: pl.Expr) -> pl.Expr:

@@ -5,70 +5,75 @@ other has made. Each post is counted once; sums are in øre, of one sign law wit
 """
 
 import duckdb
+import polars as pl
 
 from schemas.receipts import Totals
+from transforms.ledgers.links import Links
 
 
-def of_built(connection: duckdb.DuckDBPyConnection) -> Totals:
-    """Counts and sums of the posts of the parts ``to_build``, whose documents are all made anew.
+def of_built(links: Links, spread: Links) -> Totals:
+    """Counts and sums of the posts of the parts that are built, all of whose documents are made anew.
 
-    Needs ``good_*``, ``forfall`` and ``plassering_ends`` as ``buckets`` does.
+    ``spread``: those of ``links`` that are ``in_buckets``.
     """
-    own = "SELECT {columns} FROM {table} SEMI JOIN to_build USING (part)"
-    for query in (_PLACED, _GRUNNLAG):
-        connection.execute(query)
-
-    def placed(kind: str, end: str, amount: str) -> str:
-        return f"SELECT sum(antall), sum({amount}) FROM placed_sums WHERE plasseringstype = '{kind}' AND {end}_built"
-
-    totals = _totals(
-        connection,
-        {
-            "parter": "SELECT count(*), NULL FROM to_build",
-            "krav": own.format(columns="count(*), sum(opprinnelig_beloep)", table="good_krav"),
-            "kravforfall": own.format(columns="count(*), sum(opprinnelig_beloep)", table="forfall"),
-            "innbetaling": own.format(columns="count(*), -sum(innbetalt_beloep)", table="good_innbetaling"),
-            "utbetaling": own.format(columns="count(*), sum(utbetalt_beloep)", table="good_utbetaling"),
-            "innbetaling_paa_krav": placed("INNBETALING", "forfall", "-plassert_beloep"),
-            "krav_paa_innbetaling": placed("INNBETALING", "motpost", "plassert_beloep"),
-            "motkrav_paa_debet": placed("MOTKRAV", "forfall", "-plassert_beloep"),
-            "motkrav_paa_kredit": placed("MOTKRAV", "motpost", "plassert_beloep"),
-            "utbetalt_paa_kredit": placed("UTBETALING", "forfall", "plassert_beloep"),
-            "innbetalt_paa_krav": placed("INNBETALING", "forfall", "-motpost_beloep"),
-            "grunnlag_opprinnelig": "SELECT count(*), sum(original) FROM grunnlag",
-            "grunnlag_gjenstaaende": "SELECT count(*), sum(original + placed) FROM grunnlag",
-        },
-    )
+    grunnlag = _grunnlag(links, spread["plassering"])
+    totals = {
+        "antall_parter": spread["part"].height,
+        **_counted("krav", spread["krav"]["beloep"]),
+        **_counted("kravforfall", spread["kravforfall"]["beloep"]),
+        **_counted("innbetaling", spread["innbetaling"]["beloep"], -1),
+        **_counted("utbetaling", spread["utbetaling"]["beloep"]),
+        **_counted("grunnlag_opprinnelig", grunnlag["original"]),
+        **_counted("grunnlag_gjenstaaende", grunnlag["original"] + grunnlag["placed"]),
+    }
+    for name, (kind, end, amount, sign) in _PLACED.items():
+        placed = spread["plassering"].filter(pl.col(f"{end}_bucket").is_not_null(), plasseringstype=kind)
+        totals |= _counted(name, placed[amount], sign)
     unplaced = totals["sum_innbetaling"] + totals["sum_krav_paa_innbetaling"]
     return totals | _remaining(totals) | {"sum_uplassert": unplaced, "sum_uplassert_oversikt": unplaced}
 
 
-_PLACED = """
-    CREATE TEMP TABLE placed_sums AS
-    SELECT plasseringstype, near.part IS NOT NULL AS forfall_built, far.part IS NOT NULL AS motpost_built,
-           count(*) AS antall, sum(plassert_beloep) AS plassert_beloep, sum(motpost_beloep) AS motpost_beloep
-    FROM plassering_ends LEFT JOIN to_build AS near ON near.part = forfall_part
-    LEFT JOIN to_build AS far ON far.part = motpost_part GROUP BY ALL"""
-"""The placements by type, and by which of their ends lie with such parts."""
+_PLACED = {
+    "innbetaling_paa_krav": ("INNBETALING", "forfall", "plassert_beloep", -1),
+    "krav_paa_innbetaling": ("INNBETALING", "motpost", "plassert_beloep", 1),
+    "motkrav_paa_debet": ("MOTKRAV", "forfall", "plassert_beloep", -1),
+    "motkrav_paa_kredit": ("MOTKRAV", "motpost", "plassert_beloep", 1),
+    "utbetalt_paa_kredit": ("UTBETALING", "forfall", "plassert_beloep", 1),
+    "innbetalt_paa_krav": ("INNBETALING", "forfall", "motpost_beloep", -1),
+}
+"""The placements counted: their type, which of their ends lies with a part that is built, what is summed, its sign."""
 
-_GRUNNLAG = """
-    CREATE TEMP TABLE grunnlag AS
-    WITH paid AS (
-      SELECT DISTINCT motpost, kravidentifikator FROM plassering_ends
-      SEMI JOIN to_build ON to_build.part = motpost_part JOIN forfall USING (kravforfallsidentifikator)
-      WHERE plasseringstype = 'UTBETALING'),
-    dues AS (FROM forfall SEMI JOIN paid USING (kravidentifikator)),
-    covered AS (
-      SELECT kravforfallsidentifikator, CASE WHEN plasseringstype = 'UTBETALING' THEN plassert_beloep
-             ELSE -plassert_beloep END AS placed FROM plassering_ends
-      UNION ALL SELECT motpost, plassert_beloep FROM plassering_ends WHERE plasseringstype = 'MOTKRAV'),
-    placements AS (
-      SELECT kravidentifikator, sum(placed) AS placed FROM covered
-      JOIN dues USING (kravforfallsidentifikator) GROUP BY kravidentifikator),
-    originals AS (SELECT kravidentifikator, sum(opprinnelig_beloep) AS original FROM dues GROUP BY kravidentifikator)
-    SELECT original, coalesce(placed, 0) AS placed FROM paid JOIN originals USING (kravidentifikator)
-    LEFT JOIN placements USING (kravidentifikator)"""
-"""Per payout and krav that it pays: the krav's original, and all that is placed on and from its due dates."""
+
+def _counted(name: str, oere: pl.Series, sign: int = 1) -> Totals:
+    """``antall_`` and ``sum_``; 64 bits may not hold the sum."""
+    return {f"antall_{name}": len(oere), f"sum_{name}": sign * int(oere.cast(pl.Int128).sum())}
+
+
+def _grunnlag(links: Links, placed: pl.DataFrame) -> pl.DataFrame:
+    """Per payout and krav that it pays: its ``original``, and all that is ``placed`` on and from its due dates."""
+    paid_out = placed.filter(pl.col("motpost_bucket").is_not_null(), plasseringstype="UTBETALING")
+    krav_of = links["kravforfall"].select("krav_row", forfall_row="row")
+    paid = paid_out.join(krav_of, on="forfall_row").select("motpost_row", "krav_row").unique()
+    dues = links["kravforfall"].join(paid, on="krav_row", how="semi")
+    every, amount = links["plassering"], pl.col("plassert_beloep")
+    signed = pl.when(plasseringstype="UTBETALING").then(amount).otherwise(-amount)
+    covered = pl.concat(
+        [
+            every.select(row="forfall_row", placed=signed),
+            every.filter(plasseringstype="MOTKRAV").select(row="motpost_row", placed=amount),
+        ]
+    )
+    placed_on = (
+        covered.join(dues.select("row", "krav_row"), on="row")
+        .group_by("krav_row")
+        .agg(pl.col("placed").cast(pl.Int128).sum())
+    )
+    originals = dues.group_by("krav_row").agg(original=pl.col("beloep").cast(pl.Int128).sum())
+    return (
+        paid.join(originals, on="krav_row")
+        .join(placed_on, on="krav_row", how="left")
+        .with_columns(pl.col("placed").fill_null(0))
+    )
 
 
 def of_redated(connection: duckdb.DuckDBPyConnection) -> Totals:

@@ -1,7 +1,7 @@
 """The stage ``spread``: whose documents are made tonight, and how; the posts of those built, in buckets."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,13 +14,22 @@ from transforms.home.report import StoppedError
 from transforms.home.snapshot import HELD_BACK, QUARANTINED, read_manifest
 from transforms.home.sql import sql_text
 from transforms.ledgers.connection import ledgers
-from transforms.ledgers.good import connect_due_dates, connect_placements, show_connected, show_good
-from transforms.ledgers.neighbourhood import look_around_parts, look_at_everything, look_there_again, suffices_for
+from transforms.ledgers.good import show_good
+from transforms.ledgers.links import Links, links_of, read_links, show_links
+from transforms.ledgers.neighbourhood import (
+    look_around_parts,
+    look_at_everything,
+    look_there_again,
+    near_files,
+    suffices_for,
+)
+from transforms.ledgers.row_files import RowFile, all_files
 from transforms.rules import reference
 from transforms.run import Settings
 from transforms.spread.affected import Chosen, everyone, hold_chosen, show_previous, those_affected
-from transforms.spread.buckets import write_buckets
+from transforms.spread.buckets import bucket_count, in_buckets
 from transforms.spread.expected import of_built, of_redated
+from transforms.spread.files import write_buckets
 
 
 def spread(run: Settings, accepted: AcceptReceipt, checked: CheckReceipt) -> SpreadReceipt:
@@ -32,7 +41,8 @@ def spread(run: Settings, accepted: AcceptReceipt, checked: CheckReceipt) -> Spr
     previous = run.previous()
     if checked.all_because or previous is None:
         with _posts(run, accepted, look_at_everything) as connection:
-            done = _spread(connection, run, everyone(connection))
+            files, links = all_files(run.deliveries, accepted.used), read_links(run.checked)
+            done = _spread(connection, run, files, links, everyone(connection))
     else:
         done = _spread_affected(run, accepted, previous)
     return done.model_copy(update={"counts": done.counts.model_copy(update={"all_because": checked.all_because})})
@@ -41,13 +51,14 @@ def spread(run: Settings, accepted: AcceptReceipt, checked: CheckReceipt) -> Spr
 def _spread_affected(run: Settings, accepted: AcceptReceipt, previous: Path) -> SpreadReceipt:
     done = None
     with _posts(run, accepted, partial(look_there_again, near=run.near)) as connection:
+        links = read_links(run.checked)
+        show_links(connection, links)
         chosen = _choose(connection, run, accepted, previous)
         if suffices_for(connection, chosen.to_build, run.near):
-            done = _spread(connection, run, chosen)
+            done = _spread(connection, run, near_files(run.near), links, chosen)
     if done is None:
-        around = partial(look_around_parts, parts=chosen.to_build)
-        with _posts(run, accepted, around, anew=True) as connection:
-            done = _spread(connection, run, chosen)
+        with _posts(run, accepted, partial(look_around_parts, parts=chosen.to_build)) as connection:
+            done = _spread(connection, run, all_files(run.deliveries, accepted.used), links_of(connection), chosen)
     if chosen.to_redate.is_empty():
         return done
     redated = _totals_of_redated(run, accepted, previous, chosen)
@@ -63,34 +74,34 @@ def _choose(connection: duckdb.DuckDBPyConnection, run: Settings, accepted: Acce
 
 @contextlib.contextmanager
 def _posts(
-    run: Settings, accepted: AcceptReceipt, look: Callable[[duckdb.DuckDBPyConnection], None], *, anew: bool = False
+    run: Settings, accepted: AcceptReceipt, look: Callable[[duckdb.DuckDBPyConnection], None]
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with the good posts among the rows that ``look`` shows, connected; and what ``check`` found.
-
-    ``anew``: the rows are not those that ``check`` has connected.
-    """
+    """A connection with the good posts among the rows that ``look`` shows, and what ``check`` found."""
     with ledgers(run, accepted.used) as connection:
         connection.execute(f"CREATE TEMP VIEW held_back AS FROM read_parquet({sql_text(run.checked / HELD_BACK)})")
         connection.execute(f"CREATE TEMP VIEW quarantined AS FROM read_parquet({sql_text(run.checked / QUARANTINED)})")
         look(connection)
         show_good(connection, run.checked)
-        if anew:
-            connect_due_dates(connection)
-            connect_placements(connection)
-        else:
-            show_connected(connection, run.checked)
         yield connection
 
 
-def _spread(connection: duckdb.DuckDBPyConnection, run: Settings, chosen: Chosen) -> SpreadReceipt:
+def _spread(
+    connection: duckdb.DuckDBPyConnection,
+    run: Settings,
+    files: Mapping[str, Sequence[RowFile]],
+    links: Links,
+    chosen: Chosen,
+) -> SpreadReceipt:
     hold_chosen(connection, chosen)
-    buckets = write_buckets(connection, run.posts, reference.read_kravtyper(run.kravtyper))
+    buckets = bucket_count(chosen.to_build.height)
+    spread = in_buckets(links, chosen.to_build, buckets)
+    write_buckets(files, links, spread, run.posts, reference.read_kravtyper(run.kravtyper))
     connection.sql(_WAYS).pl().write_parquet(run.parts)
     good = connection.execute("SELECT count(*) FROM good_part").fetchall()[0][0]
     counts = SpreadCounts(
         buckets=buckets, parts=chosen.to_build.height, redated_parts=chosen.to_redate.height, of=int(good)
     )
-    return SpreadReceipt(expected=of_built(connection), counts=counts)
+    return SpreadReceipt(expected=of_built(links, spread), counts=counts)
 
 
 _WAYS = """

@@ -1,10 +1,11 @@
 """JSON text made of columns (CONTRACT section 4: UTF-8, compact, ``/`` and non-ASCII as they are).
 
 A ``Shape`` says how an object is put together of the columns of a table and of lists. ``objects_of`` writes one object
-a row, all end to end in one buffer, with one compiled loop: a literal, a value, a literal … A list's elements lie end
-to end already, so however long it is, it is copied as one (docs/decisions/0015-compiled-text.md).
+a row, all end to end in one buffer, with one compiled loop: a literal, a value, a literal … The elements of lists are
+texts made before, each once however many rows show it (docs/decisions/0015-compiled-text.md).
 """
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,19 +17,16 @@ import pyarrow as pa
 from schemas.store import END_BITS
 from transforms.rules.money import kroner_as_text
 from transforms.text import text_loops as loops
-from transforms.text.text_loops import Bytes, Places
+from transforms.text.text_loops import Bytes
+from transforms.text.text_loops import Places as Places
 
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts end to end. ``ends``: where the first begins, then where each ends in ``data``.
-
-    ``parent``: the row that each is listed under, sorted; None for those that are listed under nothing.
-    """
+    """Texts end to end. ``ends``: where the first begins, then where each ends in ``data``."""
 
     data: Bytes
     ends: Places
-    parent: pl.Series | None = None
 
     def __post_init__(self) -> None:
         """Makes the arrays read-only, for Numba would compile a loop anew for those that are not."""
@@ -39,9 +37,35 @@ class Texts:
         return len(self.ends) - 1
 
 
+@dataclass(frozen=True)
+class Listed:
+    """What rows show of texts: each row those of ``which`` from one of ``firsts`` to the next."""
+
+    texts: Texts
+    which: Places
+    firsts: Places
+
+    def __post_init__(self) -> None:
+        """Read-only, as those of ``Texts``, and checked: the loop does not ask."""
+        self.which.flags.writeable = self.firsts.flags.writeable = False
+        if len(self.which) and not 0 <= self.which.min() <= self.which.max() < len(self.texts):
+            raise ValueError("a text that is not there cannot be shown")
+
+    @classmethod
+    def one_each(cls, texts: Texts, which: Places) -> "Listed":
+        """One text a row."""
+        return cls(texts, which, np.arange(len(which) + 1))
+
+    @property
+    def most_bytes(self) -> int:
+        """How long all that is shown is."""
+        return int(np.diff(self.texts.ends)[self.which].sum())
+
+
 # --- shapes ---------------------------------------------------------------------------------------
 
-_WITHOUT_COLUMN = (loops.MARK, loops.OBJECT, loops.LIST)
+_LISTED = (loops.LIST, loops.PIECE)
+_WITHOUT_COLUMN = (loops.MARK, loops.OBJECT, *_LISTED)
 
 
 @dataclass(frozen=True)
@@ -82,6 +106,11 @@ def array(name: str, column: str) -> Fields:
     return (Field(loops.LIST, f'"{name}":[', column),)
 
 
+def piece(name: str) -> Fields:
+    """Fields that are made already, one ``piece_of`` a row: given to ``objects_of`` by that name."""
+    return (Field(loops.PIECE, "", name),)
+
+
 def obj(name: str, *fields: Fields) -> Fields:
     """An object within the object."""
     return (Field(loops.OBJECT, f'"{name}":{{'), *_flat(fields), Field(loops.MARK, "}"))
@@ -113,27 +142,39 @@ def fragment(*fields: Fields) -> Shape:
     return Shape((Field(loops.MARK, ",{"), *_flat(fields), Field(loops.MARK, "}")))
 
 
+def piece_of(*fields: Fields) -> Shape:
+    """Fields to be put into other objects: an object in a list that is not closed, of which the opening is left out."""
+    return Shape((Field(loops.MARK, ",{"), *_flat(fields)))
+
+
 # --- texts ----------------------------------------------------------------------------------------
 
 MOST_LISTS = 3
-"""So many lists may an object have: the loop is compiled for as many, and the missing ones are empty."""
+"""So many lists and pieces may an object have: the loop is compiled for as many, and the missing ones are empty."""
 
 
-def objects_of(shape: Shape, rows: pl.DataFrame, **lists: Texts) -> Texts:
-    """The object of each row; of rows with ``parent``, by which they are sorted, listed under it.
+def objects_of(shape: Shape, rows: pl.DataFrame, **lists: Listed) -> Texts:
+    """The object of each row.
 
-    Columns: texts String, days Date, amounts Int64 or Int128 øre, flags Boolean. ``lists``: the shape's, whose
-    parents are these rows. Raises ``ValueError`` for a null in a column that is not optional.
+    Columns: texts String, days Date, amounts Int64 or Int128 øre, flags Boolean. ``lists``: the shape's lists and
+    pieces, of as many rows. Raises ``ValueError`` for a null in a column that is not optional.
     """
     fields, literals, numbers, texts = _program(shape, rows)
     views = _Views.of(texts)
-    listed = [_listed(lists[field.name], rows.height) for field in shape.fields if field.kind == loops.LIST]
-    data, elements, firsts = zip(*listed, *[_NO_LIST] * (MOST_LISTS - len(listed)), strict=True)
-    most = rows.height * (len(literals) + loops.LONGEST_VALUE * len(fields)) + views.most_bytes + sum(map(len, data))
+    listed = [lists[field.name] for field in shape.fields if field.kind in _LISTED]
+    if any(len(one.firsts) != rows.height + 1 for one in listed):
+        raise ValueError("lists must be of as many rows")
+    shown = [(one.texts.data, one.texts.ends, one.which, one.firsts) for one in listed]
+    most = rows.height * (len(literals) + loops.LONGEST_VALUE * len(fields)) + views.most_bytes
+    most += sum(one.most_bytes for one in listed)
     out, ends = np.empty(most + loops.ROOM, np.uint8), np.zeros(rows.height + 1, np.int64)
-    given = fields, literals, numbers, views.words, views.bytes, views.buffers, data, elements, firsts
-    loops.write_objects(*given, out, ends)
-    return Texts(out[: ends[-1]], ends, rows["parent"] if "parent" in rows.columns else None)
+    given = fields, literals, numbers, views.words, views.bytes, views.buffers
+    loops.write_objects(*given, *zip(*shown, *[_NOTHING] * (MOST_LISTS - len(shown)), strict=True), out, ends)
+    return Texts(out[: ends[-1]], ends)
+
+
+_NOWHERE = np.frombuffer(bytes(8), np.int64)
+_NOTHING = (np.frombuffer(b"", np.uint8), _NOWHERE, _NOWHERE, _NOWHERE)
 
 
 def _program(shape: Shape, rows: pl.DataFrame) -> tuple[Places, Bytes, Places, list[pl.Series]]:
@@ -145,7 +186,7 @@ def _program(shape: Shape, rows: pl.DataFrame) -> tuple[Places, Bytes, Places, l
     texts: list[pl.Series] = []
     for field in shape.fields:
         kind, place, literal = field.kind, 0, field.literal.encode()
-        if kind == loops.LIST:
+        if kind in _LISTED:
             place, lists = lists, lists + 1
         elif kind not in _WITHOUT_COLUMN:
             values = rows[field.name]
@@ -196,34 +237,12 @@ class _Views:
         return cls(words, words.reshape(-1).view(np.uint8), addresses, most_bytes, array)
 
 
-def texts_of(column: pl.Series, parent: pl.Series | None = None) -> Texts:
+def texts_of(column: pl.Series) -> Texts:
     """The texts of a column, as they are."""
     array = column.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     _, ends, data = array.buffers()
     places = np.frombuffer(ends, np.int64)[array.offset : array.offset + len(array) + 1]
-    return Texts(np.frombuffer(data or b"", np.uint8), places, parent)
-
-
-def firsts_of(parent: pl.Series, parents: int) -> Places:
-    """Where the rows of each of so many parents (0, 1, …) begin among rows sorted by ``parent``, and where all end."""
-    return np.searchsorted(parent.to_numpy(), np.arange(parents + 1, dtype=np.uint32))
-
-
-def _listed(texts: Texts, parents: int) -> tuple[Bytes, Places, Places]:
-    if texts.parent is None:
-        raise ValueError("texts without parents cannot be listed")
-    return texts.data, texts.ends, firsts_of(texts.parent, parents)
-
-
-_NO_LIST = (np.frombuffer(b"", np.uint8), np.frombuffer(bytes(8), np.int64), np.zeros(1, np.int64))
-
-
-def taken(texts: Texts, which: Places, parent: pl.Series | None = None) -> Texts:
-    """Some of the texts, in the order of ``which``, and listed under others."""
-    ends = np.concatenate([np.zeros(1, np.int64), np.diff(texts.ends)[which].cumsum()])
-    out = np.empty(ends[-1], np.uint8)
-    loops.take(texts.data, texts.ends, which, out)
-    return Texts(out, ends, parent)
+    return Texts(np.frombuffer(data or b"", np.uint8), places)
 
 
 def with_amount(texts: Texts, name: str, before: pl.Series, now: pl.Series) -> Texts:
@@ -237,15 +256,30 @@ def with_amount(texts: Texts, name: str, before: pl.Series, now: pl.Series) -> T
     out, ends = np.empty(len(texts.data) + len(new.data), np.uint8), np.zeros_like(texts.ends)
     if not loops.replace_values(texts.data, texts.ends, field, old.data, old.ends, new.data, new.ends, out, ends):
         raise ValueError(f"{name} is not there, or another amount")
-    return Texts(out[: ends[-1]], ends, texts.parent)
+    return Texts(out[: ends[-1]], ends)
 
 
-def histories_of(texts: Texts, post: Places, days: Places, firsts: Places) -> Texts:
-    """Histories as they are stored (``schemas.store``): of each document the texts of ``post`` and their ``days``
-    from one of ``firsts`` to the next.
+class _Room(threading.local):
+    """Room of a thread for what is written, packed and forgotten: asking for new each time costs as much as writing."""
+
+    _data = np.empty(0, np.uint8)
+
+    def of(self, length: int) -> Bytes:
+        if len(self._data) < length:
+            self._data = np.empty(length + length // 4, np.uint8)
+        return self._data[:length]
+
+
+_ROOM = _Room()
+
+
+def histories_of(posts: Listed, days: Places) -> Texts:
+    """Histories as they are stored (``schemas.store``): of each row its posts, whose ``days`` are since 1970.
+
+    They lie in the thread's ``_Room``, until it asks for others.
     """
-    out = np.empty(np.diff(texts.ends)[post].sum() + 8 * len(post), np.uint8)
-    ends = np.zeros(len(firsts), np.int64)
+    out = _ROOM.of(posts.most_bytes + 8 * len(posts.which))
+    ends = np.zeros(len(posts.firsts), np.int64)
     dates = days.astype(np.int64) << END_BITS
-    loops.write_histories(texts.data, texts.ends, post, dates, firsts, out, ends)
+    loops.write_histories(posts.texts.data, posts.texts.ends, posts.which, dates, posts.firsts, out, ends)
     return Texts(out, ends)

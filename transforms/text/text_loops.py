@@ -17,7 +17,7 @@ from transforms.text.compiled import compiled, compiled_once
 Bytes = npt.NDArray[np.uint8]
 Places = npt.NDArray[np.int64]
 
-MARK, OBJECT, TEXT, RAW, DAY, AMOUNT, FLAG, LIST = range(8)
+MARK, OBJECT, TEXT, RAW, DAY, AMOUNT, FLAG, LIST, PIECE = range(9)
 """What a field's literal is, and the kind of value after it. All but a mark have a comma to the field before them."""
 
 NONE = np.iinfo(np.int64).min
@@ -227,7 +227,7 @@ def _write_day(out: Bytes, at: int, day: int) -> int:
 
 
 @compiled_once
-def write_objects(fields, literals, numbers, views, view_bytes, buffers, data, elements, firsts, out, ends):  # type: ignore[no-untyped-def]
+def write_objects(fields, literals, numbers, views, view_bytes, buffers, data, elements, which, firsts, out, ends):  # type: ignore[no-untyped-def]
     """Writes every row's object, and where it ends. What is given: see ``json_text.objects_of`` and what it calls."""
     rows, at = len(ends) - 1, 0
     for row in range(rows):
@@ -258,20 +258,17 @@ def write_objects(fields, literals, numbers, views, view_bytes, buffers, data, e
                 word = _TRUE if numbers[value, row] else _FALSE
                 at = _copy(out, at, word, 0, len(word))
             elif kind == LIST:
-                first, last = firsts[value][row], firsts[value][row + 1]
-                if first < last:  # without the comma in front of the first
-                    at = _copy(out, at, data[value], elements[value][first] + 1, elements[value][last])
+                first = firsts[value][row]
+                for place in range(first, firsts[value][row + 1]):
+                    one = which[value][place]
+                    begin = elements[value][one] + (place == first)  # without the comma in front of the first
+                    at = _copy(out, at, data[value], begin, elements[value][one + 1])
                 out[at] = _CLOSE_LIST
                 at += 1
+            elif kind == PIECE:
+                one = which[value][firsts[value][row]]
+                at = _copy(out, at, data[value], elements[value][one] + len(",{"), elements[value][one + 1])
         ends[row + 1] = at
-
-
-@compiled_once
-def take(data: Bytes, ends: Places, which: Places, out: Bytes) -> None:
-    """Writes some of the texts, one after another."""
-    at = 0
-    for one in which:
-        at = _copy(out, at, data, ends[one], ends[one + 1])
 
 
 @compiled_once

@@ -1,0 +1,107 @@
+"""How posts hang together: what a row names by key is found once, and followed by number from there."""
+
+import pytest
+
+from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, utbetaling
+from tests.small import S, looking_at
+from transforms.ledgers.good import show_good
+from transforms.ledgers.links import (
+    hand_over_links,
+    keys_of,
+    link_due_dates,
+    link_placements,
+    link_to_part,
+    links_of,
+    number_parts,
+    read_links,
+    show_links,
+)
+
+SAID = (
+    *(part("E", "ENK", "O"), part("O", "PERSON"), part("A"), krav("K", "A", 100), kravforfall("F", "K", 100, S)),
+    *(krav("C", "O", -30), kravforfall("G", "C", -30, S), innbetaling("I", "E", 80), utbetaling("U", "O", 20)),
+    *(plassering("PI", "INNBETALING", "F", "I", 60), plassering("PM", "MOTKRAV", "F", "G", 10)),
+    plassering("PU", "UTBETALING", "G", "U", 20),
+)
+
+
+@pytest.fixture
+def connection():
+    with looking_at(*SAID) as connection:
+        show_good(connection)
+        yield connection
+
+
+def test_parts_are_numbered_by_code_point_and_know_their_owner(connection):
+    numbered = links_of(connection)["part"]
+    assert numbered.select("part_row", "part", "innehaver_row").rows() == [(0, "A", None), (1, "E", 2), (2, "O", None)]
+
+
+def test_a_post_has_the_number_of_what_it_names(connection):
+    """Numbers of rows are their places in the statement, and of each table from 0."""
+    links = links_of(connection)
+    assert sorted(links["krav"].select("row", "part_row", "beloep").rows()) == [(0, 0, 10_000), (1, 2, -3_000)]
+    dues = links["kravforfall"].select("row", "krav_row", "part_row", "beloep")
+    assert sorted(dues.rows()) == [(0, 0, 0, 10_000), (1, 1, 2, -3_000)]
+    assert links["innbetaling"].select("row", "part_row", "beloep").rows() == [(0, 1, 8_000)]
+    assert links["utbetaling"].select("row", "part_row", "beloep").rows() == [(0, 2, 2_000)]
+
+
+def test_a_placement_has_the_posts_at_both_its_ends(connection):
+    placed = links_of(connection)["plassering"].sort("row")
+    ends = ("forfall_row", "forfall_part_row", "forfall_beloep", "motpost_row", "motpost_part_row", "motpost_beloep")
+    assert placed.select("plasseringstype", "plassert_beloep", *ends).rows() == [
+        ("INNBETALING", 6_000, 0, 0, 10_000, 0, 1, 8_000),
+        ("MOTKRAV", 1_000, 0, 0, 10_000, 1, 2, -3_000),
+        ("UTBETALING", 2_000, 1, 2, -3_000, 0, 2, 2_000),
+    ]
+
+
+def test_what_is_not_there_has_no_number(connection):
+    part = number_parts(keys_of(connection, "part").filter(part="A"))
+    krav = link_to_part(keys_of(connection, "krav"), part)
+    assert sorted(krav.select("kravidentifikator", "part_row").rows()) == [("C", None), ("K", 0)]
+    dues = link_due_dates(keys_of(connection, "kravforfall"), krav.filter(kravidentifikator="K"))
+    assert sorted(dues.select("kravforfallsidentifikator", "krav_row").rows()) == [("F", 0), ("G", None)]
+    links = {
+        "kravforfall": dues.filter(kravforfallsidentifikator="F"),
+        **{name: link_to_part(keys_of(connection, name), part) for name in ("innbetaling", "utbetaling")},
+    }
+    placed = link_placements(keys_of(connection, "plassering"), links)
+    assert sorted(placed.select("plasseringsidentifikator", "forfall_row", "motpost_row").rows()) == [
+        *(("PI", 0, 0), ("PM", 0, None), ("PU", None, 0)),
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong", [plassering("P", "MOTKRAV", "F", "F2", 1), plassering("P", "INNBETALING", "F", "U", 1)]
+)
+def test_a_motpost_is_a_post_of_the_placements_kind(wrong):
+    """Of motkrav that is a due date below zero."""
+    with looking_at(*SAID, kravforfall("F2", "K", 5, S), wrong) as connection:
+        show_good(connection)
+        placed = links_of(connection)["plassering"].sort("row")
+        assert placed.select("forfall_row", "motpost_row").rows()[-1] == (0, None)
+
+
+def test_another_stage_reads_the_same_links(connection, tmp_path):
+    links = links_of(connection)
+    hand_over_links(links, tmp_path)
+    again = read_links(tmp_path)
+    assert again.keys() == links.keys()
+    assert all(again[name].equals(rows) for name, rows in links.items())
+
+
+def test_posts_with_links_are_shown_by_their_keys(connection):
+    links = links_of(connection)
+    links["kravforfall"] = links["kravforfall"].filter(row=0)
+    show_links(connection, links)
+    assert connection.sql("FROM forfall").fetchall() == [("F", "K")]
+    columns = (
+        "plasseringsidentifikator, plasseringstype, kravforfallsidentifikator, motpost, forfall_part, motpost_part"
+    )
+    assert sorted(connection.sql(f"SELECT {columns} FROM plassering_ends").fetchall()) == [
+        ("PI", "INNBETALING", "F", "I", "A", "E"),
+        ("PM", "MOTKRAV", "F", "G", "A", "O"),
+        ("PU", "UTBETALING", "G", "U", "O", "O"),
+    ]

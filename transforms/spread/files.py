@@ -1,0 +1,174 @@
+"""Writes the posts of each bucket to files of its own, in one pass over the rows of each table."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet
+
+from schemas.tables import BUT_PART, TABLES, UNIQUE, Table
+from transforms.ledgers.links import Links
+from transforms.ledgers.row_files import RowFile
+from transforms.rules.shown import masked, with_texts
+from transforms.spread.buckets import far_forfall, far_innbetaling, remaining
+
+WRITERS = 2
+ROWS_A_GROUP = 4_000
+"""Fewer rows in a row group of a bucket's file cost more by themselves than by what is in them."""
+
+
+def write_buckets(
+    files: Mapping[str, Sequence[RowFile]], links: Links, spread: Links, out: Path, kravtyper: pl.DataFrame
+) -> None:
+    """Writes ``<out>/<table>/bucket=<n>/0.parquet`` for every bucket that has rows of a table, and
+    ``<out>/<table>.parquet``, the columns without rows, for the others.
+
+    ``files``: by table, those that have its rows; ``spread``: those of ``links`` that are ``in_buckets``. Columns are
+    those of the delivered tables and the numbers of ``spread``, but for the part's key: ``part_row`` says it. Texts are
+    filled in from ``kravtyper`` and the payer's account is masked. A placement goes to the bucket of each end.
+    ``far_forfall`` and ``far_innbetaling`` have what documents show of far ends.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    here = {name: [Numbered(rows)] for name, rows in spread.items() if name not in ("part", "plassering")}
+    here["plassering"] = [Numbered(rows) for rows in _ends(spread["plassering"])]
+    far_dues, far_payments = far_forfall(spread["plassering"]), far_innbetaling(spread["plassering"])
+    krav_of = links["kravforfall"].select("row", "krav_row")
+    dues = far_dues.select("row").unique().join(krav_of, on="row")
+    far = {"kravforfall": dues, "krav": dues.select(row="krav_row"), "innbetaling": far_payments.select("row")}
+    met: dict[str, pl.DataFrame] = {}
+    with ThreadPoolExecutor(WRITERS) as pool:
+        write_rows([spread["part"]], out / "part", pool)
+        for name in BUT_PART:
+            elsewhere = Numbered(far.get(name, _NOBODY).unique("row"))
+            pieces = _Pieces(_rows(files[name], TABLES[name], kravtyper), here.pop(name), elsewhere)
+            write_rows(pieces, out / name, pool)
+            met[name] = pl.concat(pieces.met)
+        rest = remaining(dues.join(far_dues.filter("paid_out"), on="row", how="semi")["krav_row"], links)
+        write_rows([_shown_of_dues(far_dues, met, rest)], out / "far_forfall", pool)
+        write_rows([far_payments.join(met["innbetaling"].select(_OF_PAYMENT), on="row")], out / "far_innbetaling", pool)
+
+
+_NOBODY = pl.DataFrame(schema={"row": pl.UInt32})
+
+
+def _ends(placed: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The placements in the bucket of one end, and those in another one's too."""
+    rows = placed.select("row", "forfall_row", "motpost_row", "forfall_part_row", "motpost_part_row", *_BUCKETS)
+    one, other = (pl.col(name) for name in _BUCKETS)
+    both = rows.filter(one.is_not_null() & other.is_not_null() & (one != other))
+    return (
+        rows.with_columns(bucket=pl.coalesce(one, other)).drop(_BUCKETS),
+        both.with_columns(bucket=other).drop(_BUCKETS),
+    )
+
+
+_BUCKETS = ("forfall_bucket", "motpost_bucket")
+
+
+def _shown_of_dues(far: pl.DataFrame, met: Links, rest: pl.DataFrame) -> pl.DataFrame:
+    """What documents show of due dates elsewhere. Parquet has no 128-bit integers; a decimal without decimals is as
+    exact.
+    """
+    dues = met["kravforfall"].select("row", "krav_row", "kravforfallsidentifikator", "forfallsdato")
+    krav = met["krav"].select(*_OF_KRAV, krav_row="row", krav_opprinnelig="opprinnelig_beloep")
+    rest = rest.with_columns(pl.col("krav_gjenstaaende").cast(pl.Decimal(38, 0)))
+    shown = far.select("bucket", "row").unique().join(dues, on="row").join(krav, on="krav_row")
+    return shown.join(rest, on="krav_row", how="left")
+
+
+_OF_KRAV = ("kravidentifikator", "kravbeskrivelse", "kravtype", "periode_start", "periode_slutt")
+_OF_PAYMENT = (
+    *("row", "innbetalingsidentifikator", "innbetalingsdato", "innbetalt_beloep", "fra_kidnummer"),
+    *("fra_bankinformasjon", "fra_kontoeiers_navn", "fra_swift_bic", "fra_kontonummer"),
+)
+
+
+class Numbered:
+    """A frame's rows by their number, ``row``, which none shares."""
+
+    def __init__(self, rows: pl.DataFrame) -> None:
+        """Numbers that are no row's lead to a place behind the last."""
+        self._rows, numbers = rows.drop("row"), rows["row"].to_numpy()
+        self._place = np.full(int(numbers.max(initial=0)) + 2, rows.height, np.uint32)
+        self._place[numbers] = np.arange(rows.height, dtype=np.uint32)
+
+    def among(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Those of the rows that are numbered here, with the columns of here."""
+        place = self._place.take(rows["row"].to_numpy(), mode="clip")
+        there = place < self._rows.height
+        return rows.filter(there).hstack(self._rows[place[there]])
+
+
+def _rows(files: Sequence[RowFile], table: Table, kravtyper: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The table's rows as documents and tables show them, first none of them."""
+    columns = [name for name in table.names if name not in ("part", "fra_iban")]
+    none = pl.DataFrame(schema={"row": pl.UInt32, **table.accepted}).select("row", *columns)
+    for rows in chain([none], *(file.read(columns) for file in files)):
+        match table.name:
+            case "krav":
+                yield with_texts(rows, kravtyper)
+            case "innbetaling":
+                yield rows.with_columns(masked("fra_kontonummer"))
+            case _:
+                yield rows
+
+
+class _Pieces:
+    """The rows that are ``here``, as they come. ``met``: of those that have passed, the ones that are ``far``."""
+
+    def __init__(self, rows: Iterable[pl.DataFrame], here: Sequence[Numbered], far: Numbered) -> None:
+        self._rows, self._here, self._far = rows, here, far
+        self.met: list[pl.DataFrame] = []
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        for rows in self._rows:
+            self.met.append(self._far.among(rows))
+            for here in self._here:
+                yield here.among(rows)
+
+
+def write_rows(pieces: Iterable[pl.DataFrame], out: Path, pool: ThreadPoolExecutor) -> None:
+    """Writes the rows to a file per ``bucket`` as they come, ``ROWS_A_GROUP`` or more at a time, and ``<out>.parquet``
+    without any.
+    """
+    waiting: dict[int, list[pl.DataFrame]] = {}
+    with ExitStack() as files:
+        writers: dict[int, pyarrow.parquet.ParquetWriter] = {}
+
+        def write(bucket: int) -> None:
+            table = pl.concat(waiting.pop(bucket)).to_arrow(compat_level=pl.CompatLevel.oldest())
+            if bucket not in writers:
+                folder = out / f"bucket={bucket}"
+                folder.mkdir(parents=True)
+                repeat = [name for name in table.column_names if name not in UNIQUE]
+                writer = pyarrow.parquet.ParquetWriter(
+                    folder / "0.parquet", table.schema, write_statistics=False, use_dictionary=repeat
+                )
+                writers[bucket] = files.enter_context(writer)
+            writers[bucket].write_table(table)
+
+        written: list[Future[None]] = []
+        try:
+            for piece in pieces:
+                if not (columns := out.with_suffix(".parquet")).exists():
+                    piece.clear().drop("bucket").write_parquet(columns)
+                split = piece.partition_by("bucket", as_dict=True, include_key=False)
+                _finish(written)  # of the pieces before: they were written while this one was read
+                for (bucket,), frame in split.items():
+                    waiting.setdefault(bucket, []).append(frame)
+                enough = [bucket for bucket, frames in waiting.items() if sum(map(len, frames)) >= ROWS_A_GROUP]
+                written = [pool.submit(write, bucket) for bucket in enough]
+            _finish(written)
+            written = [pool.submit(write, bucket) for bucket in list(waiting)]
+            _finish(written)
+        finally:
+            wait(written)  # whatever happened: no file may be closed while another thread writes to it
+
+
+def _finish(written: Iterable[Future[None]]) -> None:
+    for one in written:
+        one.result()
