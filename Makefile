@@ -63,7 +63,8 @@ fuzz: .venv/installed
 	KRAVOVERSIKT_EXAMPLES=100 KRAVOVERSIKT_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest \
 	  tests/accept/test_accept_fuzz.py tests/accept/test_accept_blocks.py tests/test_against_plain.py
 
-# The night beside DuckDB, PySpark (needs Java 17) and pandas making the same documents: docs/benchmarks.md.
+# The night beside Polars, chDB, DuckDB, PySpark (needs Java 17) and pandas making the same documents:
+# docs/benchmarks.md.
 PARTS ?= 10000
 RUNS ?= 3
 SIZES ?= 1000 10000

@@ -3,13 +3,13 @@
 import hashlib
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import zstandard
 
+from bench import ours
 from bench.inbox import KINDS
 
 Hashes = dict[tuple[str, str], bytes]
@@ -23,7 +23,7 @@ def of_home(home: Path) -> tuple[Hashes, int]:
     """What ``kravoversikt export`` prints of a home, and how many bytes that is."""
     hashes, size = {}, 0
     for kind in KINDS:
-        command = [str(Path(sys.executable).parent / "kravoversikt"), "export", kind, "--home", str(home)]
+        command = [str(ours.COMMAND), "export", kind, "--home", str(home)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             for line in process.stdout or ():
                 document = line.removesuffix(b"\n")
@@ -35,7 +35,7 @@ def of_home(home: Path) -> tuple[Hashes, int]:
 
 
 def of_output(out: Path) -> Hashes:
-    """What another way has left in ``out``: per kind Parquet files or ``<kind>.ndjson.zst``."""
+    """What another way has left in ``out``: per kind Parquet files, or lines or frames, zstd."""
     return {(kind, _part(document)): _hash(document) for kind in KINDS for document in _documents(out, kind)}
 
 
@@ -50,7 +50,12 @@ def _documents(out: Path, kind: str) -> Iterator[bytes]:
             if rest:
                 yield rest
         return
-    parquet = out / f"{kind}.parquet"
+    parquet, frames = out / f"{kind}.parquet", out / f"{kind}.zst"
+    if frames.exists():
+        with frames.open("rb") as file:
+            for length in pq.read_table(parquet, columns=["length"])["length"].to_pylist():
+                yield zstandard.ZstdDecompressor().decompress(file.read(length))
+        return
     for path in sorted(parquet.glob("*.parquet")) if parquet.is_dir() else [parquet]:
         for batch in pq.ParquetFile(path).iter_batches(batch_size=1024, columns=["document"]):
             yield from (document.as_py().encode() for document in batch.column("document"))

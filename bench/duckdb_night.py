@@ -1,6 +1,7 @@
-"""The night's documents as nested SQL in DuckDB: ``python -m bench.duckdb_night INBOX OUT DATE [MEMORY]``.
+"""The night's documents as SQL in DuckDB: ``python -m bench.duckdb_night INBOX OUT DATE FORM [MEMORY]``.
 
-The SQL is ``duckdb_night.sql``. Leaves ``OUT/<kind>.parquet`` (``part``, ``document``), zstd.
+The SQL is ``duckdb_night.sql``, nested structs, or ``duckdb_fragments.sql``, pieces of text. Leaves
+``OUT/<kind>.parquet`` (``part``, ``document``), zstd.
 """
 
 import sys
@@ -8,12 +9,12 @@ from pathlib import Path
 
 import duckdb
 
-from bench.inbox import KINDS, KRAVTYPER, RATES, ZSTD_LEVEL, delivered
+from bench.inbox import KINDS, KRAVTYPER, RATES, ZSTD_LEVELS, delivered
 
-SQL = Path(__file__).with_suffix(".sql")
+FORMS = {"nested": "duckdb_night.sql", "fragments": "duckdb_fragments.sql"}
 
 
-def write_documents(inbox: Path, out: Path, snapshot_date: str, memory: str | None = None) -> None:
+def write_documents(inbox: Path, out: Path, snapshot_date: str, form: str, memory: str | None = None) -> None:
     """Writes all documents. ``memory`` is DuckDB's limit, by its default four fifths of the machine's."""
     out.mkdir(parents=True)
     config: dict[str, str | bool | int | float | list[str]] = {
@@ -33,11 +34,11 @@ def write_documents(inbox: Path, out: Path, snapshot_date: str, memory: str | No
             CREATE TEMP TABLE kravtyper AS SELECT * FROM read_csv('{KRAVTYPER}', header = true)
             """
         )
-        connection.execute(SQL.read_text("utf-8"))
+        connection.execute((Path(__file__).parent / FORMS[form]).read_text("utf-8"))
         for kind in KINDS:
             connection.execute(
                 f"COPY dokument_{kind} TO '{out / kind}.parquet' "
-                f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {ZSTD_LEVEL}, ROW_GROUP_SIZE 4096)"
+                f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {ZSTD_LEVELS[kind]}, ROW_GROUP_SIZE 4096)"
             )
 
 

@@ -1,7 +1,7 @@
 """The night beside other ways to make the same documents: ``python -m bench.night --parts 10000 --runs 3``.
 
 Each way is a process of its own, reads the same delivered Parquet files and leaves the documents of every part,
-compressed at the same level. They take turns, and what they leave is compared byte for byte in every run, or the
+compressed at the same levels. They take turns, and what they leave is compared byte for byte in every run, or the
 bench fails. Prints Markdown: medians, and ratios to ours.
 """
 
@@ -9,14 +9,16 @@ import argparse
 import shutil
 import statistics
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from bench import compare, floor, ours
 from bench.process import Cost, FailedError, run
 
 DATE = "2026-11-23"
+TWO_THREADS = ("env", "POLARS_MAX_THREADS=2")
+"""The others say so themselves; Polars is told by its surroundings."""
+NAMES = ("polars", "chdb", "duckdb-fragments", "duckdb-nested", "pyspark", "pandas")
 
 
 @dataclass
@@ -24,15 +26,22 @@ class Way:
     """One way to make the documents: how to run it over an inbox, and what its runs cost."""
 
     name: str
+    title: str
     command: list[str]
     parts: int
     inbox: Path
     costs: list[Cost] = field(default_factory=list)
     failure: str | None = None
 
-    def median(self, of: Callable[[Cost], float]) -> float:
-        """The median over the runs."""
-        return statistics.median(map(of, self.costs))
+    def cost(self, parts: int) -> Cost:
+        """Medians over the runs, seconds as if of so many parts."""
+        typically, scale = typical(self.costs), parts / self.parts
+        return Cost(scale * typically.seconds, typically.peak_mb, scale * typically.cpu_seconds)
+
+
+def typical(costs: list[Cost]) -> Cost:
+    """The median of each figure."""
+    return Cost(*(statistics.median(getattr(cost, of.name) for cost in costs) for of in fields(Cost)))
 
 
 def arguments() -> argparse.Namespace:
@@ -43,8 +52,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--duckdb-memory", default="", help="DuckDB's memory_limit, e.g. 12GB [its own default]")
     parser.add_argument("--spark-memory", default="10g", help="the heap of Spark's JVM")
-    parser.add_argument("--python", type=Path, default=Path(".venv-bench/bin/python"), help="has pyspark and pandas")
-    parser.add_argument("--without", nargs="*", default=[], choices=["duckdb", "pyspark", "pandas"])
+    parser.add_argument(
+        "--python", type=Path, default=Path(".venv-bench/bin/python"), help="has chdb, pyspark and pandas"
+    )
+    parser.add_argument("--without", nargs="*", default=[], choices=NAMES)
     parser.add_argument("--folder", type=Path, default=Path("data/bench"), help="for inboxes and what is made of them")
     return parser.parse_args()
 
@@ -53,22 +64,28 @@ def ways(given: argparse.Namespace, inbox: Path, small: Path) -> list[Way]:
     """The other ways that can be run here; says which cannot, and why."""
     python = str((ours.ROOT / given.python).absolute())
     memory = [given.duckdb_memory] if given.duckdb_memory else []
-    missing = {
-        "duckdb": None,
-        "pandas": None if Path(python).exists() else "its environment is missing: make bench makes it",
-        "pyspark": None if Path(python).exists() else "its environment is missing: make bench makes it",
-    }
-    if not shutil.which("java"):
+    missing: dict[str, str] = {}
+    if not Path(python).exists():
+        missing = dict.fromkeys(("chdb", "pyspark", "pandas"), "its environment is missing: make bench makes it")
+    elif not shutil.which("java"):
         missing["pyspark"] = "there is no java on the path, and Spark needs version 17 or later"
+
+    def way(name: str, title: str, program: str, module: str, *more: str) -> Way:
+        parts, of = (given.pandas_parts, small) if name == "pandas" else (given.parts, inbox)
+        return Way(name, title, [*TWO_THREADS, program, "-m", f"bench.{module}", "{}", "{}", DATE, *more], parts, of)
+
     made = [
-        Way("duckdb", [sys.executable, "-m", "bench.duckdb_night", "{}", "{}", DATE, *memory], given.parts, inbox),
-        Way("pyspark", [python, "-m", "bench.pyspark_night", "{}", "{}", DATE, given.spark_memory], given.parts, inbox),
-        Way("pandas", [python, "-m", "bench.pandas_night", "{}", "{}", DATE], given.pandas_parts, small),
+        way("polars", "Polars, row numbers", sys.executable, "polars_night"),
+        way("chdb", "chDB, fragments", python, "chdb_night"),
+        way("duckdb-fragments", "DuckDB, fragments", sys.executable, "duckdb_night", "fragments", *memory),
+        way("duckdb-nested", "DuckDB, nested SQL", sys.executable, "duckdb_night", "nested", *memory),
+        way("pyspark", "PySpark, local", python, "pyspark_night", given.spark_memory),
+        way("pandas", "pandas and orjson", python, "pandas_night"),
     ]
-    for way in made:
-        if missing[way.name]:
-            print(f"{way.name} is skipped: {missing[way.name]}", file=sys.stderr)
-    return [way for way in made if way.name not in given.without and not missing[way.name]]
+    for each in made:
+        if each.name in missing and each.name not in given.without:
+            print(f"{each.name} is skipped: {missing[each.name]}", file=sys.stderr)
+    return [each for each in made if each.name not in given.without and each.name not in missing]
 
 
 def measure(way: Way, folder: Path, expected: compare.Hashes) -> None:
@@ -90,33 +107,49 @@ def measure(way: Way, folder: Path, expected: compare.Hashes) -> None:
 
 
 def table(nights: list[ours.Night], others: list[Way], parts: int) -> str:
-    """The ways, with ratios to ours."""
-    whole = statistics.median(night.cost.seconds for night in nights)
+    """The ways, what each does, and ratios to ours; then the yardstick, the fastest of the others."""
+    whole = typical([night.cost for night in nights])
     unchecked = statistics.median(night.unchecked_seconds for night in nights)
-    peak = statistics.median(night.cost.peak_mb for night in nights)
-    cores = statistics.median(night.cost.cores for night in nights)
+    left_out = ", ".join(name for name in ours.CHECKING if name in nights[0].stages)
     lines = [
-        "| way | seconds | ÷ ours | ÷ ours unchecked | peak MB | ÷ ours | cores used |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-        f"| kravoversikt, checked | {whole:.1f} | 1.00 | {whole / unchecked:.2f} | {peak:.0f} | 1.00 | {cores:.2f} |",
-        f"| kravoversikt, unchecked | {unchecked:.1f} | {unchecked / whole:.2f} | 1.00 | | | |",
+        "| way | includes | seconds | ÷ ours | ÷ unchecked | processor s | ÷ ours | peak MB | ÷ ours | cores used |",
+        "|---|---|" + "---:|" * 8,
+        row("kravoversikt, checked", "the whole process: " + ", ".join(nights[0].stages), whole, whole, unchecked),
+        f"| kravoversikt, unchecked | the same without {left_out} | {unchecked:.1f} | {unchecked / whole.seconds:.2f} "
+        "| 1.00 | | | | | |",
     ]
+    made = [way for way in others if not way.failure]
     for way in others:
-        name = {"duckdb": "DuckDB, nested SQL", "pyspark": "PySpark, local", "pandas": "pandas and orjson"}[way.name]
         if way.failure:
-            lines.append(f"| {name} | failed | | | | | |")
+            lines.append(f"| {way.title} | failed |" + " |" * 8)
             continue
-        scale = parts / way.parts
-        seconds, most = scale * way.median(lambda cost: cost.seconds), way.median(lambda cost: cost.peak_mb)
-        if way.parts == parts:
-            memory = f"{most:.0f} | {most / peak:.2f}"
-        else:
-            name, memory = f"{name}, {way.parts} parts × {scale:g}", f"({most:.0f}) | "
-        cores = way.median(lambda cost: cost.cores)
+        name = way.title if way.parts == parts else f"{way.title}, {way.parts} parts × {parts / way.parts:g}"
         lines.append(
-            f"| {name} | {seconds:.1f} | {seconds / whole:.2f} | {seconds / unchecked:.2f} | {memory} | {cores:.2f} |"
+            row(name, "documents only, nothing checked", way.cost(parts), whole, unchecked, scaled=way.parts != parts)
         )
+    if made:
+        lines.append(against(min(made, key=lambda way: way.cost(parts).seconds), parts, whole, unchecked))
     return "\n".join(lines)
+
+
+def against(yardstick: Way, parts: int, whole: Cost, unchecked: float) -> str:
+    """Ours as shares of the fastest of the others."""
+    least = yardstick.cost(parts)
+    return (
+        f"\nThe yardstick is {yardstick.title}. Ours ÷ it: seconds {whole.seconds / least.seconds:.2f}, "
+        f"unchecked {unchecked / least.seconds:.2f}; processor seconds {whole.cpu_seconds / least.cpu_seconds:.2f}; "
+        f"memory {whole.peak_mb / least.peak_mb:.2f}"
+    )
+
+
+def row(name: str, includes: str, cost: Cost, whole: Cost, unchecked: float, *, scaled: bool = False) -> str:
+    """A way's line. The memory of fewer parts is not scaled, and stands in parentheses."""
+    memory = f"({cost.peak_mb:.0f}) | " if scaled else f"{cost.peak_mb:.0f} | {cost.peak_mb / whole.peak_mb:.2f}"
+    return (
+        f"| {name} | {includes} | {cost.seconds:.1f} | {cost.seconds / whole.seconds:.2f} "
+        f"| {cost.seconds / unchecked:.2f} | {cost.cpu_seconds:.1f} | {cost.cpu_seconds / whole.cpu_seconds:.2f} "
+        f"| {memory} | {cost.cores:.2f} |"
+    )
 
 
 def stage_table(nights: list[ours.Night], least: floor.Floor) -> str:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import zstandard
 
-from bench.inbox import KRAVTYPER, RATES, ZSTD_LEVEL, delivered
+from bench.inbox import KRAVTYPER, RATES, ZSTD_LEVELS, delivered
 
 Post = dict[str, Any]
 Lists = dict[str, list[Post]]
@@ -356,18 +356,16 @@ def write_documents(inbox: Path, out: Path, snapshot_date: str) -> None:
     kinds = {"krav": ("krav", krav), "innbetalinger": ("innbetaling", innbetalinger)}
     for kind, (name, posts) in {**kinds, "utbetalinger": ("utbetaling", utbetalinger)}.items():
         rows = ledger.part.itertuples()
-        _write(
-            out / f"{kind}.ndjson.zst", ({"forespurtPart": p.part, name: [d[3] for d in shown(posts, p)]} for p in rows)
-        )
+        _write(out, kind, ({"forespurtPart": p.part, name: [d[3] for d in shown(posts, p)]} for p in rows))
     overviews = (oversikt(p.part, shown(krav, p), shown(innbetalinger, p)) for p in ledger.part.itertuples())
-    _write(out / "oversikt.ndjson.zst", overviews)
+    _write(out, "oversikt", overviews)
 
 
-def _write(path: Path, documents: Iterator[Post]) -> None:
-    compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, threads=2)
-    with path.open("wb") as file, compressor.stream_writer(file) as out:
+def _write(out: Path, kind: str, documents: Iterator[Post]) -> None:
+    compressor = zstandard.ZstdCompressor(level=ZSTD_LEVELS[kind], threads=2)
+    with (out / f"{kind}.ndjson.zst").open("wb") as file, compressor.stream_writer(file) as lines:
         for document in documents:
-            out.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
+            lines.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from bench.inbox import KINDS, KRAVTYPER, RATES, ZSTD_LEVEL, delivered
+from bench.inbox import KINDS, KRAVTYPER, RATES, ZSTD_LEVELS, delivered
 
 SQL = Path(__file__).with_suffix(".sql")
 PERSISTED = ("forfall", "krav_sum", "krav_struct", "innbetaling_struct")
@@ -32,7 +32,6 @@ def session(out: Path, memory: str) -> SparkSession:
         .config("spark.sql.shuffle.partitions", "32")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.parquet.compression.codec", "zstd")
-        .config("spark.hadoop.parquet.compression.codec.zstd.level", str(ZSTD_LEVEL))
         .config("spark.log.level", "ERROR")
         .getOrCreate()
     )
@@ -61,7 +60,8 @@ def write_documents(inbox: Path, out: Path, snapshot_date: str, memory: str = "1
             frame = spark.sql(query)
             (frame.persist() if view in PERSISTED else frame).createOrReplaceTempView(view)
         for kind in KINDS:
-            spark.table(f"dokument_{kind}").write.parquet(str(out / f"{kind}.parquet"))
+            level = {"parquet.compression.codec.zstd.level": str(ZSTD_LEVELS[kind])}
+            spark.table(f"dokument_{kind}").write.options(**level).parquet(str(out / f"{kind}.parquet"))
     finally:
         spark.stop()
 

@@ -1,5 +1,6 @@
 """``kravoversikt run``: one night, from the inbox to a published snapshot."""
 
+import gc
 import sys
 import time
 from datetime import datetime
@@ -11,6 +12,11 @@ import click
 from cli.options import DAY, FILE, home_option, share
 from cli.output import say, warn
 from cli.summary import summary
+
+NEW_OBJECTS = 100_000
+"""So many more are made than let go of before Python looks for garbage among them (700 unless told otherwise). What a
+night's libraries make when they are imported, some 300,000, stays; nearly all else goes by itself when it is done with.
+"""
 
 
 @click.command()
@@ -28,7 +34,7 @@ from cli.summary import summary
     help="Largest share of a source's rows gone since last [0.2].",
 )
 @click.option("--keep", type=click.IntRange(1), help="How many snapshots are retained [7].")
-@click.option("--workers", type=click.IntRange(1), help="Buckets to build at a time [2].")
+@click.option("--workers", type=click.IntRange(1), help="Files to read, and buckets to build, at a time [2].")
 @click.option(
     "--wait", "wait_minutes", type=click.FloatRange(0), default=0, help="Minutes to wait for another run [0]."
 )
@@ -36,6 +42,7 @@ from cli.summary import summary
 @click.option("--allow-date", is_flag=True, help="Take a date before what is published or extracted, or in the future.")
 def run(inbox: Path, home: Path, day: datetime, **options: Any) -> None:
     """Run a night. Exits 0 when a snapshot was published, 1 when not."""
+    gc.set_threshold(NEW_OBJECTS)
     from pipelines.run import run_night
     from transforms.home.path import HomePathError, check_path
     from transforms.rules.reference import ReferenceFileError, read_kravtyper, read_rates

@@ -12,6 +12,7 @@ from uuid import uuid4
 import dagster as dg
 
 from pipelines.definitions import JOB, build_definitions
+from pipelines.event_log import held_open
 from pipelines.resources import PARTITIONS, NightResource, home_tags
 from pipelines.settings import dagster_home
 from schemas.report import RunReport
@@ -44,7 +45,7 @@ def run_night(home: Path, snapshot_date: str, config: dict[str, Any], echo: Call
 
 def _execute(night: NightResource, snapshot_date: str, run_id: str, folder: Path) -> str:
     """Runs the job. Returns what Dagster says of its end if it failed: a stage's failure, or one between stages."""
-    with _instance(folder) as instance:
+    with _instance(folder) as instance, held_open(instance, folder, run_id):
         instance.add_dynamic_partitions(str(PARTITIONS.name), [snapshot_date])
         result = (
             build_definitions(night)
@@ -63,11 +64,22 @@ def _execute(night: NightResource, snapshot_date: str, run_id: str, folder: Path
     return "; ".join(f"Dagster: {error.cls_name}{systems_words(error.message)}" for error in errors if error)
 
 
+NO_CAPTURE = {
+    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
+"""Nothing is captured of what this process prints: it would be empty, for progress goes to the operator's own screen;
+and to capture that, Dagster starts four processes.
+"""
+
+
 @contextlib.contextmanager
 def _instance(folder: Path) -> Iterator[dg.DagsterInstance]:
-    """The instance of ``DAGSTER_HOME``. One process at a time opens it: two that make its tables at once fail."""
+    """The instance of the folder. One process at a time opens it: two that make its tables at once fail.
+
+    ``local_temp`` of a folder that is no temporary one is ``DagsterInstance.get`` with something to override.
+    """
     with (folder / ".opening").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        instance = dg.DagsterInstance.get()
+        instance = dg.DagsterInstance.local_temp(str(folder), overrides=NO_CAPTURE)
     with instance:
         yield instance

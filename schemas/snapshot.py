@@ -82,6 +82,10 @@ class Accepted(_Model):
         """How many rows of the table were delivered."""
         return self.receipt[tabell].rader if tabell in self.receipt else 0
 
+    def refused(self, *tabeller: str) -> int:
+        """How many rows were refused when it was accepted, of the tables or, if none is named, of all."""
+        return sum(self.receipt[tabell].refused for tabell in tabeller or self.receipt if tabell in self.receipt)
+
 
 def beyond(used: Iterable[Accepted], known: Iterable[Accepted]) -> list[Accepted]:
     """Those of the deliveries ``used`` that are not among the ``known``, by source and number."""

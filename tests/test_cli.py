@@ -383,3 +383,27 @@ def test_the_program_itself(home):
     done = subprocess.run(words, cwd=ROOT, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout == export(home, "krav")
+
+
+ENDING = """
+import atexit, sys, threading
+from cli.main import program
+atexit.register(lambda: sys.stdout.write("the last"))
+if sys.argv.pop(1) == "thread":
+    threading.Timer(0.1, lambda: sys.stdout.write("a thread, ")).start()
+program()
+"""
+
+
+@pytest.mark.parametrize(("thread", "ends"), [("", b"the last"), ("thread", b"a thread, the last")])
+def test_the_program_ends_when_all_is_done_and_written(home, thread, ends):
+    words = [sys.executable, "-c", ENDING, thread, "export", "krav", "--home", str(home)]
+    env = os.environ | {"PYTHONUNBUFFERED": ""}  # so that the last words wait to be flushed
+    done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == export(home, "krav") + ends
+
+
+def test_the_program_ends_with_the_exit_code_of_its_command(tmp_path):
+    words = [sys.executable, "-m", "cli.main", "status", "--home", str(tmp_path)]
+    assert subprocess.run(words, cwd=ROOT, capture_output=True, check=False).returncode == 1

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import main
+from pipelines.event_log import held_open
 from tests.nights import S
 from tests.plain.numbers import organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, rows
@@ -41,6 +42,7 @@ def night(folder, *options):
     return SimpleNamespace(
         exit_code=exit_code,
         status=run.status,
+        dagster=home / "dagster",
         counted={asset.asset_key.to_user_string(): asset.metadata for asset in made},
         checks={check.check_name: check for check in checks},
     )
@@ -83,6 +85,33 @@ def test_the_checks_warn_and_the_run_is_published(published):
     assert failed["every_delivery_accepted"].metadata["deliveries"].value == 2
     assert failed["no_row_quarantined"].metadata["rows"].value == 5
     assert published.checks["reconciliation"].passed
+
+
+def test_no_process_is_started_to_capture_what_is_printed_and_nothing_of_the_event_log_stays_beside_it(published):
+    assert list(published.dagster.rglob("compute_logs")) == []
+    assert list(published.dagster.rglob("*-wal")) == []
+
+
+def test_the_event_log_is_held_open_from_event_to_event(tmp_path):
+    """Each is there for others to read at once; SQLite's log is written back when the run is done with it."""
+    log = tmp_path / "history" / "runs" / "a-run.db-wal"
+    run = dg.DagsterRun(job_name="night", run_id="a-run")
+    with (
+        dg.DagsterInstance.local_temp(str(tmp_path)) as instance,
+        dg.DagsterInstance.from_config(str(tmp_path)) as other,
+    ):
+        with held_open(instance, tmp_path, "a-run"):
+            instance.report_engine_event("some words", run)
+            assert log.stat().st_size > 0
+            assert [entry.dagster_event.message for entry in other.all_logs("a-run")] == ["some words"]
+        assert not log.exists()
+        assert [entry.dagster_event.message for entry in other.all_logs("a-run")] == ["some words"]
+
+
+def test_where_events_go_elsewhere_there_is_nothing_to_hold(tmp_path):
+    with dg.DagsterInstance.ephemeral() as instance, held_open(instance, tmp_path, "a-run"):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_check_that_stops_ends_the_run_before_it_builds(tmp_path):

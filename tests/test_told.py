@@ -350,13 +350,14 @@ def test_one_process_at_a_time_opens_dagsters_folder(tmp_path, monkeypatch):
     """Two that make its tables at once leave it broken for good."""
     opened = []
 
-    def get():
+    def opened_first(folder, overrides):
+        assert folder == str(tmp_path)
         with (tmp_path / ".opening").open() as file, pytest.raises(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         opened.append(1)
         return contextlib.nullcontext()
 
-    monkeypatch.setattr(dg.DagsterInstance, "get", get)
+    monkeypatch.setattr(dg.DagsterInstance, "local_temp", opened_first)
     with run_module._instance(tmp_path), (tmp_path / ".opening").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     assert opened

@@ -156,7 +156,8 @@ def write(run: Settings, stage: str, receipt: Receipt, cost: Measured, upstream:
     sizes = {str(path.relative_to(run.path)): path.stat().st_size for path in files}
     whole = receipt.model_copy(update={"upstream": upstream, "files": sizes})
     _path(run, stage).parent.mkdir(parents=True, exist_ok=True)
-    write_json(_path(run, stage), whole.model_dump(mode="json"))
+    # not flushed, as the files that it tells of are not: of what a power cut leaves, nothing else is told done
+    write_json(_path(run, stage), whole.model_dump(mode="json"), flush=False)
     return whole
 
 

@@ -109,6 +109,11 @@ def test_a_value_that_is_valid(table, cells):
     assert codes(table, **cells) == []
 
 
+def test_a_key_that_is_too_long_beside_one_that_is_not():
+    checked = check("krav", EXACT["krav"], EXACT["krav"] | {"part": "x" * 65})
+    assert checked.refused["rad"].to_list() == [2]
+
+
 def test_all_reasons_of_a_row_each_once():
     cells = {"kravtype": None, "part": None, "opprettelsesdato": "today", "periode_start": "then"}
     assert codes("krav", **cells, opprinnelig_beloep="a lot") == [
@@ -171,6 +176,14 @@ def test_of_a_removal_only_the_key_counts():
     assert checked.typed["kravidentifikator"].to_list() == ["K", "K2"]
     assert checked.typed["slettet"].to_list() == [True, True]
     assert checked.oere == 700  # counts in kontrollsum all the same
+
+
+def test_accounts_that_fail_are_not_counted_in_removals(place):
+    place.deliver(1)
+    row = kravforfall("F8", "K1", "1.00", "2023-02-15", kontonummer="15030000001")
+    place.deliver(2, "endring", {"kravforfall": [row, row | {"kravforfallsidentifikator": "F9", "slettet": True}]})
+    receipt = place.night().used["mva"][1].receipt["kravforfall"]
+    assert receipt.failing == {"R-KONTONUMMER kontonummer": 1}
 
 
 def test_a_removal_without_key():

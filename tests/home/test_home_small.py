@@ -157,6 +157,7 @@ KRAV = TableReceipt(rader=7, refused=1, removed=2, oere=500, failing={"R-KID kid
 def test_rows_of_a_table_that_was_delivered_and_of_one_that_was_not():
     one = accepted("mva", 1, receipt={"krav": KRAV})
     assert (one.rows("krav"), one.rows("utbetaling")) == (7, 0)
+    assert (one.refused("krav"), one.refused("utbetaling"), one.refused()) == (1, 0, 1)
 
 
 def test_a_manifest_keeps_all_of_a_delivery():

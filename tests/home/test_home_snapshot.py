@@ -148,6 +148,13 @@ def test_json_that_cannot_be_written_leaves_what_was_there(tmp_path, monkeypatch
     assert names(tmp_path) == ["a.json"]
 
 
+def test_json_that_need_not_outlive_the_system_is_not_flushed(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "fsync")
+    write_json(tmp_path / "a.json", {"tekst": "æ"}, flush=False)
+    assert read_json(tmp_path / "a.json") == {"tekst": "æ"}
+    assert names(tmp_path) == ["a.json"]
+
+
 def test_what_is_no_object_is_not_read(tmp_path):
     (tmp_path / "a.json").write_text("[]")
     with pytest.raises(ValueError, match=r"a\.json is not an object"):
@@ -314,6 +321,16 @@ def test_everything_is_flushed(folder, monkeypatch):
     make_durable(folder)
     monkeypatch.setattr(os, "fsync", fsync)
     assert {*folder.rglob("*"), folder, folder.parent} == set(flushed)
+
+
+def test_one_of_many_that_is_not_flushed_is_not_passed_over(folder, monkeypatch):
+    def fails_for_one(handle):
+        if Path(f"/proc/self/fd/{handle}").readlink().name == "tables":
+            raise OSError("the disk fails")
+
+    monkeypatch.setattr(os, "fsync", fails_for_one)
+    with pytest.raises(OSError, match="the disk fails"):
+        make_durable(folder)
 
 
 # what is removed

@@ -41,8 +41,6 @@ REFUSED = ".refused"
 
 PACKED: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
 
-WORKERS = 2
-
 ROWS_TOO_MANY = 1_000_000
 """A file with so many rows more than twice what the manifest says is not read to its end."""
 
@@ -59,22 +57,22 @@ class _FileResult:
 CHANGED_MEANWHILE = ("L1-SHA256", "the file was changed while it was read")
 
 
-def accept_delivery(delivery: Delivery, out: Path) -> list[Refusal]:
+def accept_delivery(delivery: Delivery, out: Path, workers: int) -> list[Refusal]:
     """Checks the delivery and writes its rows to ``out``. Returns why it is refused, or nothing.
 
-    When it is refused ``out`` is removed again.
+    When it is refused ``out`` is removed again. ``workers``: how many files are read at a time.
     """
     if delivery.manifest is None:
         return list(delivery.refusals)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    refusals = _take_in(delivery, out)
+    refusals = _take_in(delivery, out, workers)
     if refusals:
         shutil.rmtree(out)
     return refusals
 
 
-def _take_in(delivery: Delivery, out: Path) -> list[Refusal]:
+def _take_in(delivery: Delivery, out: Path, workers: int) -> list[Refusal]:
     assert delivery.manifest is not None  # noqa: S101
     files = check_files(delivery)
     refusals, results = [*delivery.refusals, *files.refusals], {}
@@ -85,7 +83,7 @@ def _take_in(delivery: Delivery, out: Path) -> list[Refusal]:
         if file.sti in files.paths
     ]
     removals = delivery.manifest.type == "endring"
-    with _readers() as (pool, stopped):
+    with _readers(workers) as (pool, stopped):
         read = [
             pool.submit(_read_file, files.paths[file.sti], table, removals, place, file.rader, out, stopped)
             for table, place, file in jobs
@@ -107,10 +105,10 @@ def _take_in(delivery: Delivery, out: Path) -> list[Refusal]:
 
 
 @contextmanager
-def _readers() -> Iterator[tuple[ThreadPoolExecutor, Event]]:
+def _readers(workers: int) -> Iterator[tuple[ThreadPoolExecutor, Event]]:
     """Threads that read files, and what tells them that the run ends: they look at it between two batches."""
     stopped = Event()
-    with ThreadPoolExecutor(WORKERS) as pool:  # waits for its threads, however it is left
+    with ThreadPoolExecutor(workers) as pool:  # waits for its threads, however it is left
         try:
             yield pool, stopped
         except BaseException:
@@ -136,11 +134,15 @@ def _read_file(
                 raise FileRefused(("L1-ROWS", text))
             total.oere += checked.oere
             total.removed += int(checked.typed["slettet"].sum())
-            total.failing.update(count_failing(checked.typed.filter(~pl.col("slettet")), table))
+            total.failing.update(count_failing(_not_removed(checked.typed), table))
             total.hashes.append(raw.select(hash=pl.col(table.key).drop_nulls().hash())["hash"])
             refused.write(checked.refused.select(_as_refused(checked.refused.columns, table, place)))
             good.write(checked.typed.with_columns(fil=pl.lit(place, pl.Int32)))
     return total
+
+
+def _not_removed(typed: pl.DataFrame) -> pl.DataFrame:
+    return typed.filter(~pl.col("slettet")) if typed["slettet"].any() else typed
 
 
 class _Writer:
@@ -155,18 +157,37 @@ class _Writer:
         return self
 
     def write(self, frame: pl.DataFrame) -> None:
-        rows = frame.to_arrow()
+        rows = frame.to_arrow(compat_level=pl.CompatLevel.newest())  # as Polars has it, without a copy of the texts
         if self.file is None:
-            repeat = [name for name in frame.columns if name not in {"rad", *UNIQUE}]
-            keys = {name: "DELTA_LENGTH_BYTE_ARRAY" for name in frame.columns if name in UNIQUE}  # is faster to read
+            encodings = {name: _encoding(name, dtype) for name, dtype in frame.schema.items()}
             self.file = pyarrow.parquet.ParquetWriter(
-                self.path, rows.schema, use_dictionary=repeat, column_encoding=keys, **PACKED
+                self.path,
+                rows.schema,
+                use_dictionary=[name for name, encoding in encodings.items() if not encoding],
+                column_encoding={name: encoding for name, encoding in encodings.items() if encoding},
+                # What lets a reader pass over rows or take fewer bits; nobody looks for other texts than keys.
+                write_statistics=[
+                    name for name, dtype in frame.schema.items() if dtype != pl.String or name in {"part", *UNIQUE}
+                ],
+                store_schema=False,
+                **PACKED,
             )
         self.file.write_table(rows)
 
     def __exit__(self, *_: object) -> None:
         if self.file:
             self.file.close()
+
+
+def _encoding(name: str, dtype: pl.DataType) -> str | None:
+    """What is small, and fast to write and to read; nothing for a dictionary, which is for what repeats."""
+    if name == "rad":
+        return "DELTA_BINARY_PACKED"
+    if dtype == pl.Int64:
+        return "BYTE_STREAM_SPLIT"
+    if name in UNIQUE:
+        return "DELTA_LENGTH_BYTE_ARRAY"
+    return "PLAIN" if name.endswith("kidnummer") else None
 
 
 def _refused_file(good: Path) -> Path:

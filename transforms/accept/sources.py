@@ -51,11 +51,13 @@ def choose(
     deliveries: Path,
     accepted: Iterable[Accepted],
     progress: Callable[[str], None] = lambda _: None,
+    workers: int = 2,
 ) -> Sources:
     """Takes in what is new in ``inbox`` and says what is in force.
 
     ``accepted``: the deliveries that published snapshots have used. ``deliveries``: the home's folder
-    of accepted rows, written to. Raises ``OSError`` when the inbox cannot be read.
+    of accepted rows, written to. ``workers``: how many files are read at a time. Raises ``OSError`` when the inbox
+    cannot be read.
     """
     found = find_deliveries(inbox)
     sources = Sources(
@@ -71,7 +73,7 @@ def choose(
     for known in sources.accepted:
         before[known.kilde][known.leveransenummer] = known
     for kilde in sorted({*by_source, *before}):
-        _Source(sources, deliveries, before[kilde], by_source[kilde], progress).choose(kilde)
+        _Source(sources, deliveries, before[kilde], by_source[kilde], progress, workers).choose(kilde)
     return sources
 
 
@@ -84,6 +86,7 @@ class _Source:
     before: dict[int, Accepted]
     found: dict[int, Delivery]
     progress: Callable[[str], None]
+    workers: int
     taken: dict[int, Accepted | None] = field(default_factory=dict)
 
     def choose(self, kilde: str) -> None:
@@ -130,7 +133,7 @@ class _Source:
         self.progress(f"accept {delivery.kilde} {delivery.nummer:06d}")
         manifest = delivery.manifest
         work = self.deliveries / ".work"
-        refusals = accept_delivery(delivery, work)
+        refusals = accept_delivery(delivery, work, self.workers)
         if refusals or manifest is None:
             self._refuse(refusals)
             return None

@@ -25,7 +25,7 @@ def accept(run: Settings, progress: Callable[[str], None]) -> AcceptReceipt:
     if not run.allow_date:
         published = before.snapshotdato if before else None
         _stop_for(stops.unasked_date(run.snapshot_date, published, datetime.now(OSLO).date()))
-    sources = choose(run.inbox, run.deliveries, before.accepted if before else [], progress)
+    sources = choose(run.inbox, run.deliveries, before.accepted if before else [], progress, run.workers)
     gone = {delivery.kilde for delivery in (before.used if before else [])} - sources.used.keys()
     reasons = stops.unusable_sources(sources.used, gone, sources.lost, run.snapshot_date, run.max_age_days)
     if not run.allow_date:

@@ -5,11 +5,12 @@ Typed columns: text as String, dates as Date, flags as Boolean, amounts as Int64
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 
+import numpy as np
 import polars as pl
 
 from schemas.tables import AMOUNTS, PART, REMOVED, Column, Kind, Table
+from transforms.rules.digits import ZERO, Bytes, Flags, are_digits, by_length, judged, number, weighted, where
 from transforms.rules.money import oere_from_decimal, oere_from_text
 
 
@@ -32,9 +33,9 @@ def check_values(raw: pl.DataFrame, table: Table, first_row: int) -> Checked:
     """Types the raw rows of ``table`` and refuses those with a value that is not valid."""
     raw = raw.with_row_index("rad", first_row)
     if REMOVED.name not in raw.columns:
-        raw = raw.with_columns(pl.lit(None, pl.String).alias(REMOVED.name))
+        raw = raw.with_columns(pl.lit(None, pl.Boolean).alias(REMOVED.name))
     columns = (*table.columns, REMOVED)
-    typed = raw.select(*(_typed(column, raw.schema[column.name]).alias(column.name) for column in columns), "rad")
+    typed = pl.DataFrame([*(_typed(column, raw[column.name]) for column in columns), raw["rad"]])
     broken = list(_broken(table, raw, typed))
     typed = typed.with_columns(pl.col(REMOVED.name).fill_null(False))
     raw = raw.with_columns(typed[REMOVED.name])
@@ -56,29 +57,38 @@ def _sum(oere: pl.Series) -> int:
     return int(oere.cast(pl.Int128).sum())
 
 
-def _typed(column: Column, dtype: pl.DataType) -> pl.Expr:
-    value = pl.col(column.name)
+def _typed(column: Column, value: pl.Series) -> pl.Series:
     if column.kind in AMOUNTS:
-        return oere_from_text(value) if dtype == pl.String else oere_from_decimal(value)
+        return oere_from_text(value) if value.dtype == pl.String else oere_from_decimal(value)
     if column.kind == Kind.DATE:
-        return _date(value, dtype)
-    if dtype != pl.String:
-        return value
-    if column.kind == Kind.FLAG:
-        return value.replace_strict({"true": True, "false": False}, default=None, return_dtype=pl.Boolean)
+        return _dates(value) if value.dtype == pl.String else _within_years(value)
+    if column.kind == Kind.FLAG and value.dtype == pl.String:
+        true = value == "true"
+        return where(true | (value == "false"), true)
     return value
 
 
-_FIRST_DAY = (date.min - date(1970, 1, 1)).days
-_LAST_DAY = (date.max - date(1970, 1, 1)).days
+_MONTHS = np.arange(np.datetime64("0001-01"), np.datetime64("10000-02")).astype("M8[D]").astype(np.int32)
+"""The first days, since 1970, of all months of the years 1 to 9999, and of the one after."""
 
 
-def _date(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """The date, null when it is none of the years 1 to 9999 (Parquet's reach some five million years)."""
-    if dtype == pl.String:
-        iso = value.str.contains("^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
-        value = pl.when(iso).then(value).str.to_date("%Y-%m-%d", strict=False)
-    return pl.when(value.to_physical().is_between(_FIRST_DAY, _LAST_DAY)).then(value)
+def _dates(text: pl.Series) -> pl.Series:
+    """The dates ``YYYY-MM-DD`` of the years 1 to 9999; null where there is no such day (CONTRACT section 1)."""
+    days, good = np.zeros(len(text), np.int32), np.zeros(len(text), np.bool_)
+    for rows, places in by_length(text, [10]):
+        digits = places[[0, 1, 2, 3, 5, 6, 8, 9]] - ZERO
+        well_formed = are_digits(digits) & (places[4] == ord("-")) & (places[7] == ord("-"))
+        year, month, day = number(digits[:4]), number(digits[4:6]), number(digits[6:])
+        well_formed &= (year >= 1) & (month >= 1) & (month <= 12)
+        place = np.where(well_formed, 12 * (year - 1) + month - 1, 0)
+        days[rows] = _MONTHS[place] + day - 1
+        good[rows] = well_formed & (day >= 1) & (day <= _MONTHS[place + 1] - _MONTHS[place])
+    return where(pl.Series(good), pl.Series(text.name, days)).cast(pl.Date)
+
+
+def _within_years(value: pl.Series) -> pl.Series:
+    """The dates, null when they are none of the years 1 to 9999 (Parquet's reach some five million years)."""
+    return where(value.to_physical().is_between(int(_MONTHS[0]), int(_MONTHS[-1]) - 1).fill_null(True), value)
 
 
 def _broken(table: Table, raw: pl.DataFrame, typed: pl.DataFrame) -> Iterator[tuple[str, pl.Series]]:
@@ -104,8 +114,8 @@ def _column_rules(column: Column, given: pl.Series, value: pl.Series) -> Iterato
     if not column.nullable and given.null_count():
         yield "L2-VALUE-NULL", given.is_null()
     if column.kind == Kind.KEY:
-        length = value.str.len_chars()
-        yield "L2-VALUE-LENGTH", length > 64
+        if (value.str.len_bytes() > 64).any():  # bytes are at least as many as characters, and faster to count
+            yield "L2-VALUE-LENGTH", value.str.len_chars() > 64
     elif column.kind == Kind.NUMBER:
         yield "L2-VALUE-NUMBER", ~valid_number(value)
     elif column.kind == Kind.CODE:
@@ -152,27 +162,14 @@ def valid_number(numbers: pl.Series) -> pl.Series:
 
     The date in a national number is not checked (D-numbers and synthetic numbers shift it).
     """
-    text = pl.col("number")
-    return (
-        numbers.rename("number")
-        .to_frame()
-        .select(
-            pl.when(text.str.contains("^[0-9]{9}$"))
-            .then(_mod11(text, _ORGANISATION))
-            .when(text.str.contains("^[0-9]{11}$"))
-            .then(_mod11(text, _NATIONAL_1) & _mod11(text, _NATIONAL_2))
-            .when(text.is_not_null())
-            .then(pl.lit(False))
-            .alias("valid")
-        )["valid"]
-    )
+    return judged(numbers, _is_number, (9, 11))
 
 
-def _mod11(text: pl.Expr, weights: tuple[int, ...]) -> pl.Expr:
-    number = text.cast(pl.Int64, strict=False)
-    digits = pl.when(text.str.len_bytes() == 9).then(9).otherwise(11)
-    total = pl.lit(0, pl.Int64)
-    for position, weight in enumerate(weights):
-        power = pl.lit(10, pl.Int64).pow(digits - 1 - position)
-        total = total + (number // power) % 10 * weight
-    return (total % 11 == 0) & (number > 0)
+def _is_number(places: Bytes) -> Flags:
+    digits = places - ZERO
+    good = are_digits(digits) & digits.any(axis=0)
+    if len(digits) == 9:
+        good &= weighted(digits, _ORGANISATION) % 11 == 0
+    else:
+        good &= (weighted(digits[:10], _NATIONAL_1) % 11 == 0) & (weighted(digits, _NATIONAL_2) % 11 == 0)
+    return good

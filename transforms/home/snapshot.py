@@ -17,6 +17,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -222,12 +223,15 @@ def checksums(snapshot: Path, previous: Path | None = None) -> dict[str, StoredF
     Files that are links to those of ``previous`` are neither read nor flushed again.
     """
     known = read_manifest(previous).files if previous else {}
-    files = {}
-    for path in sorted(path for path in snapshot.rglob("*") if path.is_file() and path.name != MANIFEST):
+
+    def stored(path: Path) -> tuple[str, StoredFile]:
         name = path.relative_to(snapshot).as_posix()
         linked = name in known and previous is not None and _same_file(path, previous / name)
-        files[name] = known[name] if linked else _checksum(path)
-    return files
+        return name, known[name] if linked else _checksum(path)
+
+    paths = sorted(path for path in snapshot.rglob("*") if path.is_file() and path.name != MANIFEST)
+    with ThreadPoolExecutor(AT_A_TIME) as flushing:
+        return dict(flushing.map(stored, paths))
 
 
 def _same_file(path: Path, other: Path) -> bool:
@@ -258,33 +262,45 @@ def _checksum(path: Path) -> StoredFile:
         return StoredFile(bytes=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes JSON whole or not at all."""
+def write_json(path: Path, content: dict[str, Any], *, flush: bool = True) -> None:
+    """Writes JSON whole or not at all; if it is not flushed to disk, that holds while the system goes on."""
     half_written = path.with_name(f".{path.name}.part")
     try:
         with half_written.open("w", encoding="utf-8") as file:
             json.dump(content, file, ensure_ascii=False, indent=1)
             file.flush()
-            os.fsync(file.fileno())
+            if flush:
+                os.fsync(file.fileno())
         half_written.replace(path)
     except OSError:
         half_written.unlink(missing_ok=True)
         raise
-    _fsync_folder(path.parent)
+    if flush:
+        _fsync(path.parent)
 
 
 def make_durable(folder: Path) -> None:
     """Flushes every file of a folder, and the folder with its parent, to disk."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-    for place in (*(path for path in folder.rglob("*") if path.is_dir()), folder, folder.parent):
-        _fsync_folder(place)
+    below = list(folder.rglob("*"))
+    _fsync(*(path for path in below if path.is_file()))
+    _fsync(*(path for path in below if path.is_dir()), folder, folder.parent)
 
 
-def _fsync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+AT_A_TIME = 8
+"""So many files or folders are flushed at a time: what a disk does for one of them, it does for all that wait."""
+
+
+def _fsync(*paths: Path) -> None:
+    """Flushes files or folders to disk. Raises ``OSError`` when one of them could not be."""
+    if len(paths) == 1:
+        _fsync_one(*paths)
+    else:
+        with ThreadPoolExecutor(AT_A_TIME) as flushing:
+            list(flushing.map(_fsync_one, paths))
+
+
+def _fsync_one(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -293,13 +309,12 @@ def _fsync_folder(folder: Path) -> None:
 
 def switch(home: Path, snapshot: Path) -> None:
     """Publishes the snapshot: ``current`` points to it from one moment to the next."""
-    for folder in (*(path for path in snapshot.rglob("*") if path.is_dir()), snapshot, snapshot.parent):
-        _fsync_folder(folder)
+    _fsync(*(path for path in snapshot.rglob("*") if path.is_dir()), snapshot, snapshot.parent)
     link = home / f".{CURRENT}.next"
     link.unlink(missing_ok=True)
     link.symlink_to(snapshot.relative_to(home))
     link.replace(home / CURRENT)
-    _fsync_folder(home)
+    _fsync(home)
 
 
 def published_chain(home: Path) -> list[Path]:

@@ -130,8 +130,9 @@ def delivered_keys_sql(deliveries: Path, named_by: Iterable[Accepted], table: Ta
         files = _files(deliveries, delivery, table)
         if files:
             parts.append(place % table.key + _read(files))
-        refused = deliveries / delivery.folder / "refused.parquet"
-        parts.append(place % "noekkel" + f"{_read([refused])} WHERE tabell = '{table.name}' AND noekkel IS NOT NULL")
+        if delivery.refused(table.name):
+            refused = _read([deliveries / delivery.folder / "refused.parquet"])
+            parts.append(place % "noekkel" + f"{refused} WHERE tabell = '{table.name}' AND noekkel IS NOT NULL")
     return " UNION ALL ".join(parts)
 
 
@@ -139,7 +140,7 @@ def _create_refused(
     connection: duckdb.DuckDBPyConnection, deliveries: Path, used: Mapping[str, Sequence[Accepted]]
 ) -> None:
     parts = [f"SELECT {', '.join(REFUSED_SCHEMA)}, ''::VARCHAR AS kilde, 0 AS leveransenummer FROM _no_refused"]
-    parts += [_refused_of(deliveries, delivery) for chain in used.values() for delivery in chain]
+    parts += [_refused_of(deliveries, delivery) for chain in used.values() for delivery in chain if delivery.refused()]
     named = " UNION ALL ".join(f"SELECT '{name}' AS tabell, * FROM named_{name}" for name in TABLES)
     connection.execute(
         f"""

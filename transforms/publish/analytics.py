@@ -20,10 +20,12 @@ def write_analytics(snapshot: Path) -> None:
     path = snapshot / FILE
     path.unlink(missing_ok=True)
     with duckdb.connect(str(path)) as connection:
+        connection.begin()  # one commit, which is a flush to disk, not one a view
         for name, table in PUBLISHED.items():
             columns = ", ".join(map(_column, table.shown))
             connection.execute(f"CREATE VIEW {name} AS SELECT {columns} FROM ({rows_sql(snapshot, name)})")
         connection.execute(f"CREATE VIEW findings AS FROM read_parquet({sql_text(snapshot / 'findings.parquet')})")
+        connection.commit()
 
 
 def _column(column: PublishedColumn) -> str:

@@ -4,29 +4,48 @@ An amount as delivered fits 64 bits (at most 16 + 2 digits, CONTRACT section 1).
 may not, so sums are made in 128 bits.
 """
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
-WELL_FORMED = r"^-?[0-9]{1,16}(\.[0-9]{1,2})?$"
-"""A well-formed amount, CONTRACT section 1."""
+from transforms.rules.digits import ZERO, by_length, where
+
+WHOLE_DIGITS = 16
+"""So many digits may an amount have before the point, CONTRACT section 1."""
 
 MOST_OERE = 10**18 - 1
 """The largest: 16 digits before the point, two after it."""
 
 
-def oere_from_text(kroner: pl.Expr) -> pl.Expr:
-    """Øre (Int64) of kroner written as text; null where the text is not a well-formed amount."""
-    well_formed = pl.when(kroner.str.contains(WELL_FORMED)).then(kroner)
-    return oere_from_decimal(well_formed.cast(pl.Decimal(38, 2), strict=False))
+def oere_from_text(kroner: pl.Series) -> pl.Series:
+    """Øre (Int64) of kroner written as text; null where the text is not a well-formed amount.
+
+    Well-formed is ``-?[0-9]{1,16}(\\.[0-9]{1,2})?`` (CONTRACT section 1).
+    """
+    oere, good = np.zeros(len(kroner), np.int64), np.zeros(len(kroner), np.bool_)
+    for rows, places in by_length(kroner, range(1, len("-.00") + WHOLE_DIGITS + 1)):
+        length = len(places)
+        negative = places[0] == ord("-")
+        two = places[-3] == ord(".") if length > 3 else np.zeros_like(negative)
+        one = (places[-2] == ord(".")) & ~two if length > 2 else two
+        value, digits = np.zeros(rows.size, np.int64), np.zeros(rows.size, np.int64)
+        for row in places - ZERO:
+            is_digit = row <= 9
+            value = np.where(is_digit, 10 * value + row, value)
+            digits += is_digit
+        whole = digits - one - 2 * two
+        good[rows] = (digits + negative + one + two == length) & (whole >= 1) & (whole <= WHOLE_DIGITS)
+        oere[rows] = value * np.where(two, 1, np.where(one, 10, 100)) * np.where(negative, -1, 1)
+    return where(pl.Series(good), pl.Series(kroner.name, oere))
 
 
-def oere_from_decimal(kroner: pl.Expr) -> pl.Expr:
+def oere_from_decimal(kroner: pl.Series) -> pl.Series:
     """Øre (Int64) of kroner as a decimal with scale 2: the integer that the decimal is stored as.
 
     Null where kroner have more than 16 digits before the point (CONTRACT section 1).
     """
     oere = kroner.to_physical()
-    return pl.when(oere.is_between(-MOST_OERE, MOST_OERE)).then(oere).cast(pl.Int64)
+    return where(oere.is_between(-MOST_OERE, MOST_OERE).fill_null(True), oere).cast(pl.Int64)
 
 
 def kroner_as_text(oere: pl.Series) -> pl.Series:
