@@ -30,7 +30,7 @@ def copy_all_but_one(data, out, ends):
 
 
 def test_all_loops_of_text_are_fenced(fenced_loops):
-    all_loops = loops.write_objects, loops.take, loops.write_histories, loops.replace_values, scanner._walk
+    all_loops = loops.write_objects, loops.write_histories, loops.replace_values, scanner._walk
     assert {loop.__qualname__ for loop in all_loops} == {"fenced.<locals>.call"}
 
 

@@ -250,8 +250,6 @@ def test_somebody_would_be_found_wherever_he_were_told(small):
         "manifest.json",
         "findings.parquet: rows",
         "dagster/history/runs/",
-        ".out",
-        ".err",
     )
     assert [kind for kind in kinds if not any(kind in place for place in found)] == []
 

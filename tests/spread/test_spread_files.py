@@ -1,6 +1,9 @@
 """What a bucket gets: its households' posts, and of far ends what its documents show."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import polars as pl
+import pyarrow.parquet
 import pytest
 
 from schemas.tables import BUT_PART
@@ -10,7 +13,7 @@ from tests.small import S, looking_at
 from transforms.check.posts import check_posts
 from transforms.ledgers.row_files import RowFile
 from transforms.spread.buckets import in_buckets
-from transforms.spread.files import write_buckets
+from transforms.spread.files import Numbered, write_buckets, write_rows
 
 A, B, ENK, OWNER = *(organisation_number(n) for n in range(1, 4)), national_number(1)
 SAID = (
@@ -102,3 +105,60 @@ def test_a_household_is_in_one_bucket_and_others_are_where_their_number_leads(sp
     assert where[A] == f"bucket={int(A) * 2654435761 // 65536 % 64}" != where[B]
     ends = rows("plassering", "plasseringsidentifikator")
     assert ends == {where[A]: [("PI",), ("PM",), ("PU",)], where[B]: [("PB",), ("PI",), ("PM",), ("PU",)]}
+
+
+def pieces(*rows):
+    """Frames of so many rows each, a fourth of them to each bucket."""
+    for count in rows:
+        texts = [f"{row}-{'x' * 80}" for row in range(count)]
+        yield pl.DataFrame({"post": texts, "bucket": [row % 4 for row in range(count)]})
+
+
+def written(rows, out):
+    with ThreadPoolExecutor(2) as pool:
+        write_rows(rows, out, pool)
+    return {int(path.parent.name.partition("=")[2]): pl.read_parquet(path).height for path in out.glob("*/0.parquet")}
+
+
+def test_rows_lie_in_their_buckets(tmp_path):
+    assert written(pieces(10, 3), tmp_path / "krav") == {0: 4, 1: 4, 2: 3, 3: 2}
+    assert pl.read_parquet_schema(tmp_path / "krav.parquet") == {"post": pl.String}
+
+
+def test_rows_that_end_in_an_error(tmp_path):
+    """It is an error, not a crash: whoever writes has ended before files close."""
+
+    def failing():
+        yield from pieces(200_000)
+        raise RuntimeError("no memory")
+
+    for run in range(3):
+        (tmp_path / str(run)).mkdir()
+        with pytest.raises(RuntimeError, match="no memory"):
+            written(failing(), tmp_path / str(run) / "krav")
+
+
+def test_a_file_that_cannot_be_written(tmp_path, monkeypatch):
+    write, calls = pyarrow.parquet.ParquetWriter.write_table, []
+
+    def full(self, table):
+        calls.append(table)
+        if len(calls) == 2:
+            raise OSError("no space")
+        write(self, table)
+
+    monkeypatch.setattr(pyarrow.parquet.ParquetWriter, "write_table", full)
+    for run in range(3):
+        calls.clear()
+        (tmp_path / str(run)).mkdir()
+        with pytest.raises(OSError, match="no space"):
+            written(pieces(200_000, 200_000), tmp_path / str(run) / "krav")
+
+
+def test_rows_are_found_by_their_number():
+    """Whatever number is asked for: below, between and beyond those that are here."""
+    here = Numbered(pl.DataFrame({"row": [7, 3], "bucket": ["seven", "three"]}, schema_overrides={"row": pl.UInt32}))
+    asked = pl.DataFrame({"row": [0, 3, 4, 7, 8, 9, 4_000_000_000]}, schema={"row": pl.UInt32})
+    assert here.among(asked).rows() == [(3, "three"), (7, "seven")]
+    nobody = Numbered(pl.DataFrame(schema={"row": pl.UInt32, "bucket": pl.String}))
+    assert nobody.among(asked).rows() == []
