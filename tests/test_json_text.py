@@ -23,8 +23,6 @@ from transforms.text.json_text import (
     histories_of,
     obj,
     objects_of,
-    piece,
-    piece_of,
     text,
     texts_of,
     with_amount,
@@ -128,19 +126,6 @@ def test_rows_list_texts_in_any_order_and_one_text_in_many():
     ]
 
 
-def test_pieces_stand_among_fields():
-    made = objects_of(
-        piece_of(text("navn", "navn", optional=True), obj("o", text("navn", "navn", optional=True))),
-        pl.DataFrame({"navn": ["a", None]}),
-    )
-    shown = Listed.one_each(made, np.array([1, 0]))
-    rows = pl.DataFrame({"tall": [1, 2]})
-    assert each(objects_of(document(piece("p"), amount("n", "tall"), piece("q")), rows, p=shown, q=shown)) == [
-        '{"o":{},"n":0.01,"o":{}}',
-        '{"navn":"a","o":{"navn":"a"},"n":0.02,"navn":"a","o":{"navn":"a"}}',
-    ]
-
-
 @pytest.mark.parametrize("which", [[3], [0, -1]])
 def test_a_text_that_is_not_there_cannot_be_shown(which):
     with pytest.raises(ValueError, match="not there"):
@@ -149,7 +134,9 @@ def test_a_text_that_is_not_there_cannot_be_shown(which):
 
 def test_lists_are_of_as_many_rows():
     with pytest.raises(ValueError, match="as many rows"):
-        objects_of(document(array("a", "a")), pl.DataFrame({"n": [1, 2]}), a=Listed.one_each(NAMES, np.array([0])))
+        objects_of(
+            document(array("a", "a")), pl.DataFrame({"n": [1, 2]}), a=Listed(NAMES, np.array([0]), np.array([0, 1]))
+        )
 
 
 def test_a_history_is_words_and_then_posts():

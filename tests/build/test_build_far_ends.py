@@ -6,8 +6,9 @@ import pytest
 
 from tests.build.building import MOTPOSTS, RATES, S, bucket
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, utbetaling
+from transforms.build import far_ends
 from transforms.build.bucket import balanced, with_places
-from transforms.build.far_ends import PLACEMENT_TABLES, placements, shown_dues, shown_krav, shown_payments
+from transforms.build.far_ends import PLACEMENT_TABLES
 
 DEBIT = krav("K", "A", 100), kravforfall("F", "K", 100, "2026-01-15")
 CREDIT = krav("C", "B", -50, kravtype="Moms"), kravforfall("G", "C", -50, "2026-02-15")
@@ -15,8 +16,9 @@ CREDIT = krav("C", "B", -50, kravtype="Moms"), kravforfall("G", "C", -50, "2026-
 
 def balanced_bucket(*said, **far):
     tables = with_places(bucket(*said, **far))
-    tables |= placements(tables)
-    return tables | balanced(tables, RATES, S)
+    tables |= far_ends.placements(tables)
+    tables |= balanced(tables, RATES, S)
+    return tables | far_ends.shown(tables)
 
 
 def placed(*said, **far):
@@ -24,11 +26,10 @@ def placed(*said, **far):
     as ``post`` and ``motpost``, and what is shown of the far one.
     """
     tables = balanced_bucket(*said, **far)
-    dues = shown_dues(tables)
-    dues = dues.rename({"kravforfallsidentifikator": "id"}).hstack(shown_krav(tables)[dues["krav"]].drop("row"))
+    dues = tables["shown_dues"].rename({"kravforfallsidentifikator": "id"})
     posts = {
-        "kravforfall": dues.drop("row"),
-        "innbetaling": shown_payments(tables).rename({"innbetalingsidentifikator": "id"}),
+        "kravforfall": dues.hstack(tables["shown_krav"][dues["krav"]]),
+        "innbetaling": tables["shown_payments"].rename({"innbetalingsidentifikator": "id"}),
         "utbetaling": tables["utbetaling"].select(id="utbetalingsidentifikator"),
     }
     found = {}
@@ -122,4 +123,14 @@ DAYS = {"P10": "2026-03-03", "P9": "1969-12-31", "P1": "2026-04-04", "P11": "202
 def test_what_remains_of_a_krav_here_is_the_buckets_own():
     said = part("B"), *CREDIT, utbetaling("U", "B", 57), plassering("P", "UTBETALING", "G", "U", 7)
     tables = balanced_bucket(*said, plassering("Q", "UTBETALING", "F", "U", 40), far_forfall=[FAR])
-    assert shown_krav(tables).select("kravidentifikator", "krav_gjenstaaende").rows() == [("C", -4300), ("K", 6000)]
+    assert tables["shown_krav"].select("kravidentifikator", "krav_gjenstaaende").rows() == [("C", -4300), ("K", 6000)]
+
+
+@pytest.mark.parametrize(("table", "type"), [("far_innbetaling", "INNBETALING"), ("far_forfall", "MOTKRAV")])
+def test_a_far_end_that_did_not_come_with_the_bucket(table, type):
+    """Nothing else may be shown in its place."""
+    far = {"far_innbetaling": [innbetaling("G", "B", 60)], "far_forfall": [FAR | {"kravforfallsidentifikator": "G"}]}
+    tables = with_places(bucket(part("A"), *DEBIT, plassering("P", type, "F", "G", 40), **{table: far[table]}))
+    far_ends.placements(tables)
+    with pytest.raises(ValueError, match="not in the bucket"):
+        far_ends.placements(tables | {table: tables[table].clear()})

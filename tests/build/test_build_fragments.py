@@ -4,9 +4,9 @@ import re
 
 from tests.build.building import RATES, S, bucket
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, utbetaling
+from transforms.build import far_ends
 from transforms.build.bucket import balanced, with_places
-from transforms.build.far_ends import placements
-from transforms.build.fragments import innbetaling_texts, krav_texts, payer_texts, utbetaling_texts
+from transforms.build.fragments import innbetaling_texts, krav_texts, utbetaling_texts
 
 
 def each(texts):
@@ -16,11 +16,10 @@ def each(texts):
 def fragments(*said):
     """The texts of the statement's krav, payments and payouts, in the documents' order."""
     tables = with_places(bucket(*said))
-    tables |= placements(tables)
+    tables |= far_ends.placements(tables)
     tables |= balanced(tables, RATES, S)
-    payers = payer_texts(tables)
-    texts = krav_texts(tables, payers), innbetaling_texts(tables, payers), utbetaling_texts(tables)
-    return tuple(map(each, texts))
+    tables |= far_ends.shown(tables)
+    return tuple(each(texts(tables)) for texts in (krav_texts, innbetaling_texts, utbetaling_texts))
 
 
 LATER = "2026-12-01"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.build.places import NOWHERE, Under, by_document, in_order, places_of
+from transforms.build.places import NOWHERE, Under, all_there, by_document, in_order, places_of
 
 DAY, NEXT = date(2026, 1, 1), date(2026, 1, 2)
 NUMBERS = st.integers(0, 2**32 - 2)
@@ -23,6 +23,12 @@ def test_places_are_where_numbers_lie(rows, others, random):
     wanted = random.sample(rows, len(rows) // 2) + others
     expected = [rows.index(number) if number in rows else NOWHERE for number in wanted]
     assert places_of(numbers(*wanted), numbers(*rows)).tolist() == expected
+
+
+def test_a_row_that_must_be_there():
+    assert all_there(np.array([0, 2])).tolist() == [0, 2]
+    with pytest.raises(ValueError, match="not in the bucket"):
+        all_there(np.array([0, NOWHERE]))
 
 
 ROWS = st.tuples(st.integers(0, 2**31 - 1) | st.integers(0, 2), st.integers(-(2**31), 2**31 - 1) | st.integers(-1, 1))
@@ -49,32 +55,37 @@ OWNERS = np.array([OWNER, NOWHERE, NOWHERE])
 
 
 def shown(*posts):
-    """The documents and identifiers of what they show of posts, each of part, date and identifier."""
+    """Under their documents, posts of part, date and identifier; and the documents with the identifiers."""
     frame = pl.DataFrame(posts, {"doc": pl.Int64, "dato": pl.Date, "id": pl.String}, orient="row")
+    frame = frame.sort("doc", "dato", "id")
     rows = by_document(frame["doc"].to_numpy(), frame["dato"], frame["id"], OWNERS)
-    return frame, rows, list(zip(rows.doc.tolist(), frame["id"].gather(rows.post), strict=True))
+    return rows, list(zip(rows.parent.tolist(), frame["id"].gather(rows.which), strict=True))
 
 
 def test_an_enk_shows_its_owners_posts_among_its_own_and_nobody_else_does():
-    _, rows, ids = shown((E, NEXT, "e1"), (E, DAY, "x"), (OWNER, DAY, "o"), (V, DAY, "v"), (OWNER, NEXT, "f"))
+    rows, ids = shown((E, NEXT, "e1"), (E, DAY, "x"), (OWNER, DAY, "o"), (V, DAY, "v"), (OWNER, NEXT, "f"))
     assert ids == [*((E, "o"), (E, "x"), (E, "e1"), (E, "f")), *((OWNER, "o"), (OWNER, "f"), (V, "v"))]
-    assert rows.under(3).lengths.to_list() == [4, 2, 1]
+    assert rows.lengths.to_list() == [4, 2, 1]
 
 
 def test_an_enk_without_posts_of_its_own_shows_its_owners():
-    _, rows, ids = shown((OWNER, DAY, "o"))
+    rows, ids = shown((OWNER, DAY, "o"))
     assert ids == [(E, "o"), (OWNER, "o")]
-    assert rows.under(3).lengths.to_list() == [1, 1, 0]
+    assert rows.lengths.to_list() == [1, 1, 0]
 
 
 @pytest.mark.parametrize("day", [DAY, date(1900, 2, 3)])
 def test_posts_stand_by_date_then_identifier(day):
-    _, _, ids = shown((V, day, "b"), (V, day, "a"), (V, DAY, "c"), (OWNER, day, "z"))
+    _, ids = shown((V, day, "b"), (V, day, "a"), (V, DAY, "c"), (OWNER, day, "z"))
     assert ids == [(E, "z"), (OWNER, "z"), (V, "a"), (V, "b"), (V, "c")]
 
 
-def test_of_what_is_shown_some_and_what_is_shown_as_ones_own():
-    frame, rows, _ = shown((E, DAY, "e"), (OWNER, DAY, "o"), (V, DAY, "v"))
-    assert rows.those(frame["id"] != "e").post.tolist() == [1, 1, 2]
-    assert rows.own(frame["doc"].to_numpy()).tolist() == [0, 1, 2]
-    assert shown()[1].under(3).lengths.to_list() == [0, 0, 0]
+def test_nobody_has_posts():
+    rows, ids = shown()
+    assert (rows.lengths.to_list(), ids) == ([0, 0, 0], [])
+
+
+def test_some_of_the_rows_under_their_parents():
+    some = Under(np.array([2, 0, 1, 0]), np.array([0, 2, 2, 4])).those(pl.Series([False, True, True]))
+    assert (some.which.tolist(), some.firsts.tolist()) == ([2, 1], [0, 1, 1, 2])
+    assert some.parent.tolist() == [0, 2]

@@ -13,10 +13,11 @@ import polars as pl
 from schemas.published import PUBLISHED
 from schemas.store import HISTORIES, OVERSIKTER, Segments
 from schemas.tables import TABLES
+from transforms.build import far_ends
 from transforms.build.documents import DATES, SegmentWriter, opened_posts, write_documents
-from transforms.build.far_ends import PLACEMENT_TABLES, Bucket, placements
+from transforms.build.far_ends import PLACEMENT_TABLES, Bucket
 from transforms.build.frames import write_rows
-from transforms.build.places import Shown, by_document, days, in_order, places_of
+from transforms.build.places import Under, all_there, by_document, days, in_order, places_of
 from transforms.home.snapshot import Segment
 from transforms.rules import balances
 from transforms.text.json_text import Places
@@ -67,8 +68,9 @@ def build_bucket(job: Job) -> Built:
     """Builds the bucket: ``documents/<segment>.zst`` and ``tables/<table>/<segment>.parquet`` of both its segments."""
     making, number = job.making, f"{job.number:04d}"
     bucket = with_places({name: _read(job, name) for name in POSTS})
-    bucket |= placements(bucket)
+    bucket |= far_ends.placements(bucket)
     bucket |= balanced(bucket, making.rates, making.snapshot_date)
+    bucket |= far_ends.shown(bucket)
     part = bucket["part"]
     owners = places_of(part["innehaver_row"], part["part_row"])
     shown = {name: shown_posts(bucket[name], name, owners) for name in DATES}
@@ -104,19 +106,19 @@ def with_places(bucket: Bucket) -> Bucket:
     post's part among the parts, beside ``part`` itself, and ``krav``, of a due date's krav.
     """
     part = bucket["part"].sort("part_row")
-    posts = {name: bucket[name][_by_date(bucket[name], name, part)] for name in DATES}
-    bucket = bucket | {name: _whose(table, part) for name, table in posts.items()} | {"part": part}
+    posts = {name: _with_part(bucket[name], part) for name in (*DATES, "kravforfall")}
+    bucket = bucket | posts | {"part": part} | {name: by_date(posts[name], name) for name in DATES}
     return bucket | {"kravforfall": _dues(bucket)}
 
 
-def _by_date(posts: pl.DataFrame, name: str, part: pl.DataFrame) -> Places:
-    """Posts by part, date and identifier."""
-    return in_order(places_of(posts["part_row"], part["part_row"]), days(posts[DATES[name]]), posts[TABLES[name].key])
-
-
-def _whose(posts: pl.DataFrame, part: pl.DataFrame) -> pl.DataFrame:
-    doc = places_of(posts["part_row"], part["part_row"])
+def _with_part(posts: pl.DataFrame, part: pl.DataFrame) -> pl.DataFrame:
+    doc = all_there(places_of(posts["part_row"], part["part_row"]))
     return posts.with_columns(part["part"].gather(doc), doc=doc)
+
+
+def by_date(posts: pl.DataFrame, name: str) -> pl.DataFrame:
+    """A table's posts by part, date and identifier."""
+    return posts[in_order(posts["doc"].to_numpy(), days(posts[DATES[name]]), posts[TABLES[name].key])]
 
 
 def _dues(bucket: Bucket) -> pl.DataFrame:
@@ -124,9 +126,9 @@ def _dues(bucket: Bucket) -> pl.DataFrame:
     dues, krav = bucket["kravforfall"], bucket["krav"]
     doc, rank = krav["doc"].to_numpy(), np.empty(krav.height, np.int64)
     rank[in_order(doc, np.zeros_like(doc), krav["kravidentifikator"])] = np.arange(krav.height)
-    places = places_of(dues["krav_row"], krav["row"])
+    places = all_there(places_of(dues["krav_row"], krav["row"]))
     order = in_order(rank[places], days(dues["forfallsdato"]), dues["kravforfallsidentifikator"])
-    return _whose(dues[order].with_columns(krav=places[order]), bucket["part"])
+    return dues.with_columns(krav=places)[order]
 
 
 def balanced(bucket: Bucket, rates: pl.DataFrame, snapshot_date: date) -> Bucket:
@@ -136,16 +138,22 @@ def balanced(bucket: Bucket, rates: pl.DataFrame, snapshot_date: date) -> Bucket
     return {"krav": balances.balance_krav(bucket["krav"], dues), "kravforfall": dues, "innbetaling": payments}
 
 
-def shown_posts(posts: pl.DataFrame, name: str, owners: Places) -> Shown:
-    """Which documents show which of a table's posts. ``owners``: see ``by_document``."""
+def shown_posts(posts: pl.DataFrame, name: str, owners: Places) -> Under:
+    """Which documents show which of a table's posts, which are sorted. ``owners``: see ``by_document``."""
     return by_document(posts["doc"].to_numpy(), posts[DATES[name]], posts[TABLES[name].key], owners)
 
 
-def overviews(bucket: Bucket, shown: dict[str, Shown]) -> Bucket:
+def overviews(bucket: Bucket, shown: dict[str, Under]) -> Bucket:
     """The tables ``oversikt`` and ``oversikt_per_kravgruppe``, of the open posts that documents show."""
-    opened = {name: shown[name].those(opened_posts(bucket, name)) for name in ("krav", "innbetaling")}
-    krav, payments = (bucket[name][posts.post].with_columns(doc=posts.doc) for name, posts in opened.items())
+    krav = _shown_rows(bucket, "krav", shown, "kravgruppe", *balances.TOTALS)
+    payments = _shown_rows(bucket, "innbetaling", shown, "uplassert_beloep")
     return overview_tables(bucket["part"], balances.per_kravgruppe(krav), balances.unplaced(payments))
+
+
+def _shown_rows(bucket: Bucket, name: str, shown: dict[str, Under], *columns: str) -> pl.DataFrame:
+    """The open posts that documents show, with the ``doc``."""
+    posts = shown[name].those(opened_posts(bucket, name))
+    return bucket[name].select(columns)[posts.which].with_columns(doc=posts.parent)
 
 
 def overview_tables(part: pl.DataFrame, groups: pl.DataFrame, unplaced: pl.DataFrame) -> Bucket:

@@ -13,10 +13,9 @@ from transforms.build.fragments import (
     OVERSIKT,
     innbetaling_texts,
     krav_texts,
-    payer_texts,
     utbetaling_texts,
 )
-from transforms.build.places import Shown, Under, days
+from transforms.build.places import Under, days
 from transforms.home.dictionaries import dictionary
 from transforms.home.snapshot import Segment
 from transforms.text.json_text import Listed, Texts, histories_of, objects_of
@@ -33,27 +32,25 @@ HISTORY_LEVEL = 1
 
 
 def write_documents(
-    histories: "SegmentWriter", oversikter: "SegmentWriter", bucket: Bucket, shown: dict[str, Shown]
+    histories: "SegmentWriter", oversikter: "SegmentWriter", bucket: Bucket, shown: dict[str, Under]
 ) -> None:
     """Writes all documents of the bucket's parts.
 
     ``bucket``: the balanced tables, and ``oversikt`` and ``oversikt_per_kravgruppe``. ``shown``: of each table in
     ``DATES`` the posts that each document shows.
     """
-    documents, opened = bucket["part"].height, {}
+    opened = {}
     for name, texts in _texts(bucket):
-        posts = shown[name].under(documents)
-        dates = days(bucket[name][DATES[name]])[posts.which]
+        posts = shown[name]
+        listed = posts.listed(texts)
         if name in OPEN:
             is_open = opened_posts(bucket, name)
-            under = shown[name].those(is_open).under(documents)
-            opened[name] = under.listed(texts)
+            opened[name] = posts.those(is_open).listed(texts)
         if name == "krav":
-            histories.column("krav_aapne", under.lengths)
+            histories.column("krav_aapne", posts.those(is_open).lengths)
             histories.raw_bytes += opened[name].most_bytes  # of the documents, though they lie in the overviews
             listed = _without(is_open, posts, texts)
-        else:
-            listed = posts.listed(texts)
+        dates = days(bucket[name][DATES[name]])[posts.which]
         histories.add(KINDS[name], histories_of(listed, dates), posts.lengths)
     oversikter.add("oversikt", oversikt_texts(bucket, opened["krav"], opened["innbetaling"]))
 
@@ -64,9 +61,8 @@ KINDS = {"krav": "krav", "innbetaling": "innbetalinger", "utbetaling": "utbetali
 
 def _texts(bucket: Bucket) -> Iterator[tuple[str, Texts]]:
     """The texts of each table's posts."""
-    payers = payer_texts(bucket)
-    yield "krav", krav_texts(bucket, payers)
-    yield "innbetaling", innbetaling_texts(bucket, payers)
+    yield "krav", krav_texts(bucket)
+    yield "innbetaling", innbetaling_texts(bucket)
     yield "utbetaling", utbetaling_texts(bucket)
 
 

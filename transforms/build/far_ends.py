@@ -7,12 +7,21 @@ bucket's own. Pure, within one bucket.
 import numpy as np
 import polars as pl
 
-from transforms.build.places import NOWHERE, days, places_of
+from transforms.build.places import NOWHERE, all_there, days, places_of
 from transforms.text.json_text import Places
 
+DUE_SHOWN = ("kravforfallsidentifikator", "forfallsdato", "krav")
 KRAV_SHOWN = ("kravidentifikator", "kravbeskrivelse", "kravtype", "periode_start", "periode_slutt")
-PAYER_SHOWN = ("fra_kidnummer", "fra_bankinformasjon", "fra_kontoeiers_navn", "fra_swift_bic", "fra_kontonummer")
-PAYMENT_SHOWN = ("innbetalingsidentifikator", "innbetalingsdato", "innbetalt_beloep", *PAYER_SHOWN)
+PAYMENT_SHOWN = (
+    "innbetalingsidentifikator",
+    "innbetalingsdato",
+    "innbetalt_beloep",
+    "fra_kidnummer",
+    "fra_bankinformasjon",
+    "fra_kontoeiers_navn",
+    "fra_swift_bic",
+    "fra_kontonummer",
+)
 
 Bucket = dict[str, pl.DataFrame]
 
@@ -25,32 +34,33 @@ PLACEMENT_TABLES = {
     "forfall_on_utbetaling": ("UTBETALING", "motpost"),
 }
 """Placements by type and near end. Each has ``plassering``, the placement's place; ``doc``, whose the near end is;
-``post``, the place of the post there; ``motpost``, that of the far one, among ``shown_dues``, ``shown_payments`` or
-the payouts; ``plassert_beloep``, ``plasseringsdato``; and ``number`` and ``when``, the ranks by identifier and by date
-and identifier.
+``post``, the place of the post there; ``motpost``, that of the far one, among the due dates or payments of
+``shown`` or the payouts; ``plassert_beloep``, ``plasseringsdato``; ``number`` and ``when``, the ranks by identifier and
+by date and identifier.
 """
 
 
 def placements(bucket: Bucket) -> Bucket:
     """The ``PLACEMENT_TABLES`` of a bucket with places (``bucket.with_places``)."""
     placed, parts = bucket["plassering"], bucket["part"]["part_row"]
+    dues, payments = _rows(bucket, "kravforfall", "far_forfall"), _rows(bucket, "innbetaling", "far_innbetaling")
     rows = placed.select(
         "plasseringstype",
         "motpost_row",
         "plassert_beloep",
         "plasseringsdato",
-        forfall=places_of(placed["forfall_row"], shown_dues(bucket)["row"]),
+        forfall=all_there(places_of(placed["forfall_row"], dues)),
         forfall_doc=places_of(placed["forfall_part_row"], parts),
         motpost_doc=places_of(placed["motpost_part_row"], parts),
         **_ranks(placed),
     ).with_row_index("plassering")
-    motposts = {
-        "INNBETALING": shown_payments(bucket)["row"],
-        "MOTKRAV": shown_dues(bucket)["row"],
-        "UTBETALING": bucket["utbetaling"]["row"],
-    }
-    of_kind = {kind: _with_motpost(rows.filter(plasseringstype=kind), posts) for kind, posts in motposts.items()}
+    motposts = {"INNBETALING": payments, "MOTKRAV": dues, "UTBETALING": bucket["utbetaling"]["row"]}
+    of_kind = {kind: _with_motpost(rows.filter(plasseringstype=kind), posts, kind) for kind, posts in motposts.items()}
     return {name: _seen_from(end, of_kind[kind]) for name, (kind, end) in PLACEMENT_TABLES.items()}
+
+
+def _rows(bucket: Bucket, *names: str) -> pl.Series:
+    return pl.concat([bucket[name]["row"] for name in names])
 
 
 def _ranks(placed: pl.DataFrame) -> dict[str, Places]:
@@ -60,8 +70,10 @@ def _ranks(placed: pl.DataFrame) -> dict[str, Places]:
     return {"number": number, "when": when}
 
 
-def _with_motpost(rows: pl.DataFrame, posts: pl.Series) -> pl.DataFrame:
-    return rows.with_columns(motpost=places_of(rows["motpost_row"], posts))
+def _with_motpost(rows: pl.DataFrame, posts: pl.Series, kind: str) -> pl.DataFrame:
+    """With the place of the motpost. A payout may lie elsewhere, for its due date shows nothing of it."""
+    motpost = places_of(rows["motpost_row"], posts)
+    return rows.with_columns(motpost=motpost if kind == "UTBETALING" else all_there(motpost))
 
 
 def _seen_from(end: str, rows: pl.DataFrame) -> pl.DataFrame:
@@ -79,22 +91,17 @@ def _seen_from(end: str, rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def shown_dues(bucket: Bucket) -> pl.DataFrame:
-    """What placements show of due dates, the bucket's own and then the far ones. ``krav``: places in ``shown_krav``."""
-    own, far = bucket["kravforfall"], bucket["far_forfall"]
+def shown(bucket: Bucket) -> Bucket:
+    """What placements show, as ``shown_dues``, ``shown_krav`` and ``shown_payments``: of each the bucket's own,
+    balanced, and then the far ones. ``krav`` of due dates: places in ``shown_krav``.
+    """
+    far = bucket["far_forfall"].with_columns(pl.col("krav_gjenstaaende").cast(pl.Int128))
     far = far.with_columns(krav=np.arange(far.height) + bucket["krav"].height)
-    columns = ("row", "kravforfallsidentifikator", "forfallsdato", "krav")
-    return pl.concat([own.select(columns), far.select(columns)])
-
-
-def shown_krav(bucket: Bucket) -> pl.DataFrame:
-    """What placements and payouts show of krav, the bucket's own, balanced, and then those of the far due dates."""
     amounts = {"krav_opprinnelig": "opprinnelig_beloep", "krav_gjenstaaende": "gjenstaaende_beloep"}
-    own = bucket["krav"].select("row", *KRAV_SHOWN, **amounts)
-    far = bucket["far_forfall"].select(pl.col("krav_row").alias("row"), *KRAV_SHOWN, *amounts)
-    return pl.concat([own, far.cast({"krav_gjenstaaende": pl.Int128})])
-
-
-def shown_payments(bucket: Bucket) -> pl.DataFrame:
-    """What placements show of payments, the bucket's own and then the far ones."""
-    return pl.concat([bucket[name].select("row", *PAYMENT_SHOWN) for name in ("innbetaling", "far_innbetaling")])
+    krav = bucket["krav"].select(*KRAV_SHOWN, krav_row="row", **amounts)
+    payments = (bucket[name].select(PAYMENT_SHOWN) for name in ("innbetaling", "far_innbetaling"))
+    return {
+        "shown_dues": pl.concat([bucket["kravforfall"].select(DUE_SHOWN), far.select(DUE_SHOWN)], rechunk=True),
+        "shown_krav": pl.concat([krav, far.select(krav.columns)], rechunk=True),
+        "shown_payments": pl.concat(payments, rechunk=True),
+    }

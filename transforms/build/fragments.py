@@ -7,11 +7,12 @@ Each function returns the texts of a table's rows as they lie; a list says which
 import numpy as np
 import polars as pl
 
-from transforms.build.far_ends import Bucket, shown_dues, shown_krav, shown_payments
+from transforms.build.far_ends import Bucket
 from transforms.build.places import Under, in_order
 from transforms.text.json_text import (
     Fields,
     Listed,
+    Shape,
     Texts,
     amount,
     array,
@@ -21,8 +22,6 @@ from transforms.text.json_text import (
     fragment,
     obj,
     objects_of,
-    piece,
-    piece_of,
     text,
 )
 
@@ -77,14 +76,11 @@ KRAVFORFALL = fragment(
     flag("utsattIverksettelse", "utsatt_iverksettelse"),
 )
 
-BETALT_FRA = piece_of(_payment_details("betaltFra", "fra_", PAYERS_KONTO))
-"""Of a payment, in every object that shows it."""
-
 PLASSERT_INNBETALING = fragment(
     text("innbetalingsidentifikator", "innbetalingsidentifikator"),
     day("innbetalingsdato", "innbetalingsdato"),
     amount("innbetaltBeloep", "innbetalt_beloep"),
-    piece("betalt_fra"),
+    _payment_details("betaltFra", "fra_", PAYERS_KONTO),
     amount("plassertBeloep", "plassert_beloep"),
     day("plasseringsdato", "plasseringsdato"),
 )
@@ -103,16 +99,14 @@ INNBETALING = fragment(
     amount("innbetaltBeloep", "innbetalt_beloep"),
     amount("uplassertBeloep", "uplassert_beloep"),
     array("plassertInnbetalingMotKrav", "plassert"),
-    piece("betalt_fra"),
+    _payment_details("betaltFra", "fra_", PAYERS_KONTO),
     _konto("betaltTilKonto", "til_"),
     text("innbetalingsIdentifikator", "innbetalingsidentifikator"),
 )
 
-DEKKET_KRAV = piece_of(text("dekketKrav", "kravbeskrivelse"), _kravperiode())
-"""Of a krav, in every payment that covers it."""
-
 PLASSERT_INNBETALING_MOT_KRAV = fragment(
-    piece("dekket_krav"),
+    text("dekketKrav", "kravbeskrivelse"),
+    _kravperiode(),
     text("kravforfallIdentifikator", "kravforfallsidentifikator"),
     amount("plassertBeloep", "plassert_beloep"),
     day("plasseringsdato", "plasseringsdato"),
@@ -161,84 +155,61 @@ OVERSIKT = document(
 # --- the fragments of a bucket --------------------------------------------------------------------
 
 
-def krav_texts(bucket: Bucket, payers: Texts) -> Texts:
-    """The text of each krav. ``payers``: see ``payer_texts``."""
-    dues = _forfall_texts(bucket, payers)
-    return objects_of(KRAV, bucket["krav"], kravforfall=dues_of(bucket).listed(dues))
+def krav_texts(bucket: Bucket) -> Texts:
+    """The text of each krav."""
+    of_krav = bucket["kravforfall"]["krav"].to_numpy()
+    which = np.argsort(of_krav, kind="stable")  # of a krav, they are sorted by date and identifier already
+    dues = Under.sorted(which, of_krav[which], bucket["krav"].height)
+    return objects_of(KRAV, bucket["krav"], kravforfall=dues.listed(_forfall_texts(bucket)))
 
 
-def dues_of(bucket: Bucket) -> Under:
-    """The due dates of each krav; they are sorted by date and identifier already."""
-    krav = bucket["kravforfall"]["krav"].to_numpy()
-    which = np.argsort(krav, kind="stable")
-    return Under.sorted(which, krav[which], bucket["krav"].height)
-
-
-def payer_texts(bucket: Bucket) -> Texts:
-    """Who paid each of the payments that the bucket shows (``shown_payments``)."""
-    return objects_of(BETALT_FRA, shown_payments(bucket))
-
-
-def _forfall_texts(bucket: Bucket, payers: Texts) -> Texts:
-    debits, credits = bucket["motkrav_on_debit"], bucket["motkrav_on_credit"]
-    motkrav = in_lists(pl.concat([debits.with_columns(-pl.col("plassert_beloep")), credits]))
+def _forfall_texts(bucket: Bucket) -> Texts:
+    placed, paid = pl.col("plassert_beloep"), pl.col("innbetalt_beloep")
+    payments = _in_lists(bucket["innbetaling_on_forfall"])
+    payments = payments.hstack(bucket["shown_payments"][payments["motpost"]]).with_columns(-paid, -placed)
+    motkrav = pl.concat([bucket["motkrav_on_debit"].with_columns(-placed), bucket["motkrav_on_credit"]])
+    motkrav, dues = _with_dues(bucket, _in_lists(motkrav), PLASSERT_MOTKRAV), bucket["kravforfall"]
     return objects_of(
         KRAVFORFALL,
-        bucket["kravforfall"],
-        innbetalinger=_payments_on_forfall(bucket, payers),
-        motkrav=_placed(motkrav, bucket["kravforfall"]).listed(_motkrav_texts(bucket, motkrav)),
+        dues,
+        innbetalinger=_listed(PLASSERT_INNBETALING, payments, dues),
+        motkrav=_listed(PLASSERT_MOTKRAV, motkrav, dues),
     )
 
 
-def _payments_on_forfall(bucket: Bucket, payers: Texts) -> Listed:
-    rows = in_lists(bucket["innbetaling_on_forfall"])
-    shown = _far(shown_payments(bucket), rows, "innbetalingsidentifikator", "innbetalingsdato", "innbetalt_beloep")
-    signed = shown.with_columns(-pl.col("innbetalt_beloep", "plassert_beloep"))
-    betalt_fra = Listed.one_each(payers, rows["motpost"].to_numpy())
-    return _placed(rows, bucket["kravforfall"]).listed(objects_of(PLASSERT_INNBETALING, signed, betalt_fra=betalt_fra))
-
-
-def _motkrav_texts(bucket: Bucket, rows: pl.DataFrame) -> Texts:
-    dues = _far(shown_dues(bucket), rows, "kravforfallsidentifikator", "forfallsdato", "krav")
-    described = shown_krav(bucket)["kravbeskrivelse"].gather(dues["krav"])
-    return objects_of(PLASSERT_MOTKRAV, dues.with_columns(described))
-
-
-def _far(shown: pl.DataFrame, rows: pl.DataFrame, *columns: str) -> pl.DataFrame:
-    """Placements with these columns of their far ends."""
-    return rows.with_columns(shown[name].gather(rows["motpost"]) for name in columns)
-
-
-def in_lists(placements: pl.DataFrame) -> pl.DataFrame:
+def _in_lists(placements: pl.DataFrame) -> pl.DataFrame:
     """Placements on one post after another, by date and identifier."""
-    return placements[np.argsort((placements["post"].to_numpy() << 32) + placements["when"].to_numpy())]
+    order = np.argsort((placements["post"].to_numpy() << 32) + placements["when"].to_numpy())
+    return placements.select("post", "motpost", "plassert_beloep", "plasseringsdato")[order]
 
 
-def _placed(rows: pl.DataFrame, posts: pl.DataFrame) -> Under:
-    """The placements on each of the posts. ``rows``: see ``in_lists``."""
-    return Under.sorted(np.arange(rows.height), rows["post"].to_numpy(), posts.height)
+def _with_dues(bucket: Bucket, placements: pl.DataFrame, shape: Shape) -> pl.DataFrame:
+    """Placements with what the shape shows of the due date at the far end, and of its krav."""
+    dues = bucket["shown_dues"][placements["motpost"]]
+    krav = bucket["shown_krav"].select(name for name in bucket["shown_krav"].columns if name in shape.columns)
+    return pl.concat([placements, dues, krav[dues["krav"]]], how="horizontal")
 
 
-def innbetaling_texts(bucket: Bucket, payers: Texts) -> Texts:
-    """The text of each payment. ``payers``: see ``payer_texts``."""
-    payments, rows = bucket["innbetaling"], in_lists(bucket["forfall_on_innbetaling"])
-    dues = _far(shown_dues(bucket), rows, "kravforfallsidentifikator", "krav")
-    covered = Listed.one_each(objects_of(DEKKET_KRAV, shown_krav(bucket)), dues["krav"].to_numpy())
-    placed = objects_of(PLASSERT_INNBETALING_MOT_KRAV, dues, dekket_krav=covered)
-    return objects_of(
-        INNBETALING,
-        payments.with_columns(-pl.col("innbetalt_beloep", "uplassert_beloep")),
-        plassert=_placed(rows, payments).listed(placed),
-        betalt_fra=Listed.one_each(payers, np.arange(payments.height)),
-    )
+def _listed(shape: Shape, placements: pl.DataFrame, posts: pl.DataFrame) -> Listed:
+    """The placements on each of the posts. ``placements``: see ``_in_lists``."""
+    under = Under.sorted(np.arange(placements.height), placements["post"].to_numpy(), posts.height)
+    return under.listed(objects_of(shape, placements))
+
+
+def innbetaling_texts(bucket: Bucket) -> Texts:
+    """The text of each payment."""
+    payments, shape = bucket["innbetaling"], PLASSERT_INNBETALING_MOT_KRAV
+    placed = _listed(shape, _with_dues(bucket, _in_lists(bucket["forfall_on_innbetaling"]), shape), payments)
+    signed = payments.with_columns(-pl.col("innbetalt_beloep", "uplassert_beloep"))
+    return objects_of(INNBETALING, signed, plassert=placed)
 
 
 def utbetaling_texts(bucket: Bucket) -> Texts:
     """The text of each payout: it lists each krav once, however many placements, by identifier."""
-    payouts, rows = bucket["utbetaling"], bucket["forfall_on_utbetaling"]
-    krav = shown_krav(bucket)[_far(shown_dues(bucket), rows, "krav")["krav"]]
-    krav = krav.with_columns(rows["post"]).unique(["post", "row"])
+    payouts = bucket["utbetaling"]
+    placed = bucket["forfall_on_utbetaling"]
+    krav = bucket["shown_krav"][bucket["shown_dues"]["krav"].gather(placed["motpost"])]
+    krav = krav.with_columns(placed["post"]).unique(["post", "krav_row"])
     post = krav["post"].to_numpy()
-    which = in_order(post, np.zeros_like(post), krav["kravidentifikator"])
-    grunnlag = Under.sorted(which, post[which], payouts.height)
-    return objects_of(UTBETALING, payouts, grunnlag=grunnlag.listed(objects_of(GRUNNLAG_FOR_UTBETALING, krav)))
+    krav = krav[in_order(post, np.zeros_like(post), krav["kravidentifikator"])]
+    return objects_of(UTBETALING, payouts, grunnlag=_listed(GRUNNLAG_FOR_UTBETALING, krav, payouts))

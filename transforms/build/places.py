@@ -14,19 +14,18 @@ from transforms.text.json_text import Listed, Places, Texts
 NOWHERE = -1
 
 
-def places_of(wanted: pl.Series, rows: pl.Series) -> Places:
-    """Where each of the ``wanted`` row numbers lies among ``rows``, in which none stands twice, or ``NOWHERE``.
+def places_of(named: pl.Series, keys: pl.Series) -> Places:
+    """Where each row number or key that is ``named`` lies among the ``keys``, none of them twice, or ``NOWHERE``."""
+    places = keys.alias("key").to_frame().with_row_index("place")
+    found = named.alias("key").to_frame().join(places, on="key", how="left", maintain_order="left")["place"]
+    return found.cast(pl.Int64).fill_null(NOWHERE).to_numpy()
 
-    Nulls lie nowhere.
-    """
-    if rows.is_empty():
-        return np.full(len(wanted), NOWHERE)
-    numbers = rows.to_numpy()
-    order = np.argsort(numbers)
-    missing = np.iinfo(np.uint32).max
-    looked_for = wanted.fill_null(missing).to_numpy()
-    at = order[np.searchsorted(numbers, looked_for, sorter=order).clip(max=len(order) - 1)]
-    return np.where(numbers[at] == looked_for, at, NOWHERE)
+
+def all_there(places: Places) -> Places:
+    """The places. Raises ``ValueError`` when one is ``NOWHERE``, which would be taken for that of the last row."""
+    if (places == NOWHERE).any():
+        raise ValueError("a row that is named is not in the bucket")
+    return places
 
 
 def in_order(first: Places, then: Places, texts: pl.Series) -> Places:
@@ -64,41 +63,34 @@ class Under(NamedTuple):
         """How many rows each parent has."""
         return pl.Series(np.diff(self.firsts))
 
+    @property
+    def parent(self) -> Places:
+        """The parent of each of ``which``."""
+        return np.repeat(np.arange(len(self.firsts) - 1), np.diff(self.firsts))
+
+    def those(self, flags: pl.Series) -> Self:
+        """Of the rows those with the flag."""
+        some = flags.gather(self.which).to_numpy()
+        return type(self)(self.which[some], np.append(0, some.cumsum())[self.firsts])
+
     def listed(self, texts: Texts) -> Listed:
         """The rows' texts in lists."""
         return Listed(texts, self.which, self.firsts)
 
 
-class Shown(NamedTuple):
-    """The posts that documents show, in their order: places of ``post``, and of the part whose document, ``doc``."""
+def by_document(doc: Places, dates: pl.Series, ids: pl.Series, owners: Places) -> Under:
+    """The posts that each document shows: its part's own and, an ENK's, its owner's, by date and identifier.
 
-    doc: Places
-    post: Places
-
-    def those(self, flags: pl.Series) -> Self:
-        """Of the posts those with the flag."""
-        some = flags.gather(self.post).to_numpy()
-        return type(self)(self.doc[some], self.post[some])
-
-    def own(self, whose: Places) -> Places:
-        """The posts under their own part, but not an owner's under its ENKs. ``whose``: the part of each post."""
-        own: Places = self.post[whose[self.post] == self.doc]
-        return own
-
-    def under(self, documents: int) -> Under:
-        """The posts of each of so many documents."""
-        return Under.sorted(self.post, self.doc, documents)
-
-
-def by_document(doc: Places, dates: pl.Series, ids: pl.Series, owners: Places) -> Shown:
-    """Which document shows which posts: its part's own and, an ENK's, its owner's, by date and identifier.
-
-    ``doc``: whose each post is; ``owners``: of each part, ``NOWHERE`` for one that is no ENK.
+    ``doc``: whose each post is; they are sorted by part, date and identifier. ``owners``: of each part, ``NOWHERE`` for
+    one that is no ENK.
     """
     enk = np.flatnonzero(owners != NOWHERE)
     posts = pl.DataFrame({"owner": doc}).with_row_index("post")
     owned = posts.join(pl.DataFrame({"owner": owners[enk], "doc": enk}), on="owner")
-    docs = np.concatenate([doc, owned["doc"].to_numpy()])
-    post = np.concatenate([np.arange(len(doc)), owned["post"].to_numpy()])
+    mixed = owners[doc] != NOWHERE  # only these must be sorted anew
+    docs = np.concatenate([doc[mixed], owned["doc"].to_numpy()])
+    post = np.concatenate([np.flatnonzero(mixed), owned["post"].to_numpy()])
     order = in_order(docs, days(dates)[post], ids.gather(post))
-    return Shown(docs[order], post[order])
+    docs, post = np.append(doc[~mixed], docs[order]), np.append(np.flatnonzero(~mixed), post[order])
+    by_doc = np.argsort(docs, kind="stable")
+    return Under.sorted(post[by_doc], docs[by_doc], len(owners))

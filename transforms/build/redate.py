@@ -14,11 +14,11 @@ import polars as pl
 import zstandard
 
 from schemas.store import OVERSIKTER, open_krav, unplaced_payments
-from transforms.build.bucket import Making, overview_tables, shown_posts, write_tables
+from transforms.build.bucket import Making, by_date, overview_tables, shown_posts, write_tables
 from transforms.build.documents import SegmentWriter, oversikt_texts
 from transforms.build.far_ends import Bucket
 from transforms.build.frames import Frames, table_rows
-from transforms.build.places import NOWHERE, Shown
+from transforms.build.places import NOWHERE, Under, places_of
 from transforms.home.snapshot import PART_TABLE, HomeDamagedError, Segment, read_index
 from transforms.rules import balances
 from transforms.text.json_text import Listed, Texts, with_amount
@@ -73,26 +73,23 @@ def redate(job: RedateJob) -> Redated:
     making, before = job.making, _with_places(job)
     segment = Segment.new(making.snapshot, OVERSIKTER, f"redated-{job.number:04d}")
     krav = before["krav"]
-    owners = _places(job.part["innehaver"], job.part["part"]).to_numpy()
-    shown = shown_posts(krav, "krav", owners)
+    shown = shown_posts(krav, "krav", places_of(job.part["innehaver"], job.part["part"]))
     tables = _with_tonights_date(before, shown, making)
     try:
         texts, payments = _listed(job)
     except (zstandard.ZstdError, ValueError) as error:
         raise HomeDamagedError("overviews of the previous snapshot cannot be read") from error
-    under = shown.under(job.part.height)
-    if not under.lengths.equals(job.index["krav_aapne"]):
+    if not shown.lengths.equals(job.index["krav_aapne"]):
         raise HomeDamagedError(_OTHER_KRAV)
-    renter = (table["stipulerte_renter"].gather(shown.post) for table in (krav, tables["krav"]))
+    renter = (table["stipulerte_renter"].gather(shown.which) for table in (krav, tables["krav"]))
     try:
         redated = with_amount(texts, "stipulerteRenter", *renter)
     except ValueError as error:
         raise HomeDamagedError("overviews of the previous snapshot have other interest than its tables") from error
-    listed = Listed(redated, np.arange(len(redated)), under.firsts)
+    listed = Listed(redated, np.arange(len(redated)), shown.firsts)
     with SegmentWriter(segment, job.part["part"]) as oversikter:
         oversikter.add("oversikt", oversikt_texts(tables, listed, payments))
-    own = shown.own(krav["doc"].to_numpy())
-    write_tables(segment, tables | {"krav": tables["krav"][own]})
+    write_tables(segment, tables)
     return Redated(making.dated(oversikter.index()), oversikter.raw_bytes, oversikter.packed_bytes)
 
 
@@ -102,19 +99,12 @@ _OTHER_KRAV = "the previous snapshot has other open krav in its tables than in i
 def _with_places(job: RedateJob) -> Bucket:
     """The parts, and their rows of the previous snapshot's tables, with the places of what they name (``places``)."""
     part, krav, dues, oversikt = job.part, *(_rows(job, name) for name in ("krav", "kravforfall", "oversikt"))
-    krav = krav.with_columns(doc=_places(krav["part"], part["part"]))
-    dues = dues.with_columns(krav=_places(dues["kravidentifikator"], krav["kravidentifikator"]))
+    krav = by_date(krav.with_columns(doc=places_of(krav["part"], part["part"])), "krav")
+    dues = dues.with_columns(krav=places_of(dues["kravidentifikator"], krav["kravidentifikator"]))
     if (dues["krav"] == NOWHERE).any():
         raise HomeDamagedError(_OTHER_KRAV)
-    oversikt = oversikt.with_columns(doc=_places(oversikt["forespurt_part"], part["part"]))
+    oversikt = oversikt.with_columns(doc=places_of(oversikt["forespurt_part"], part["part"]))
     return {"part": part, "krav": krav, "kravforfall": dues, "oversikt": oversikt}
-
-
-def _places(named: pl.Series, keys: pl.Series) -> pl.Series:
-    """Where what is ``named`` lies among the ``keys``, or ``NOWHERE``: tables name rows by text."""
-    places = keys.alias("key").to_frame().with_row_index("place")
-    found = named.alias("key").to_frame().join(places, on="key", how="left", maintain_order="left")["place"]
-    return found.cast(pl.Int64).fill_null(NOWHERE)
 
 
 def _rows(job: RedateJob, name: str) -> pl.DataFrame:
@@ -123,11 +113,11 @@ def _rows(job: RedateJob, name: str) -> pl.DataFrame:
     return found.with_columns(pl.selectors.by_dtype(pl.Decimal(38, 0)).cast(pl.Int128)).collect()
 
 
-def _with_tonights_date(before: Bucket, shown: Shown, making: Making) -> Bucket:
+def _with_tonights_date(before: Bucket, shown: Under, making: Making) -> Bucket:
     """The tables that the date moves. ``shown``: which overviews list which krav."""
     dues = balances.with_interest(before["kravforfall"], making.rates, making.snapshot_date)
     krav = balances.with_totals(before["krav"], dues)
-    groups = balances.per_kravgruppe(krav[shown.post].with_columns(doc=shown.doc))
+    groups = balances.per_kravgruppe(krav[shown.which].with_columns(doc=shown.parent))
     unplaced = before["oversikt"].select("doc", "uplasserte_innbetalinger")
     return {"krav": krav, "kravforfall": dues, **overview_tables(before["part"], groups, unplaced)}
 
@@ -141,7 +131,9 @@ def _listed(job: RedateJob) -> tuple[Texts, Listed]:
         payments.append(unplaced_payments(oversikt))
     if [len(some) for some in krav] != job.index["krav_aapne"].to_list():
         raise HomeDamagedError("the previous snapshot's overviews list other krav than its index says")
-    return _texts([one for some in krav for one in some]), Listed.one_each(_texts(payments), np.arange(len(payments)))
+    return _texts([one for some in krav for one in some]), Listed(
+        _texts(payments), np.arange(len(payments)), np.arange(len(payments) + 1)
+    )
 
 
 def _texts(pieces: list[bytes]) -> Texts:

@@ -51,11 +51,6 @@ class Listed:
         if len(self.which) and not 0 <= self.which.min() <= self.which.max() < len(self.texts):
             raise ValueError("a text that is not there cannot be shown")
 
-    @classmethod
-    def one_each(cls, texts: Texts, which: Places) -> "Listed":
-        """One text a row."""
-        return cls(texts, which, np.arange(len(which) + 1))
-
     @property
     def most_bytes(self) -> int:
         """How long all that is shown is."""
@@ -64,8 +59,7 @@ class Listed:
 
 # --- shapes ---------------------------------------------------------------------------------------
 
-_LISTED = (loops.LIST, loops.PIECE)
-_WITHOUT_COLUMN = (loops.MARK, loops.OBJECT, *_LISTED)
+_WITHOUT_COLUMN = (loops.MARK, loops.OBJECT, loops.LIST)
 
 
 @dataclass(frozen=True)
@@ -106,11 +100,6 @@ def array(name: str, column: str) -> Fields:
     return (Field(loops.LIST, f'"{name}":[', column),)
 
 
-def piece(name: str) -> Fields:
-    """Fields that are made already, one ``piece_of`` a row: given to ``objects_of`` by that name."""
-    return (Field(loops.PIECE, "", name),)
-
-
 def obj(name: str, *fields: Fields) -> Fields:
     """An object within the object."""
     return (Field(loops.OBJECT, f'"{name}":{{'), *_flat(fields), Field(loops.MARK, "}"))
@@ -142,26 +131,21 @@ def fragment(*fields: Fields) -> Shape:
     return Shape((Field(loops.MARK, ",{"), *_flat(fields), Field(loops.MARK, "}")))
 
 
-def piece_of(*fields: Fields) -> Shape:
-    """Fields to be put into other objects: an object in a list that is not closed, of which the opening is left out."""
-    return Shape((Field(loops.MARK, ",{"), *_flat(fields)))
-
-
 # --- texts ----------------------------------------------------------------------------------------
 
 MOST_LISTS = 3
-"""So many lists and pieces may an object have: the loop is compiled for as many, and the missing ones are empty."""
+"""So many lists may an object have: the loop is compiled for as many, and the missing ones are empty."""
 
 
 def objects_of(shape: Shape, rows: pl.DataFrame, **lists: Listed) -> Texts:
     """The object of each row.
 
-    Columns: texts String, days Date, amounts Int64 or Int128 øre, flags Boolean. ``lists``: the shape's lists and
-    pieces, of as many rows. Raises ``ValueError`` for a null in a column that is not optional.
+    Columns: texts String, days Date, amounts Int64 or Int128 øre, flags Boolean. ``lists``: the shape's, of as
+    many rows. Raises ``ValueError`` for a null in a column that is not optional.
     """
     fields, literals, numbers, texts = _program(shape, rows)
     views = _Views.of(texts)
-    listed = [lists[field.name] for field in shape.fields if field.kind in _LISTED]
+    listed = [lists[field.name] for field in shape.fields if field.kind == loops.LIST]
     if any(len(one.firsts) != rows.height + 1 for one in listed):
         raise ValueError("lists must be of as many rows")
     shown = [(one.texts.data, one.texts.ends, one.which, one.firsts) for one in listed]
@@ -186,7 +170,7 @@ def _program(shape: Shape, rows: pl.DataFrame) -> tuple[Places, Bytes, Places, l
     texts: list[pl.Series] = []
     for field in shape.fields:
         kind, place, literal = field.kind, 0, field.literal.encode()
-        if kind in _LISTED:
+        if kind == loops.LIST:
             place, lists = lists, lists + 1
         elif kind not in _WITHOUT_COLUMN:
             values = rows[field.name]

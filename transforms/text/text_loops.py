@@ -17,7 +17,7 @@ from transforms.text.compiled import compiled, compiled_once
 Bytes = npt.NDArray[np.uint8]
 Places = npt.NDArray[np.int64]
 
-MARK, OBJECT, TEXT, RAW, DAY, AMOUNT, FLAG, LIST, PIECE = range(9)
+MARK, OBJECT, TEXT, RAW, DAY, AMOUNT, FLAG, LIST = range(8)
 """What a field's literal is, and the kind of value after it. All but a mark have a comma to the field before them."""
 
 NONE = np.iinfo(np.int64).min
@@ -265,9 +265,6 @@ def write_objects(fields, literals, numbers, views, view_bytes, buffers, data, e
                     at = _copy(out, at, data[value], begin, elements[value][one + 1])
                 out[at] = _CLOSE_LIST
                 at += 1
-            elif kind == PIECE:
-                one = which[value][firsts[value][row]]
-                at = _copy(out, at, data[value], elements[value][one] + len(",{"), elements[value][one + 1])
         ends[row + 1] = at
 
 
