@@ -13,7 +13,7 @@ from tests.small import S, looking_at
 from transforms.check.posts import check_posts
 from transforms.ledgers.row_files import RowFile
 from transforms.spread.buckets import in_buckets
-from transforms.spread.files import Numbered, write_buckets, write_rows
+from transforms.spread.files import write_buckets, write_rows
 
 A, B, ENK, OWNER = *(organisation_number(n) for n in range(1, 4)), national_number(1)
 SAID = (
@@ -153,12 +153,3 @@ def test_a_file_that_cannot_be_written(tmp_path, monkeypatch):
         (tmp_path / str(run)).mkdir()
         with pytest.raises(OSError, match="no space"):
             written(pieces(200_000, 200_000), tmp_path / str(run) / "krav")
-
-
-def test_rows_are_found_by_their_number():
-    """Whatever number is asked for: below, between and beyond those that are here."""
-    here = Numbered(pl.DataFrame({"row": [7, 3], "bucket": ["seven", "three"]}, schema_overrides={"row": pl.UInt32}))
-    asked = pl.DataFrame({"row": [0, 3, 4, 7, 8, 9, 4_000_000_000]}, schema={"row": pl.UInt32})
-    assert here.among(asked).rows() == [(3, "three"), (7, "seven")]
-    nobody = Numbered(pl.DataFrame(schema={"row": pl.UInt32, "bucket": pl.String}))
-    assert nobody.among(asked).rows() == []

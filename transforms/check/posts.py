@@ -1,23 +1,29 @@
 """All sources together: which rows are good posts, which are quarantined (CONTRACT 2.2.2-2.2.5).
 
-Each check is a join or a group-by, done once, in the contract's order, over what the earlier ones left. Keys of two
+Each check is a lookup or a group-by, done once, in the contract's order, over what the earlier ones left. Keys of two
 sources are compared as text; after that each key is one row's, and rows are followed by number (``ledgers.links``).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import duckdb
+import numpy as np
 import polars as pl
 
 from schemas.tables import REFERENCES, TABLES, WITH_PART, Table
 from transforms.ledgers.good import show_good
+from transforms.ledgers.keys import standing_twice
 from transforms.ledgers.links import (
     MOTPOSTER,
+    PLACED,
+    Ends,
     Links,
+    Named,
+    key_of,
     keys_of,
     link_due_dates,
-    link_placements,
     link_to_part,
     number_parts,
     without_keys,
@@ -30,42 +36,65 @@ def check_posts(connection: duckdb.DuckDBPyConnection) -> Links:
     """
     show_good(connection)
     refused = _Refused(connection)
-
-    def keys(name: str) -> pl.DataFrame:
-        return _check_keys(connection, TABLES[name])
-
-    links = {"part": _check_parts(keys("part"), refused)}
-    for name in WITH_PART:
-        links[name] = _check_whose(keys(name), name, links["part"], refused)
-    links |= _check_claims(links["krav"], keys("kravforfall"), refused)
-    links["plassering"] = _check_placements(keys("plassering"), links, refused)
+    part = _check_parts(_read(connection, "part"), refused)
+    whose = Named.of(part, "part")
+    links = {
+        name: _check_whose(_read(connection, name, partial(link_to_part, part=whose)), name, refused)
+        for name in WITH_PART
+    }
+    krav = Named.of(links["krav"], "krav")
+    dues = _read(connection, "kravforfall", partial(link_due_dates, krav=krav))
+    links |= _check_claims(links["krav"], dues, refused)
+    placed = _read(connection, "plassering", Ends.of(links).link)
+    links = without_keys(links | {"part": part, "plassering": placed})
+    links["plassering"] = _check_placements(links, refused)
     _collect_quarantined(connection)
-    return without_keys(links)
+    return links
 
 
-def _check_keys(connection: duckdb.DuckDBPyConnection, table: Table) -> pl.DataFrame:
-    """One key in two sources: the same content is one post, anything else refuses all (2.2.2).
+def _read(
+    connection: duckdb.DuckDBPyConnection, name: str, link: Callable[[pl.DataFrame], pl.DataFrame] = lambda rows: rows
+) -> pl.DataFrame:
+    """The ``keys_of`` the table's rows, linked as they are read: what they name is not held as a key.
 
-    Returns the ``keys_of`` the rows that are left. Whether there is such a key is told by hashes: if no two rows have
-    the same, there is none.
+    One key in two sources: the same content is one post, anything else refuses all (2.2.2).
     """
-    name, key = table.name, table.key
-    rows = keys_of(connection, name, "kilde")
+
+    def read() -> pl.DataFrame:
+        return pl.concat(map(link, keys_of(connection, name)))
+
+    rows = read()
+    return read() if _refuse_shared(connection, TABLES[name], rows) else rows
+
+
+def _refuse_shared(connection: duckdb.DuckDBPyConnection, table: Table, rows: pl.DataFrame) -> bool:
+    """Whether two sources say a key. Only where two rows share a hash are keys compared as text."""
+    name = table.name
     refused: pl.DataFrame = connection.sql(
         f"SELECT noekkel, kilde FROM ledger_refused WHERE tabell = '{name}' AND noekkel IS NOT NULL"
     ).pl()
-    hashes = pl.concat([rows[key], refused["noekkel"].alias(key)]).hash()
-    again = hashes.is_duplicated()
-    if not again.any():
-        return rows.drop("kilde")
-    said = pl.concat([rows.select(noekkel=key, kilde="kilde"), refused]).filter(again)
+    hashes = rows[key_of(name)], refused["noekkel"].hash(1)
+    again = pl.Series(standing_twice(np.concatenate(hashes)))
+    if again.is_empty():
+        return False
+    suspects = rows.filter(pl.col(key_of(name)).is_in(again.implode())).select("row")
+    said = _with_text(connection, table, suspects, "kilde").pl().select(noekkel=table.key, kilde="kilde")
+    said = pl.concat([said, refused.filter(hashes[1].is_in(again.implode()))])
     shared = said.group_by("noekkel").agg(pl.col("kilde").n_unique()).filter(pl.col("kilde") > 1).select("noekkel")
     if shared.is_empty():
-        return rows.drop("kilde")
+        return False
     connection.register(f"shared_{name}", shared.to_arrow())
     _judge_shared(connection, table)
     connection.unregister(f"shared_{name}")
-    return keys_of(connection, name)
+    return True
+
+
+def _with_text(
+    connection: duckdb.DuckDBPyConnection, table: Table, rows: pl.DataFrame, *columns: str
+) -> duckdb.DuckDBPyRelation:
+    """Some of the table's rows, by their number, with their key and others of its ``columns`` as text."""
+    said = connection.sql(f"SELECT row, {', '.join((table.key, *columns))} FROM rows_{table.name}")
+    return connection.from_arrow(rows.to_arrow()).join(said, "row")
 
 
 def _judge_shared(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -102,9 +131,9 @@ class _Refused:
         """These rows of the table, with a code or each with its own."""
         if rows.is_empty():
             return
-        code = pl.lit(kode) if isinstance(kode, str) else kode
-        keys = rows.select(TABLES[name].key, kode=code).to_arrow()
-        self.connection.from_arrow(keys).insert_into(f"bad_{name}")
+        table, code = TABLES[name], pl.lit(kode) if isinstance(kode, str) else kode
+        found = _with_text(self.connection, table, rows.select("row", kode=code))
+        found.project(f"{table.key}, kode").insert_into(f"bad_{name}")
 
 
 def _check_parts(part: pl.DataFrame, refused: _Refused) -> pl.DataFrame:
@@ -115,21 +144,19 @@ def _check_parts(part: pl.DataFrame, refused: _Refused) -> pl.DataFrame:
     return number_parts(part.join(orphans, on="part", how="anti"))
 
 
-def _check_whose(rows: pl.DataFrame, name: str, part: pl.DataFrame, refused: _Refused) -> pl.DataFrame:
-    """Posts whose part is not accepted (2.2.3). Returns the others with their part's number."""
-    linked = link_to_part(rows, part)
-    refused.add(name, linked.filter(pl.col("part_row").is_null()), "L2-PART-UNKNOWN")
-    return linked.drop_nulls("part_row")
+def _check_whose(rows: pl.DataFrame, name: str, refused: _Refused) -> pl.DataFrame:
+    """Posts whose part is not accepted (2.2.3). Returns the others."""
+    refused.add(name, rows.filter(pl.col("part_row").is_null()), "L2-PART-UNKNOWN")
+    return rows.drop_nulls("part_row")
 
 
 def _check_claims(krav: pl.DataFrame, dues: pl.DataFrame, refused: _Refused) -> Links:
     """A due date without its krav; then a krav that its due dates do not make up, with them (2.2.4).
 
-    Returns the other ``krav`` and ``kravforfall``, with each due date's krav.
+    Returns the other ``krav`` and ``kravforfall``.
     """
-    linked = link_due_dates(dues, krav)
-    refused.add("kravforfall", linked.filter(pl.col("krav_row").is_null()), "L2-CLAIM-UNKNOWN")
-    linked = linked.drop_nulls("krav_row")
+    refused.add("kravforfall", dues.filter(pl.col("krav_row").is_null()), "L2-CLAIM-UNKNOWN")
+    linked = dues.drop_nulls("krav_row")
     sums = linked.group_by(row="krav_row").agg(
         total=pl.col("beloep").cast(pl.Int128).sum(), lowest=pl.col("beloep").min(), highest=pl.col("beloep").max()
     )
@@ -153,38 +180,35 @@ def _check_claims(krav: pl.DataFrame, dues: pl.DataFrame, refused: _Refused) -> 
     return {"krav": good, "kravforfall": linked.join(of_refused, on="krav_row", how="anti") if len(wrong) else linked}
 
 
-def _check_placements(placements: pl.DataFrame, links: Links, refused: _Refused) -> pl.DataFrame:
+def _check_placements(links: Links, refused: _Refused) -> pl.DataFrame:
     """An end that is not there or of the wrong kind; then posts with more placed than they are (2.2.5).
 
-    Returns the other placements with the posts at both ends.
+    Returns the other placements.
     """
-    ends = link_placements(placements, links)
-    paid_out = pl.col("plasseringstype") == "UTBETALING"
+    ends, paid_out = links["plassering"], pl.col("plasseringstype") == "UTBETALING"
     no_due_date = pl.col("forfall_row").is_null() | ((pl.col("forfall_beloep") < 0) != paid_out)
     wrong = no_due_date | pl.col("motpost_row").is_null()
     why = pl.when(no_due_date).then(pl.lit("L2-PLACEMENT-DUE-DATE")).otherwise(pl.lit("L2-PLACEMENT-MOTPOST"))
     refused.add("plassering", ends.filter(wrong), why)
-    ends = ends.filter(~wrong)
-    over = pl.concat(_over(ends, name) for name in MOTPOSTER.values())
-    if len(over):
-        refused.add("plassering", ends.join(over, on="row", how="semi"), "L2-PLACEMENT-OVER")
-    return ends.join(over, on="row", how="anti") if len(over) else ends
+    placed = ends.filter(~wrong).select(PLACED)
+    over = pl.concat(_over(placed, links[name], name) for name in MOTPOSTER.values())
+    if over.is_empty():
+        return placed
+    refused.add("plassering", over.unique(), "L2-PLACEMENT-OVER")
+    return placed.join(over, on="row", how="anti")
 
 
-def _over(ends: pl.DataFrame, name: str) -> pl.DataFrame:
+def _over(placed: pl.DataFrame, posts: pl.DataFrame, name: str) -> pl.DataFrame:
     """``row`` of all placements on those posts of the table of which more is placed than their amount; on due dates,
     from either end.
     """
     (kind,) = (kind for kind, table in MOTPOSTER.items() if table == name)
-    on = [
-        ends.filter(plasseringstype=kind).select("row", "plassert_beloep", post="motpost_row", beloep="motpost_beloep")
-    ]
+    on = placed.filter(plasseringstype=kind).select("row", "plassert_beloep", post="motpost_row")
     if name == "kravforfall":
-        on.append(ends.select("row", "plassert_beloep", post="forfall_row", beloep="forfall_beloep"))
-    placed = pl.concat(on)
-    sums = placed.group_by("post").agg(pl.col("plassert_beloep").cast(pl.Int128).sum(), pl.col("beloep").first().abs())
-    over = sums.filter(pl.col("plassert_beloep") > pl.col("beloep"))
-    return placed.join(over, on="post", how="semi").select("row")
+        on = pl.concat([on, placed.select("row", "plassert_beloep", post="forfall_row")])
+    sums = on.group_by(row="post").agg(pl.col("plassert_beloep").cast(pl.Int128).sum())
+    over = sums.join(posts, on="row").filter(pl.col("plassert_beloep") > pl.col("beloep").abs())
+    return on.join(over.select(post="row"), on="post", how="semi").select("row")
 
 
 def _collect_quarantined(connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,17 +1,22 @@
 """How the good posts hang together, by row numbers.
 
-What a row names by a key is looked up once, in one join each; from there on posts are followed, added up and sorted by
-numbers. ``row`` is a row's number in its table (``delivered``), a reference's number is that of the row that it names:
-``krav_row``, ``forfall_row``, ``motpost_row``. ``part_row`` is a part's place among the good parts by code point, so
-that sorting by it is sorting by part.
+What a row names by a key is looked up once; from there on posts are followed, added up and sorted by numbers. ``row``
+is a row's number in its table (``row_files``), a reference's number is that of the row that it names: ``krav_row``,
+``forfall_row``, ``motpost_row``. ``part_row`` is a part's place among the good parts by code point, so that sorting by
+it is sorting by part.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import duckdb
+import numpy as np
 import polars as pl
 
 from schemas.tables import KRAV, KRAVFORFALL, TABLES, WITH_PART
+from transforms.ledgers.keys import Keys, with_hashes, without_hashes
 
 LINKS = "links"
 """The folder of links among what ``check`` hands over."""
@@ -22,80 +27,115 @@ Links = dict[str, pl.DataFrame]
 - ``part``: ``part_row`` (ascending), ``part``, ``parttype``, ``innehaver``, ``innehaver_row``
 - ``krav``, ``innbetaling``, ``utbetaling``: ``row``, ``part_row``, ``beloep``
 - ``kravforfall``: ``row``, ``krav_row``, ``part_row``, ``beloep``
-- ``plassering``: ``row``, ``plasseringstype``, ``plassert_beloep``, and of the post at both ends its number, part and
-  amount: ``forfall_row``, ``forfall_part_row``, ``forfall_beloep``, ``motpost_row``, ``motpost_part_row``,
-  ``motpost_beloep``
+- ``plassering``: ``row``, ``plasseringstype``, ``plassert_beloep``, ``forfall_row``, ``motpost_row``
 """
 
 MOTPOSTER = {"MOTKRAV": "kravforfall", "INNBETALING": "innbetaling", "UTBETALING": "utbetaling"}
 """In which table the ``motpost`` of a placement of each type is."""
 
+PLACED = ("row", "plasseringstype", "plassert_beloep", "forfall_row", "motpost_row")
+"""What is handed over of placements."""
 
-def keys_of(connection: duckdb.DuckDBPyConnection, name: str, *others: str) -> pl.DataFrame:
-    """Number, key, references and amount (``beloep``) of the rows in ``good_<table>``, and ``others`` of columns."""
+
+def keys_of(connection: duckdb.DuckDBPyConnection, name: str) -> Iterator[pl.DataFrame]:
+    """Number, key, references and amount (``beloep``) of the rows in ``good_<table>``, some at a time.
+
+    Keys and references as hashes (``keys``), a part's own and its owner's also as text (``part``, ``innehaver``).
+    """
     table = TABLES[name]
-    columns = ["row", table.key, *table.references, *_MORE.get(name, (f"{table.amount} AS beloep",)), *others]
-    keys: pl.DataFrame = connection.sql(f"SELECT {', '.join(columns)} FROM good_{name}").pl()
-    return keys.with_columns(pl.col("plasseringstype").cast(_KINDS)) if name == "plassering" else keys
+    hashed = {f"{column}_key": column for column in (table.key, *table.references)}
+    columns = [f"{column} AS {key}" for key, column in hashed.items()]
+    more = _MORE.get(name, (f"{table.amount} AS beloep",))
+    query = f"SELECT {', '.join(['row', *columns, *more])} FROM good_{name}"
+    for rows in with_hashes(connection, query, [*hashed]):
+        yield rows.with_columns(pl.col("plasseringstype").cast(_KINDS)) if name == "plassering" else rows
 
 
-_MORE = {"part": ("parttype",), "plassering": ("plasseringstype", "plassert_beloep")}
+_MORE = {"part": ("part", "parttype", "innehaver"), "plassering": ("plasseringstype", "plassert_beloep")}
 _KINDS = pl.Enum(list(MOTPOSTER))
+
+
+def key_of(name: str) -> str:
+    """The column of ``keys_of`` that has the table's own key."""
+    return f"{TABLES[name].key}_key"
+
+
+@dataclass(frozen=True)
+class Named:
+    """Rows of a table that others name: without their keys, which tell where each of them stands."""
+
+    rows: pl.DataFrame
+    keys: Keys
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame, name: str) -> Self:
+        """``rows``: with the table's own key."""
+        return cls(without_hashes(rows, key_of(name)), Keys(rows, key_of(name)))
+
+    def linked(self, rows: pl.DataFrame, column: str, **names: str) -> pl.DataFrame:
+        """The rows with columns of what they name in ``column``, null where that is not there, in place of the key."""
+        place = self.keys.places(rows, f"{column}_key")
+        found = [self.rows[of].gather(place).alias(name) for name, of in names.items()]
+        return without_hashes(rows.with_columns(found), f"{column}_key")
+
+
+def number_parts(part: pl.DataFrame) -> pl.DataFrame:
+    """Good parts by code point, each with its number and its owner's, and its key."""
+    numbered = part.drop("row").sort("part").with_row_index("part_row")
+    owner = pl.when(pl.col("innehaver").is_not_null()).then(pl.col("innehaver_row"))
+    return Named.of(numbered, "part").linked(numbered, "innehaver", innehaver_row="part_row").with_columns(owner)
+
+
+def link_to_part(rows: pl.DataFrame, part: Named) -> pl.DataFrame:
+    """The rows with ``part_row``, null when there is no such part."""
+    return part.linked(rows, "part", part_row="part_row")
+
+
+def link_due_dates(dues: pl.DataFrame, krav: Named) -> pl.DataFrame:
+    """The due dates with ``krav_row`` and ``part_row``, null when there is no such krav."""
+    return krav.linked(dues, KRAV.key, krav_row="row", part_row="part_row")
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The posts that placements join. A due date that is used for others is one below zero."""
+
+    forfall: Named
+    motposter: dict[str, Named]
+
+    @classmethod
+    def of(cls, posts: Links) -> Self:
+        """``posts``: due dates, payments and payouts, with their keys."""
+        below = posts["kravforfall"].filter(pl.col("beloep") < 0)
+        motposter = {kind: Named.of((posts | {"kravforfall": below})[name], name) for kind, name in MOTPOSTER.items()}
+        return cls(Named.of(posts["kravforfall"], "kravforfall"), motposter)
+
+    def link(self, placements: pl.DataFrame) -> pl.DataFrame:
+        """The placements with ``forfall_row`` and ``forfall_beloep``, ``motpost_row`` and ``motpost_beloep``: of the
+        post at either end, null when there is none.
+        """
+        ends = self.forfall.linked(placements, KRAVFORFALL.key, forfall_row="row", forfall_beloep="beloep")
+        return pl.concat(
+            posts.linked(ends.filter(plasseringstype=kind), "motpost", motpost_row="row", motpost_beloep="beloep")
+            for kind, posts in self.motposter.items()
+        )
 
 
 def links_of(connection: duckdb.DuckDBPyConnection) -> Links:
     """The links of the rows in ``good_<table>``, which are all known to be good."""
-    part = number_parts(keys_of(connection, "part"))
-    links = {name: link_to_part(keys_of(connection, name), part) for name in WITH_PART}
-    links["kravforfall"] = link_due_dates(keys_of(connection, "kravforfall"), links["krav"])
-    links["plassering"] = link_placements(keys_of(connection, "plassering"), links)
+    part = number_parts(pl.concat(keys_of(connection, "part")))
+    whose = Named.of(part, "part")
+    links = {name: pl.concat(link_to_part(rows, whose) for rows in keys_of(connection, name)) for name in WITH_PART}
+    krav = Named.of(links["krav"], "krav")
+    links["kravforfall"] = pl.concat(link_due_dates(rows, krav) for rows in keys_of(connection, "kravforfall"))
+    ends = Ends.of(links)
+    links["plassering"] = pl.concat(ends.link(rows).select(PLACED) for rows in keys_of(connection, "plassering"))
     return without_keys(links | {"part": part})
-
-
-def number_parts(part: pl.DataFrame) -> pl.DataFrame:
-    """Good parts by code point, each with its number and its owner's."""
-    numbered = part.select("part", "parttype", "innehaver").sort("part").with_row_index("part_row")
-    owners = numbered.select(innehaver="part", innehaver_row="part_row")
-    return numbered.join(owners, on="innehaver", how="left", maintain_order="left")
-
-
-def link_to_part(rows: pl.DataFrame, part: pl.DataFrame) -> pl.DataFrame:
-    """The rows with ``part_row``, null when there is no such part."""
-    return rows.join(part.select("part", "part_row"), on="part", how="left").drop("part")
-
-
-def link_due_dates(dues: pl.DataFrame, krav: pl.DataFrame) -> pl.DataFrame:
-    """The due dates with ``krav_row`` and ``part_row``, null when there is no such krav."""
-    of = krav.select(KRAV.key, "part_row", krav_row="row")
-    return dues.join(of, on=KRAV.key, how="left").drop(KRAV.key)
-
-
-def link_placements(placements: pl.DataFrame, links: Links) -> pl.DataFrame:
-    """The placements with the posts at both ends, null when there is no such post.
-
-    A due date that is used for others is one below zero. ``links`` still have the posts' keys.
-    """
-    dues = links["kravforfall"]
-    forfall = dues.select(KRAVFORFALL.key, forfall_row="row", forfall_part_row="part_row", forfall_beloep="beloep")
-    ends = placements.join(forfall, on=KRAVFORFALL.key, how="left").drop(KRAVFORFALL.key)
-    posts = links | {"kravforfall": dues.filter(pl.col("beloep") < 0)}
-    return pl.concat(
-        ends.filter(plasseringstype=kind)
-        .join(
-            posts[name].select(
-                motpost=TABLES[name].key, motpost_row="row", motpost_part_row="part_row", motpost_beloep="beloep"
-            ),
-            on="motpost",
-            how="left",
-        )
-        .drop("motpost")
-        for kind, name in MOTPOSTER.items()
-    )
 
 
 def without_keys(links: Links) -> Links:
     """The links alone, which is what is handed over."""
-    return {name: rows if name == "part" else rows.drop(TABLES[name].key) for name, rows in links.items()}
+    return {name: rows if name == "plassering" else without_hashes(rows, key_of(name)) for name, rows in links.items()}
 
 
 def hand_over_links(links: Links, checked: Path) -> None:
@@ -110,14 +150,38 @@ def read_links(checked: Path) -> Links:
     return {name: pl.read_parquet(checked / LINKS / f"{name}.parquet") for name in TABLES}
 
 
+class Numbered:
+    """A frame's rows by their number, ``row``, which none shares."""
+
+    def __init__(self, rows: pl.DataFrame) -> None:
+        """Numbers that are no row's lead to a place behind the last."""
+        self._rows, numbers = rows.drop("row"), rows["row"].to_numpy()
+        self._place = np.full(int(numbers.max(initial=0)) + 2, rows.height, np.uint32)
+        self._place[numbers] = np.arange(rows.height, dtype=np.uint32)
+
+    def among(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Those of the rows that are numbered here, with the columns of here."""
+        place = self._place.take(rows["row"].to_numpy(), mode="clip")
+        there = place < self._rows.height
+        return rows.filter(there).hstack(self._rows[place[there]])
+
+    def values(self, numbers: pl.Series, column: str) -> pl.Series:
+        """What the rows with these numbers have in the column; null for those that are not here."""
+        place = pl.Series(self._place.take(numbers.to_numpy(), mode="clip"))
+        return self._rows[column].gather(place.set(place == self._rows.height, None))
+
+
 def show_links(connection: duckdb.DuckDBPyConnection, links: Links) -> None:
     """Creates ``forfall`` and ``plassering_ends``: the due dates and placements of ``rows_*`` that have links, by their
     keys; placements with ``forfall_part`` and ``motpost_part``.
     """
     for name, rows in links.items():
         connection.register(f"links_of_{name}", rows.to_arrow())
+    posts = " UNION ALL ".join(
+        f"SELECT '{kind}' AS plasseringstype, row, part_row FROM links_of_{name}" for kind, name in MOTPOSTER.items()
+    )
     connection.execute(
-        """
+        f"""
         CREATE TEMP VIEW forfall AS
         SELECT kravforfallsidentifikator, kravidentifikator
         FROM rows_kravforfall SEMI JOIN links_of_kravforfall USING (row);
@@ -125,7 +189,9 @@ def show_links(connection: duckdb.DuckDBPyConnection, links: Links) -> None:
         SELECT plasseringsidentifikator, said.plasseringstype, kravforfallsidentifikator, motpost,
                near.part AS forfall_part, far.part AS motpost_part
         FROM rows_plassering AS said JOIN links_of_plassering AS ends USING (row)
-        JOIN links_of_part AS near ON near.part_row = forfall_part_row
-        JOIN links_of_part AS far ON far.part_row = motpost_part_row
+        JOIN links_of_kravforfall AS due ON due.row = forfall_row
+        JOIN ({posts}) AS post ON post.row = motpost_row AND post.plasseringstype = said.plasseringstype
+        JOIN links_of_part AS near ON near.part_row = due.part_row
+        JOIN links_of_part AS far ON far.part_row = post.part_row
         """
     )

@@ -5,11 +5,10 @@ document of its parts can show, but for what placements show of a far end that l
 posts go with the bucket as ``far_forfall`` and ``far_innbetaling``. After that every bucket is independent.
 """
 
-import numpy as np
 import polars as pl
 
 from transforms.home.snapshot import PARTS_PER_SEGMENT
-from transforms.ledgers.links import Links
+from transforms.ledgers.links import MOTPOSTER, Links, Numbered
 
 
 def bucket_count(parts: int) -> int:
@@ -20,29 +19,31 @@ def bucket_count(parts: int) -> int:
 def in_buckets(links: Links, to_build: pl.DataFrame, buckets: int) -> Links:
     """The links of the parts ``to_build`` (``part``) and of their posts, with ``bucket``.
 
-    The bucket is a multiplicative hash of the household's number. A placement, which goes to the bucket of each end,
-    has ``forfall_bucket`` and ``motpost_bucket``, null where that end isn't built; it is built at one at least.
+    The bucket is a multiplicative hash of the household's number. A placement goes to the bucket of each end: it has
+    ``forfall_part_row`` and ``forfall_bucket``, ``motpost_part_row`` and ``motpost_bucket``. The bucket is null where
+    that end isn't built; it is at one at least.
     """
     part = links["part"].join(to_build, on="part", how="semi", maintain_order="left")
     household = pl.coalesce("innehaver", "part").cast(pl.Int128)
     part = part.with_columns(bucket=(household * 2654435761 // 65536 % buckets).cast(pl.UInt32))
-    of_part = np.full(links["part"].height, buckets, np.uint32)
-    of_part[part["part_row"].to_numpy()] = part["bucket"].to_numpy()
-
-    def bucket(part_row: str, rows: pl.DataFrame) -> pl.Series:
-        found = pl.Series(of_part[rows[part_row].to_numpy()])
-        return found.set(found == buckets, None)
-
-    spread = {
-        name: rows.with_columns(bucket=bucket("part_row", rows)).drop_nulls("bucket")
-        for name, rows in links.items()
-        if name not in ("part", "plassering")
+    of_part = Numbered(part.select("bucket", row="part_row"))
+    posts = {
+        name: links[name].with_columns(bucket=of_part.values(links[name]["part_row"], "bucket"))
+        for name in ("krav", "kravforfall", "innbetaling", "utbetaling")
     }
-    placed = links["plassering"]
-    placed = placed.with_columns(
-        bucket(f"{end}_part_row", placed).alias(f"{end}_bucket") for end in ("forfall", "motpost")
-    ).filter(~pl.all_horizontal(pl.col("forfall_bucket", "motpost_bucket").is_null()))
-    return {"part": part, **spread, "plassering": placed}
+    whose = {name: Numbered(posts[name].select("row", "part_row", "bucket")) for name in MOTPOSTER.values()}
+    placed = pl.concat(
+        _seen(_seen(rows, "forfall", whose["kravforfall"]), "motpost", whose[name])
+        for name, rows in ((name, links["plassering"].filter(plasseringstype=kind)) for kind, name in MOTPOSTER.items())
+    )
+    shown = placed.filter(pl.col("forfall_bucket").is_not_null() | pl.col("motpost_bucket").is_not_null())
+    return {"part": part, **{name: rows.drop_nulls("bucket") for name, rows in posts.items()}, "plassering": shown}
+
+
+def _seen(placed: pl.DataFrame, end: str, posts: Numbered) -> pl.DataFrame:
+    """The placements with the part and the bucket of an end, which is one of the posts."""
+    values = {f"{end}_{name}": posts.values(placed[f"{end}_row"], name) for name in ("part_row", "bucket")}
+    return placed.with_columns(**values)
 
 
 def far_forfall(placed: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 
 from schemas.receipts import Totals
-from transforms.ledgers.links import Links
+from transforms.ledgers.links import Links, Numbered
 
 
 def of_built(links: Links, spread: Links) -> Totals:
@@ -26,22 +26,24 @@ def of_built(links: Links, spread: Links) -> Totals:
         **_counted("grunnlag_opprinnelig", grunnlag["original"]),
         **_counted("grunnlag_gjenstaaende", grunnlag["original"] + grunnlag["placed"]),
     }
-    for name, (kind, end, amount, sign) in _PLACED.items():
+    for name, (kind, end, sign) in _PLACED.items():
         placed = spread["plassering"].filter(pl.col(f"{end}_bucket").is_not_null(), plasseringstype=kind)
-        totals |= _counted(name, placed[amount], sign)
+        totals |= _counted(name, placed["plassert_beloep"], sign)
+    payments = spread["plassering"].filter(pl.col("forfall_bucket").is_not_null(), plasseringstype="INNBETALING")
+    paid = Numbered(links["innbetaling"]).values(payments["motpost_row"], "beloep")
+    totals |= _counted("innbetalt_paa_krav", paid, -1)
     unplaced = totals["sum_innbetaling"] + totals["sum_krav_paa_innbetaling"]
     return totals | _remaining(totals) | {"sum_uplassert": unplaced, "sum_uplassert_oversikt": unplaced}
 
 
 _PLACED = {
-    "innbetaling_paa_krav": ("INNBETALING", "forfall", "plassert_beloep", -1),
-    "krav_paa_innbetaling": ("INNBETALING", "motpost", "plassert_beloep", 1),
-    "motkrav_paa_debet": ("MOTKRAV", "forfall", "plassert_beloep", -1),
-    "motkrav_paa_kredit": ("MOTKRAV", "motpost", "plassert_beloep", 1),
-    "utbetalt_paa_kredit": ("UTBETALING", "forfall", "plassert_beloep", 1),
-    "innbetalt_paa_krav": ("INNBETALING", "forfall", "motpost_beloep", -1),
+    "innbetaling_paa_krav": ("INNBETALING", "forfall", -1),
+    "krav_paa_innbetaling": ("INNBETALING", "motpost", 1),
+    "motkrav_paa_debet": ("MOTKRAV", "forfall", -1),
+    "motkrav_paa_kredit": ("MOTKRAV", "motpost", 1),
+    "utbetalt_paa_kredit": ("UTBETALING", "forfall", 1),
 }
-"""The placements counted: their type, which of their ends lies with a part that is built, what is summed, its sign."""
+"""The placements counted: their type, which of their ends lies with a part that is built, and their sign."""
 
 
 def _counted(name: str, oere: pl.Series, sign: int = 1) -> Totals:

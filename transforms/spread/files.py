@@ -6,12 +6,11 @@ from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pyarrow.parquet
 
 from schemas.tables import BUT_PART, TABLES, UNIQUE, Table
-from transforms.ledgers.links import Links
+from transforms.ledgers.links import Links, Numbered
 from transforms.ledgers.row_files import RowFile
 from transforms.rules.shown import masked, with_texts
 from transforms.spread.buckets import far_forfall, far_innbetaling, remaining
@@ -85,22 +84,6 @@ _OF_PAYMENT = (
     *("row", "innbetalingsidentifikator", "innbetalingsdato", "innbetalt_beloep", "fra_kidnummer"),
     *("fra_bankinformasjon", "fra_kontoeiers_navn", "fra_swift_bic", "fra_kontonummer"),
 )
-
-
-class Numbered:
-    """A frame's rows by their number, ``row``, which none shares."""
-
-    def __init__(self, rows: pl.DataFrame) -> None:
-        """Numbers that are no row's lead to a place behind the last."""
-        self._rows, numbers = rows.drop("row"), rows["row"].to_numpy()
-        self._place = np.full(int(numbers.max(initial=0)) + 2, rows.height, np.uint32)
-        self._place[numbers] = np.arange(rows.height, dtype=np.uint32)
-
-    def among(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Those of the rows that are numbered here, with the columns of here."""
-        place = self._place.take(rows["row"].to_numpy(), mode="clip")
-        there = place < self._rows.height
-        return rows.filter(there).hstack(self._rows[place[there]])
 
 
 def _rows(files: Sequence[RowFile], table: Table, kravtyper: pl.DataFrame) -> Iterator[pl.DataFrame]:
