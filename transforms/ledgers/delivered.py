@@ -65,10 +65,12 @@ def _read(files: list[Path]) -> str:
 
 
 def _rows(files: Sequence[RowFile]) -> str:
-    return " UNION ALL ".join(
-        f"SELECT *, (file_row_number + {file.first})::UINTEGER AS row "
-        f"FROM read_parquet({sql_text(file.path)}, file_row_number = true)"
-        for file in files
+    """One scan of all the files, however many: ``fil`` is a file's number, as its name is, from 0."""
+    paths = ", ".join(sql_text(file.path) for file in files)
+    firsts = {int(file.path.stem): file.first for file in files}
+    first = f"[{', '.join(str(firsts.get(number, 0)) for number in range(max(firsts) + 1))}][fil + 1]"
+    return (
+        f"SELECT *, ({first} + file_row_number)::UINTEGER AS row FROM read_parquet([{paths}], file_row_number = true)"
     )
 
 

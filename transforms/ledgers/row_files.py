@@ -1,7 +1,8 @@
 """Files with the rows of a table, read some at a time, each with its number (``row``)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -21,27 +22,47 @@ class RowFile:
     path: Path
     first: int | None = None
 
-    @property
+    @cached_property
     def rows(self) -> int:
         """How many there are."""
         return int(pyarrow.parquet.read_metadata(self.path).num_rows)
 
-    def read(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """The rows in these columns and ``row``, some row groups at a time."""
-        count = None if self.first is None else "row"
-        file = pl.scan_parquet(self.path, row_index_name=count, row_index_offset=self.first or 0, glob=False)
-        for start, rows in self._slices():
-            yield file.select("row", *columns).slice(start, rows).collect()
 
-    def _slices(self) -> Iterator[tuple[int, int]]:
-        """Where row groups begin, and how many rows are read from there: those of some groups."""
-        groups = pyarrow.parquet.read_metadata(self.path)
-        start = rows = 0
-        for group in range(groups.num_row_groups):
-            rows += groups.row_group(group).num_rows
-            if rows >= ROWS_AT_A_TIME or group == groups.num_row_groups - 1:
-                yield start, rows
-                start, rows = start + rows, 0
+def read_rows(files: Iterable[RowFile], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """The rows of the files in these columns and ``row``: some row groups of a large one, or several small ones, at a
+    time. The numbers of several follow one another.
+    """
+    small: list[RowFile] = []
+    for file in files:
+        if small and (file.first is None or sum(one.rows for one in small) + file.rows > ROWS_AT_A_TIME):
+            yield _scan(small, columns).collect()
+            small = []
+        if file.rows <= ROWS_AT_A_TIME:
+            small.append(file)
+        else:
+            for start, rows in _slices(file.path):
+                yield _scan([file], columns).slice(start, rows).collect()
+    if small:
+        yield _scan(small, columns).collect()
+
+
+def _scan(files: Sequence[RowFile], columns: Sequence[str]) -> pl.LazyFrame:
+    first = files[0].first
+    paths = [file.path for file in files]
+    count = None if first is None else "row"
+    rows = pl.scan_parquet(paths, row_index_name=count, row_index_offset=first or 0, glob=False, extra_columns="ignore")
+    return rows.select("row", *columns)
+
+
+def _slices(path: Path) -> Iterator[tuple[int, int]]:
+    """Where row groups begin, and how many rows are read from there: those of some groups."""
+    groups = pyarrow.parquet.read_metadata(path)
+    start = rows = 0
+    for group in range(groups.num_row_groups):
+        rows += groups.row_group(group).num_rows
+        if rows >= ROWS_AT_A_TIME or group == groups.num_row_groups - 1:
+            yield start, rows
+            start, rows = start + rows, 0
 
 
 def delivered_files(
@@ -59,5 +80,5 @@ def delivered_files(
 
 
 def all_files(deliveries: Path, used: Mapping[str, Sequence[Accepted]]) -> dict[str, list[RowFile]]:
-    """By table the files of all its accepted rows."""
+    """By table of posts the files of all its accepted rows."""
     return {name: [file for _, files in delivered_files(deliveries, used, name) for file in files] for name in BUT_PART}

@@ -11,7 +11,7 @@ import pyarrow.parquet
 
 from schemas.tables import BUT_PART, TABLES, UNIQUE, Table
 from transforms.ledgers.links import Links, Numbered
-from transforms.ledgers.row_files import RowFile
+from transforms.ledgers.row_files import RowFile, read_rows
 from transforms.rules.shown import masked, with_texts
 from transforms.spread.buckets import far_forfall, far_innbetaling, remaining
 
@@ -90,7 +90,7 @@ def _rows(files: Sequence[RowFile], table: Table, kravtyper: pl.DataFrame) -> It
     """The table's rows as documents and tables show them, first none of them."""
     columns = [name for name in table.names if name not in ("part", "fra_iban")]
     none = pl.DataFrame(schema={"row": pl.UInt32, **table.accepted}).select("row", *columns)
-    for rows in chain([none], *(file.read(columns) for file in files)):
+    for rows in chain([none], read_rows(files, columns)):
         match table.name:
             case "krav":
                 yield with_texts(rows, kravtyper)
