@@ -2,10 +2,11 @@
 
 from decimal import Decimal
 
+import numpy as np
 import polars as pl
 import pytest
 
-from transforms.rules.money import MOST_OERE, kroner, kroner_as_text, oere_from_decimal, oere_from_text
+from transforms.rules.money import MOST_OERE, kroner, kroner_as_text, oere_from_decimal, oere_from_text, summed
 
 MOST = "9999999999999999.99"
 
@@ -72,3 +73,12 @@ def test_oere_as_kroner():
     series = pl.Series([oere for oere, _ in OERE], dtype=pl.Int128)
     assert kroner_as_text(series).to_list() == [text for _, text in OERE]
     assert kroner_as_text(series[2:4]).to_list() == ["-0.05", "-1.05"]  # a slice, which does not begin its buffer
+
+
+def test_sums_are_exact_beyond_64_bits():
+    most = [MOST_OERE, -MOST_OERE, -1, 0, 1, 2**32, -(2**32) - 1]
+    oere = [amount for amount in most for _ in range(30)]
+    places = np.array([0 if amount > 0 else 2 for amount in oere])
+    found = summed(3, (places, pl.Series(oere)), (np.array([1, 1]), pl.Series([5, -7])))
+    assert found.dtype == pl.Int128
+    assert found.to_list() == [sum(n for n in oere if n > 0), -2, sum(n for n in oere if n <= 0)]

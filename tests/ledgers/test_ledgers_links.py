@@ -7,12 +7,12 @@ from tests.plain.statement import innbetaling, krav, kravforfall, part, plasseri
 from tests.small import S, looking_at
 from transforms.ledgers.good import show_good
 from transforms.ledgers.links import (
-    Ends,
     Named,
     Numbered,
     hand_over_links,
     keys_of,
     link_due_dates,
+    link_placements,
     link_to_part,
     links_of,
     number_parts,
@@ -69,8 +69,10 @@ def test_what_is_not_there_has_no_number(connection):
     assert krav.sort("row").select("row", "part_row").rows() == [(0, 0), (1, None)]
     dues = link_due_dates(keys(connection, "kravforfall"), Named.of(krav.filter(row=0), "krav"))
     assert dues.sort("row").select("row", "krav_row", "part_row").rows() == [(0, 0, 0), (1, None, None)]
-    payments = {name: link_to_part(keys(connection, name), part) for name in ("innbetaling", "utbetaling")}
-    placed = Ends.of({"kravforfall": dues.filter(row=0), **payments}).link(keys(connection, "plassering"))
+    posts = {name: link_to_part(keys(connection, name), part) for name in ("innbetaling", "utbetaling")}
+    named = {name: Named.of(rows, name) for name, rows in {"kravforfall": dues, **posts}.items()}
+    named["kravforfall"] = named["kravforfall"].those(dues["row"] == 0)
+    placed = link_placements(keys(connection, "plassering"), named)
     ends = ("forfall_row", "forfall_beloep", "motpost_row", "motpost_beloep")
     assert placed.sort("row").select(ends).rows() == [
         *((0, 10_000, 0, 8_000), (0, 10_000, None, None), (None, None, 0, 2_000)),

@@ -4,7 +4,7 @@ Each check is a lookup or a group-by, done once, in the contract's order, over w
 sources are compared as text; after that each key is one row's, and rows are followed by number (``ledgers.links``).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,16 +18,17 @@ from transforms.ledgers.keys import standing_twice
 from transforms.ledgers.links import (
     MOTPOSTER,
     PLACED,
-    Ends,
     Links,
     Named,
+    Numbered,
     key_of,
     keys_of,
     link_due_dates,
+    link_placements,
     link_to_part,
     number_parts,
-    without_keys,
 )
+from transforms.rules.money import summed
 
 
 def check_posts(connection: duckdb.DuckDBPyConnection) -> Links:
@@ -36,18 +37,18 @@ def check_posts(connection: duckdb.DuckDBPyConnection) -> Links:
     """
     show_good(connection)
     refused = _Refused(connection)
-    part = _check_parts(_read(connection, "part"), refused)
-    whose = Named.of(part, "part")
-    links = {
-        name: _check_whose(_read(connection, name, partial(link_to_part, part=whose)), name, refused)
-        for name in WITH_PART
-    }
-    krav = Named.of(links["krav"], "krav")
-    dues = _read(connection, "kravforfall", partial(link_due_dates, krav=krav))
-    links |= _check_claims(links["krav"], dues, refused)
-    placed = _read(connection, "plassering", Ends.of(links).link)
-    links = without_keys(links | {"part": part, "plassering": placed})
-    links["plassering"] = _check_placements(links, refused)
+
+    def named(name: str, link: Callable[[pl.DataFrame], pl.DataFrame]) -> Named:
+        return Named.of(_read(connection, name, link), name)
+
+    part = Named.of(_check_parts(_read(connection, "part"), refused), "part")
+    posts = {name: _check_whose(named(name, partial(link_to_part, part=part)), name, refused) for name in WITH_PART}
+    dues = named("kravforfall", partial(link_due_dates, krav=posts["krav"]))
+    posts["krav"], posts["kravforfall"] = _check_claims(posts["krav"], dues, refused)
+    placed = _read(connection, "plassering", partial(_check_ends, posts=posts))
+    links = {"part": part.rows, **{name: post.rows.drop_nulls("row") for name, post in posts.items()}}
+    del part, posts, dues  # their keys take as much memory as all else
+    links["plassering"] = _check_over(_without_refused(placed, refused), links, refused)
     _collect_quarantined(connection)
     return links
 
@@ -144,53 +145,79 @@ def _check_parts(part: pl.DataFrame, refused: _Refused) -> pl.DataFrame:
     return number_parts(part.join(orphans, on="part", how="anti"))
 
 
-def _check_whose(rows: pl.DataFrame, name: str, refused: _Refused) -> pl.DataFrame:
+def _check_whose(posts: Named, name: str, refused: _Refused) -> Named:
     """Posts whose part is not accepted (2.2.3). Returns the others."""
-    refused.add(name, rows.filter(pl.col("part_row").is_null()), "L2-PART-UNKNOWN")
-    return rows.drop_nulls("part_row")
+    good = posts.rows["part_row"].is_not_null()
+    refused.add(name, posts.rows.filter(~good), "L2-PART-UNKNOWN")
+    return posts.those(good)
 
 
-def _check_claims(krav: pl.DataFrame, dues: pl.DataFrame, refused: _Refused) -> Links:
+def _check_claims(krav: Named, dues: Named, refused: _Refused) -> tuple[Named, Named]:
     """A due date without its krav; then a krav that its due dates do not make up, with them (2.2.4).
 
-    Returns the other ``krav`` and ``kravforfall``.
+    Returns the other krav and due dates.
     """
-    refused.add("kravforfall", dues.filter(pl.col("krav_row").is_null()), "L2-CLAIM-UNKNOWN")
-    linked = dues.drop_nulls("krav_row")
-    sums = linked.group_by(row="krav_row").agg(
-        total=pl.col("beloep").cast(pl.Int128).sum(), lowest=pl.col("beloep").min(), highest=pl.col("beloep").max()
-    )
-    wrong = krav.join(sums, on="row", how="left").filter(
-        pl.col("total").is_null()
-        | (pl.col("total") != pl.col("beloep"))
-        | ((pl.col("beloep") > 0) & (pl.col("lowest") < 0))
-        | ((pl.col("beloep") < 0) & (pl.col("highest") > 0))
-    )
-    why = (
-        pl.when(pl.col("total").is_null())
+    there = dues.rows["krav_row"].is_not_null()
+    refused.add("kravforfall", dues.rows.filter(~there), "L2-CLAIM-UNKNOWN")
+    why = _why_wrong(krav.rows, dues.rows.filter(there) if not there.all() else dues.rows)
+    wrong = krav.rows.with_columns(kode=why).drop_nulls("kode")
+    if wrong.is_empty():
+        return krav, dues.those(there)
+    refused.add("krav", wrong, pl.col("kode"))
+    of_refused = there & dues.rows["krav_row"].is_in(wrong["row"].implode())
+    refused.add("kravforfall", dues.rows.filter(of_refused), "L2-CLAIM-OF-REFUSED")
+    return krav.those(why.is_null()), dues.those(there & ~of_refused)
+
+
+def _why_wrong(krav: pl.DataFrame, dues: pl.DataFrame) -> pl.Series:
+    """Of each krav the code that its due dates refuse it with, if any; of those refused before, none."""
+    place = Numbered(krav.select("row").with_row_index("place").drop_nulls("row")).values(dues["krav_row"], "place")
+    places, oere = place.to_numpy(), dues["beloep"].to_numpy()
+    lowest, highest = np.zeros(krav.height, np.int64), np.zeros(krav.height, np.int64)
+    np.minimum.at(lowest, places, oere)
+    np.maximum.at(highest, places, oere)
+    none = pl.Series(np.bincount(places, minlength=krav.height) == 0)
+    total, amount = summed(krav.height, (places, dues["beloep"])), krav["beloep"]
+    sign = ((amount > 0) & (pl.Series(lowest) < 0)) | ((amount < 0) & (pl.Series(highest) > 0))
+    code = (
+        pl.when(amount.is_null())
+        .then(None)
+        .when(none)
         .then(pl.lit("L2-CLAIM-NO-DUE-DATE"))
-        .when(pl.col("total") != pl.col("beloep"))
+        .when(total != amount)
         .then(pl.lit("L2-CLAIM-SUM"))
-        .otherwise(pl.lit("L2-CLAIM-SIGN"))
+        .when(sign)
+        .then(pl.lit("L2-CLAIM-SIGN"))
     )
-    refused.add("krav", wrong, why)
-    of_refused = wrong.select(krav_row="row")
-    refused.add("kravforfall", linked.join(of_refused, on="krav_row", how="semi"), "L2-CLAIM-OF-REFUSED")
-    good = krav.join(wrong, on="row", how="anti") if len(wrong) else krav
-    return {"krav": good, "kravforfall": linked.join(of_refused, on="krav_row", how="anti") if len(wrong) else linked}
+    return pl.select(code.cast(_CLAIM_CODES).alias("kode")).to_series()
 
 
-def _check_placements(links: Links, refused: _Refused) -> pl.DataFrame:
-    """An end that is not there or of the wrong kind; then posts with more placed than they are (2.2.5).
+_CLAIM_CODES = pl.Enum(["L2-CLAIM-NO-DUE-DATE", "L2-CLAIM-SUM", "L2-CLAIM-SIGN"])
+_PLACEMENT_CODES = pl.Enum(["L2-PLACEMENT-DUE-DATE", "L2-PLACEMENT-MOTPOST"])
 
-    Returns the other placements.
-    """
-    ends, paid_out = links["plassering"], pl.col("plasseringstype") == "UTBETALING"
+
+def _check_ends(placements: pl.DataFrame, posts: Mapping[str, Named]) -> pl.DataFrame:
+    """The placements with both ends, and the ``kode`` of one that is not there or of the wrong kind (2.2.5)."""
+    ends, paid_out = link_placements(placements, posts), pl.col("plasseringstype") == "UTBETALING"
     no_due_date = pl.col("forfall_row").is_null() | ((pl.col("forfall_beloep") < 0) != paid_out)
-    wrong = no_due_date | pl.col("motpost_row").is_null()
-    why = pl.when(no_due_date).then(pl.lit("L2-PLACEMENT-DUE-DATE")).otherwise(pl.lit("L2-PLACEMENT-MOTPOST"))
-    refused.add("plassering", ends.filter(wrong), why)
-    placed = ends.filter(~wrong).select(PLACED)
+    code = (
+        pl.when(no_due_date)
+        .then(pl.lit("L2-PLACEMENT-DUE-DATE"))
+        .when(pl.col("motpost_row").is_null())
+        .then(pl.lit("L2-PLACEMENT-MOTPOST"))
+    )
+    return ends.select(*PLACED, key_of("plassering"), kode=code.cast(_PLACEMENT_CODES))
+
+
+def _without_refused(placed: pl.DataFrame, refused: _Refused) -> pl.DataFrame:
+    """The placements without those that ``_check_ends`` refuses."""
+    wrong = placed["kode"].is_not_null()
+    refused.add("plassering", placed.filter(wrong), pl.col("kode"))
+    return placed.select(PLACED).filter(~wrong) if wrong.any() else placed.select(PLACED)
+
+
+def _check_over(placed: pl.DataFrame, links: Links, refused: _Refused) -> pl.DataFrame:
+    """All placements on posts with more placed than they are (2.2.5). Returns the others."""
     over = pl.concat(_over(placed, links[name], name) for name in MOTPOSTER.values())
     if over.is_empty():
         return placed
@@ -203,12 +230,14 @@ def _over(placed: pl.DataFrame, posts: pl.DataFrame, name: str) -> pl.DataFrame:
     from either end.
     """
     (kind,) = (kind for kind, table in MOTPOSTER.items() if table == name)
-    on = placed.filter(plasseringstype=kind).select("row", "plassert_beloep", post="motpost_row")
+    on = [placed.filter(plasseringstype=kind).select("row", "plassert_beloep", post="motpost_row")]
     if name == "kravforfall":
-        on = pl.concat([on, placed.select("row", "plassert_beloep", post="forfall_row")])
-    sums = on.group_by(row="post").agg(pl.col("plassert_beloep").cast(pl.Int128).sum())
-    over = sums.join(posts, on="row").filter(pl.col("plassert_beloep") > pl.col("beloep").abs())
-    return on.join(over.select(post="row"), on="post", how="semi").select("row")
+        on.append(placed.select("row", "plassert_beloep", post="forfall_row"))
+    numbered = Numbered(posts)
+    places = [numbered.places(rows["post"]) for rows in on]
+    sums = summed(posts.height, *((at, rows["plassert_beloep"]) for rows, at in zip(on, places, strict=True)))
+    over = (sums > posts["beloep"].abs()).to_numpy()
+    return pl.concat(rows.filter(over[at]).select("row") for rows, at in zip(on, places, strict=True))
 
 
 def _collect_quarantined(connection: duckdb.DuckDBPyConnection) -> None:

@@ -6,8 +6,9 @@ is a row's number in its table (``row_files``), a reference's number is that of 
 it is sorting by part.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -72,6 +73,12 @@ class Named:
         """``rows``: with the table's own key."""
         return cls(without_hashes(rows, key_of(name)), Keys(rows, key_of(name)))
 
+    def those(self, good: pl.Series) -> Self:
+        """Those of the rows, and the others as if they were not there: all they have is null."""
+        if good.all():
+            return self
+        return type(self)(self.rows.select(pl.when(good).then(pl.all()).name.keep()), self.keys)
+
     def linked(self, rows: pl.DataFrame, column: str, **names: str) -> pl.DataFrame:
         """The rows with columns of what they name in ``column``, null where that is not there, in place of the key."""
         place = self.keys.places(rows, f"{column}_key")
@@ -96,46 +103,31 @@ def link_due_dates(dues: pl.DataFrame, krav: Named) -> pl.DataFrame:
     return krav.linked(dues, KRAV.key, krav_row="row", part_row="part_row")
 
 
-@dataclass(frozen=True)
-class Ends:
-    """The posts that placements join. A due date that is used for others is one below zero."""
-
-    forfall: Named
-    motposter: dict[str, Named]
-
-    @classmethod
-    def of(cls, posts: Links) -> Self:
-        """``posts``: due dates, payments and payouts, with their keys."""
-        below = posts["kravforfall"].filter(pl.col("beloep") < 0)
-        motposter = {kind: Named.of((posts | {"kravforfall": below})[name], name) for kind, name in MOTPOSTER.items()}
-        return cls(Named.of(posts["kravforfall"], "kravforfall"), motposter)
-
-    def link(self, placements: pl.DataFrame) -> pl.DataFrame:
-        """The placements with ``forfall_row`` and ``forfall_beloep``, ``motpost_row`` and ``motpost_beloep``: of the
-        post at either end, null when there is none.
-        """
-        ends = self.forfall.linked(placements, KRAVFORFALL.key, forfall_row="row", forfall_beloep="beloep")
-        return pl.concat(
-            posts.linked(ends.filter(plasseringstype=kind), "motpost", motpost_row="row", motpost_beloep="beloep")
-            for kind, posts in self.motposter.items()
-        )
+def link_placements(placements: pl.DataFrame, posts: Mapping[str, Named]) -> pl.DataFrame:
+    """The placements with ``forfall_row`` and ``forfall_beloep``, ``motpost_row`` and ``motpost_beloep``: of the post
+    at either end, null when there is none. A due date that is used for others is one below zero.
+    """
+    ends = posts["kravforfall"].linked(placements, KRAVFORFALL.key, forfall_row="row", forfall_beloep="beloep")
+    linked = pl.concat(
+        posts[name].linked(ends.filter(plasseringstype=kind), "motpost", motpost_row="row", motpost_beloep="beloep")
+        for kind, name in MOTPOSTER.items()
+    )
+    no_credit = (pl.col("plasseringstype") == "MOTKRAV") & (pl.col("motpost_beloep") >= 0)
+    motpost = pl.when(~no_credit.fill_null(value=False)).then(pl.col("motpost_row", "motpost_beloep"))
+    return linked.with_columns(motpost.name.keep())
 
 
 def links_of(connection: duckdb.DuckDBPyConnection) -> Links:
     """The links of the rows in ``good_<table>``, which are all known to be good."""
-    part = number_parts(pl.concat(keys_of(connection, "part")))
-    whose = Named.of(part, "part")
-    links = {name: pl.concat(link_to_part(rows, whose) for rows in keys_of(connection, name)) for name in WITH_PART}
-    krav = Named.of(links["krav"], "krav")
-    links["kravforfall"] = pl.concat(link_due_dates(rows, krav) for rows in keys_of(connection, "kravforfall"))
-    ends = Ends.of(links)
-    links["plassering"] = pl.concat(ends.link(rows).select(PLACED) for rows in keys_of(connection, "plassering"))
-    return without_keys(links | {"part": part})
 
+    def named(name: str, link: Callable[[pl.DataFrame], pl.DataFrame]) -> Named:
+        return Named.of(pl.concat(map(link, keys_of(connection, name))), name)
 
-def without_keys(links: Links) -> Links:
-    """The links alone, which is what is handed over."""
-    return {name: rows if name == "plassering" else without_hashes(rows, key_of(name)) for name, rows in links.items()}
+    part = Named.of(number_parts(pl.concat(keys_of(connection, "part"))), "part")
+    posts = {name: named(name, partial(link_to_part, part=part)) for name in WITH_PART}
+    posts["kravforfall"] = named("kravforfall", partial(link_due_dates, krav=posts["krav"]))
+    placed = pl.concat(link_placements(rows, posts).select(PLACED) for rows in keys_of(connection, "plassering"))
+    return {"part": part.rows, **{name: post.rows for name, post in posts.items()}, "plassering": placed}
 
 
 def hand_over_links(links: Links, checked: Path) -> None:
@@ -159,15 +151,19 @@ class Numbered:
         self._place = np.full(int(numbers.max(initial=0)) + 2, rows.height, np.uint32)
         self._place[numbers] = np.arange(rows.height, dtype=np.uint32)
 
+    def places(self, numbers: pl.Series) -> np.ndarray:
+        """Where the rows with these numbers stand here; behind the last for those that are not here."""
+        return self._place.take(numbers.to_numpy(), mode="clip")
+
     def among(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Those of the rows that are numbered here, with the columns of here."""
-        place = self._place.take(rows["row"].to_numpy(), mode="clip")
+        place = self.places(rows["row"])
         there = place < self._rows.height
         return rows.filter(there).hstack(self._rows[place[there]])
 
     def values(self, numbers: pl.Series, column: str) -> pl.Series:
         """What the rows with these numbers have in the column; null for those that are not here."""
-        place = pl.Series(self._place.take(numbers.to_numpy(), mode="clip"))
+        place = pl.Series(self.places(numbers))
         return self._rows[column].gather(place.set(place == self._rows.height, None))
 
 
