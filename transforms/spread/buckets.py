@@ -36,7 +36,8 @@ def in_buckets(links: Links, to_build: pl.DataFrame, buckets: int) -> Links:
         _seen(_seen(rows, "forfall", whose["kravforfall"]), "motpost", whose[name])
         for name, rows in ((name, links["plassering"].filter(plasseringstype=kind)) for kind, name in MOTPOSTER.items())
     )
-    shown = placed.filter(pl.col("forfall_bucket").is_not_null() | pl.col("motpost_bucket").is_not_null())
+    nowhere = placed["forfall_bucket"].is_null() & placed["motpost_bucket"].is_null()
+    shown = placed.filter(~nowhere) if nowhere.any() else placed  # which is not copied
     return {"part": part, **{name: rows.drop_nulls("bucket") for name, rows in posts.items()}, "plassering": shown}
 
 

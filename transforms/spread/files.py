@@ -32,8 +32,6 @@ def write_buckets(
     ``far_forfall`` and ``far_innbetaling`` have what documents show of far ends.
     """
     out.mkdir(parents=True, exist_ok=True)
-    here = {name: [Numbered(rows)] for name, rows in spread.items() if name not in ("part", "plassering")}
-    here["plassering"] = [Numbered(rows) for rows in _ends(spread["plassering"])]
     far_dues, far_payments = far_forfall(spread["plassering"]), far_innbetaling(spread["plassering"])
     krav_of = links["kravforfall"].select("row", "krav_row")
     dues = far_dues.select("row").unique().join(krav_of, on="row")
@@ -43,7 +41,8 @@ def write_buckets(
         write_rows([spread["part"]], out / "part", pool)
         for name in BUT_PART:
             elsewhere = Numbered(far.get(name, _NOBODY).unique("row"))
-            pieces = _Pieces(_rows(files[name], TABLES[name], kravtyper), here.pop(name), elsewhere)
+            here = _ends(spread[name]) if name == "plassering" else [spread[name]]
+            pieces = _Pieces(_rows(files[name], TABLES[name], kravtyper), [Numbered(rows) for rows in here], elsewhere)
             write_rows(pieces, out / name, pool)
             met[name] = pl.concat(pieces.met)
         rest = remaining(dues.join(far_dues.filter("paid_out"), on="row", how="semi")["krav_row"], links)
@@ -54,15 +53,15 @@ def write_buckets(
 _NOBODY = pl.DataFrame(schema={"row": pl.UInt32})
 
 
-def _ends(placed: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _ends(placed: pl.DataFrame) -> list[pl.DataFrame]:
     """The placements in the bucket of one end, and those in another one's too."""
     rows = placed.select("row", "forfall_row", "motpost_row", "forfall_part_row", "motpost_part_row", *_BUCKETS)
     one, other = (pl.col(name) for name in _BUCKETS)
     both = rows.filter(one.is_not_null() & other.is_not_null() & (one != other))
-    return (
+    return [
         rows.with_columns(bucket=pl.coalesce(one, other)).drop(_BUCKETS),
         both.with_columns(bucket=other).drop(_BUCKETS),
-    )
+    ]
 
 
 _BUCKETS = ("forfall_bucket", "motpost_bucket")
