@@ -69,8 +69,8 @@ def test_what_of_a_payment_is_unplaced():
 
 
 S = date(2026, 11, 23)
-RATES = pl.DataFrame({"fra_dato": [date(2020, 1, 1)], "sats": [1000]})
-"""Ten percent a year: 36 500 kroner bear ten a day."""
+RATES = pl.DataFrame({"fra_dato": [date(2020, 1, 1), date(2026, 12, 1)], "sats": [1000, 2000]})
+"""Ten percent a year: 36 500 kroner bear ten a day. In December, after S, it will be more."""
 
 
 def balanced(original, day=S, *, bears=True, **placed):
@@ -103,6 +103,7 @@ def test_what_remains_is_the_original_and_what_is_placed(original, placed, remai
     [
         (3_650_000, S, True, False, 0),  # due on S is not overdue
         (3_650_000, date(2026, 11, 18), True, True, 5_000),  # five days after it, through S
+        (3_650_000 * 10**11, date(2026, 11, 18), True, True, 5_000 * 10**11),  # on the way there beyond 64 bits
         (3_650_000, date(2026, 11, 19), True, True, 0),  # under 50 kroner
         (3_650_000, date(2026, 11, 18), False, True, 0),
         (-3_650_000, date(2026, 11, 18), True, True, 0),

@@ -22,6 +22,7 @@ def valid(rule, text: str) -> bool:
         (valid_iban, "NO9386011117947", "NO9386011117974"),
         (valid_iban, "GB29NWBK60161331926819", "GB29NWBK6016133192681"),
         (valid_iban, "MT84MALT011000012345MTLCAST001S", "MT84MALT011000012345MTLCAST001T"),
+        (valid_iban, "NO1300000000", "NO130000000"),  # 12 characters and 11
         (valid_kid, "2345676", "2345675"),  # Luhn
         (valid_kid, "0000000000000000002345676", "00000000000000000002345676"),  # 25 digits and 26
         (valid_kid, "12345678903", "12345678904"),  # mod 11

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
-from cli.main import main
+from cli.main import main, program
 from schemas.store import KINDS
 from tests.plain.numbers import organisation_number, with_wrong_check_digit
 from tests.plain.statement import krav, kravforfall, part, rows
@@ -407,3 +407,11 @@ def test_the_program_ends_when_all_is_done_and_written(home, thread, ends):
 def test_the_program_ends_with_the_exit_code_of_its_command(tmp_path):
     words = [sys.executable, "-m", "cli.main", "status", "--home", str(tmp_path)]
     assert subprocess.run(words, cwd=ROOT, capture_output=True, check=False).returncode == 1
+
+
+def test_an_end_with_a_sentence_is_left_to_python(monkeypatch):
+    """It writes that on standard error and exits with 1."""
+    monkeypatch.setattr("cli.main.main", lambda: sys.exit("a sentence"))
+    monkeypatch.setattr("threading.active_count", lambda: 1)
+    with pytest.raises(SystemExit, match="a sentence"):
+        program()

@@ -94,7 +94,8 @@ def test_no_process_is_started_to_capture_what_is_printed_and_nothing_of_the_eve
 
 def test_the_event_log_is_held_open_from_event_to_event(tmp_path):
     """Each is there for others to read at once; SQLite's log is written back when the run is done with it."""
-    log = tmp_path / "history" / "runs" / "a-run.db-wal"
+    names = ("runs.db-wal", "runs/index.db-wal", "runs/a-run.db-wal")
+    logs = [tmp_path / "history" / name for name in names]
     run = dg.DagsterRun(job_name="night", run_id="a-run")
     with (
         dg.DagsterInstance.local_temp(str(tmp_path)) as instance,
@@ -102,16 +103,27 @@ def test_the_event_log_is_held_open_from_event_to_event(tmp_path):
     ):
         with held_open(instance, tmp_path, "a-run"):
             instance.report_engine_event("some words", run)
-            assert log.stat().st_size > 0
+            assert all(log.is_file() for log in logs)
+            assert logs[-1].stat().st_size > 0
             assert [entry.dagster_event.message for entry in other.all_logs("a-run")] == ["some words"]
-        assert not log.exists()
+        assert not any(log.exists() for log in logs)
         assert [entry.dagster_event.message for entry in other.all_logs("a-run")] == ["some words"]
 
 
 def test_where_events_go_elsewhere_there_is_nothing_to_hold(tmp_path):
+    (tmp_path / "history" / "runs").mkdir(parents=True)
     with dg.DagsterInstance.ephemeral() as instance, held_open(instance, tmp_path, "a-run"):
         pass
-    assert list(tmp_path.iterdir()) == []
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_database_that_cannot_be_opened_is_not_held(tmp_path):
+    database = tmp_path / "history" / "runs.db"
+    database.parent.mkdir()
+    database.write_bytes(b"no database" * 100)
+    with dg.DagsterInstance.ephemeral() as instance, held_open(instance, tmp_path, "a-run"):
+        pass
+    assert database.read_bytes() == b"no database" * 100
 
 
 def test_a_check_that_stops_ends_the_run_before_it_builds(tmp_path):

@@ -5,14 +5,14 @@ import json
 import polars as pl
 import pytest
 
-from schemas.store import KINDS
+from schemas.store import KINDS, open_krav
 from tests.build.building import HISTORY, OVERSIKT, S, bucket, built, start, texts
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, utbetaling
 from transforms.build.bucket import placement_ends, storable, with_places
 from transforms.build.far_ends import placements
 
 STATEMENT = (
-    *(part("A"), krav("SETTLED", "A", 60), kravforfall("F1", "SETTLED", 60, "2026-01-15")),
+    *(part("A"), krav("SETTLED", "A", 60, kravgruppe="Betalt"), kravforfall("F1", "SETTLED", 60, "2026-01-15")),
     *(innbetaling("I", "A", 100), plassering("P", "INNBETALING", "F1", "I", 60)),
     *(krav("OPEN", "A", 36_501), kravforfall("F2", "OPEN", 36_500, "2026-11-18")),
     *(kravforfall("F3", "OPEN", 1, "2026-11-18"), plassering("Q", "INNBETALING", "F3", "I", 1)),
@@ -66,6 +66,15 @@ def test_the_documents(made):
     assert b'"SETTLED"' in history and b'"OPEN"' not in history  # whose text stands in the overview
 
 
+def test_the_bytes_of_all_documents(made):
+    """An open krav counts twice, for a history shows it too, though its text stands in the overview only."""
+    snapshot, of = made
+    overviews = texts(snapshot, of.oversikter, "oversikt")
+    histories = [text for kind in KINDS if kind != "oversikt" for text in texts(snapshot, of.histories, kind)]
+    (open_one,) = open_krav(overviews[0])
+    assert of.raw_bytes == sum(map(len, [*overviews, *histories, open_one]))
+
+
 def test_what_a_new_date_may_move_lies_with_the_overviews(made):
     """That is open krav, and due dates of which something remains."""
     snapshot, _ = made
@@ -78,6 +87,31 @@ def test_what_a_new_date_may_move_lies_with_the_overviews(made):
         *(("A", 3_651_100), ("WITHOUT", 0)),
     ]
     assert rows(snapshot, "innbetaling", HISTORY)["uplassert_beloep"].to_list() == [3_900]
+
+
+def test_a_credit_of_which_something_remains_lies_there_too(tmp_path):
+    making = start(tmp_path)
+    built(making, bucket(part("A"), krav("C", "A", -5), kravforfall("G", "C", -5, S)))
+    assert rows(making.snapshot, "kravforfall", OVERSIKT)["kravforfallsidentifikator"].to_list() == ["G"]
+
+
+@pytest.mark.parametrize("missing", ["part", "krav"])
+def test_what_a_post_names_must_be_in_its_bucket(missing):
+    """Nothing else may be shown in its place."""
+    tables = bucket(*STATEMENT)
+    with pytest.raises(ValueError, match="not in the bucket"):
+        with_places(tables | {missing: tables[missing].clear()})
+
+
+def test_due_dates_lie_by_part_krav_date_and_identifier():
+    said = (
+        *(part("A"), part("B"), krav("K1", "B", 1), krav("K3", "A", 1), krav("K2", "A", 3)),
+        *(kravforfall("F1", "K1", 1, "2026-01-01"), kravforfall("F2", "K3", 1, "2026-01-01")),
+        *(kravforfall("F3", "K2", 1, S), kravforfall("F5", "K2", 1, "2026-01-15")),
+        kravforfall("F4", "K2", 1, "2026-01-15"),
+    )
+    dues = with_places(bucket(*said))["kravforfall"]
+    assert dues["kravforfallsidentifikator"].to_list() == ["F4", "F5", "F3", "F2", "F1"]
 
 
 def test_a_bucket_without_posts(tmp_path):
@@ -108,6 +142,14 @@ def test_every_placement_is_told_from_each_of_its_ends():
         ("PU", "B", "kravforfall", "G", "U"),
         ("PU", "B", "motpost", "U", "G"),
     ]
+
+
+def test_of_a_placement_within_one_part_the_due_dates_end_is_told_first():
+    """However many there are: few are in order by themselves."""
+    paid = [plassering(f"P{n}", "INNBETALING", "F", "I", 1) for n in range(40)]
+    said = part("A"), krav("K", "A", 40), kravforfall("F", "K", 40, S), innbetaling("I", "A", 40)
+    tables = with_places(bucket(*said, *paid))
+    assert placement_ends(tables | placements(tables))["ende"].to_list() == ["kravforfall", "motpost"] * 40
 
 
 def test_large_sums_are_stored_as_decimals(tmp_path):

@@ -88,7 +88,7 @@ FAR = {
     "kravtype": "Skatt",
     "forfallsdato": date(2026, 1, 15),
     "krav_opprinnelig": 10000,
-    "krav_gjenstaaende": 6000,
+    "krav_gjenstaaende": 10**19,  # beyond 64 bits
 }
 
 
@@ -100,11 +100,18 @@ FAR = {
     ],
 )
 def test_a_due_date_from_elsewhere_is_seen_from_here_only(near, type, table):
-    tables = placed(part("B"), near, plassering("P", type, "F", "I", 40), far_forfall=[FAR])
+    tables = placed(part("B"), *CREDIT, near, plassering("P", type, "F", "I", 40), far_forfall=[FAR])
     assert list(tables) == [table]
     columns = ("motpost", "kravidentifikator", "kravbeskrivelse", "krav_opprinnelig", "krav_gjenstaaende")
     shown = tables[table].select(columns)
-    assert shown.rows() == [("F", "K", "Skatt på inntekt", 10000, 6000)]
+    assert shown.rows() == [("F", "K", "Skatt på inntekt", 10000, 10**19)]
+
+
+def test_a_payout_from_elsewhere_counts_here_though_nothing_of_it_is_shown():
+    said = part("B"), *CREDIT, utbetaling("U", "B", 50), plassering("P", "UTBETALING", "G", "U", 50)
+    tables = with_places(bucket(*said))
+    seen = far_ends.placements(tables | {"utbetaling": tables["utbetaling"].clear()})
+    assert seen["utbetaling_on_forfall"]["plassert_beloep"].to_list() == [5000]
 
 
 def test_placements_have_their_ranks():
@@ -123,14 +130,21 @@ DAYS = {"P10": "2026-03-03", "P9": "1969-12-31", "P1": "2026-04-04", "P11": "202
 def test_what_remains_of_a_krav_here_is_the_buckets_own():
     said = part("B"), *CREDIT, utbetaling("U", "B", 57), plassering("P", "UTBETALING", "G", "U", 7)
     tables = balanced_bucket(*said, plassering("Q", "UTBETALING", "F", "U", 40), far_forfall=[FAR])
-    assert tables["shown_krav"].select("kravidentifikator", "krav_gjenstaaende").rows() == [("C", -4300), ("K", 6000)]
+    assert tables["shown_krav"].select("kravidentifikator", "krav_gjenstaaende").rows() == [("C", -4300), ("K", 10**19)]
 
 
-@pytest.mark.parametrize(("table", "type"), [("far_innbetaling", "INNBETALING"), ("far_forfall", "MOTKRAV")])
-def test_a_far_end_that_did_not_come_with_the_bucket(table, type):
+@pytest.mark.parametrize(
+    ("table", "type", "far", "ends"),
+    [
+        ("far_innbetaling", "INNBETALING", innbetaling("G", "B", 60), ("F", "G")),
+        ("far_forfall", "MOTKRAV", FAR | {"kravforfallsidentifikator": "G"}, ("F", "G")),
+        ("far_forfall", "INNBETALING", FAR | {"kravforfallsidentifikator": "G"}, ("G", "I")),
+    ],
+)
+def test_a_far_end_that_did_not_come_with_the_bucket(table, type, far, ends):
     """Nothing else may be shown in its place."""
-    far = {"far_innbetaling": [innbetaling("G", "B", 60)], "far_forfall": [FAR | {"kravforfallsidentifikator": "G"}]}
-    tables = with_places(bucket(part("A"), *DEBIT, plassering("P", type, "F", "G", 40), **{table: far[table]}))
+    said = part("A"), *DEBIT, innbetaling("I", "A", 60), plassering("P", type, *ends, 40)
+    tables = with_places(bucket(*said, **{table: [far]}))
     far_ends.placements(tables)
     with pytest.raises(ValueError, match="not in the bucket"):
         far_ends.placements(tables | {table: tables[table].clear()})

@@ -1,6 +1,7 @@
 """The JSON of single posts, as the contract's section 4 says it must read."""
 
 import re
+from datetime import timedelta
 
 from tests.build.building import RATES, S, bucket
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, utbetaling
@@ -79,6 +80,15 @@ def test_a_payout_lists_each_krav_once_with_the_krav_s_amounts():
         '{"dekketKrav":"Skatt","kravIdentifikator":"L","kravtype":"Skatt","kravperiode":{},'
         '"opprinneligBeloep":-30.00,"gjenstaaendeBeloep":-20.00}]}'
     )
+
+
+def test_many_due_dates_stand_by_date():
+    """Few are in order by themselves. The krav with the last identifier is the first by its date."""
+    said = [krav("K", "A", 40), krav("L", "A", 40, opprettelsesdato="2022-01-01")]
+    said += [kravforfall(f"{of}{10 + n}", of, 1, S + timedelta(days=n)) for of in "KL" for n in range(40)]
+    texts, _, _ = fragments(part("A"), *said)
+    found = [re.findall('"kravforfallsIdentifikator":"(...)"', text) for text in texts]
+    assert found == [[f"{of}{10 + n}" for n in range(40)] for of in "LK"]
 
 
 def test_due_dates_and_placements_stand_by_date_then_identifier():

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
+import zstandard
 
 from tests.build.building import HISTORY, OVERSIKT, S, bucket, built, snapshot_of, start, texts
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering
@@ -100,8 +101,17 @@ def rewritten(previous, table, rows):
     rows(pl.read_parquet(path)).write_parquet(path)
 
 
-def test_tables_with_other_open_krav_than_the_overviews(tmp_path, previous):
-    rewritten(previous, "krav", lambda rows: rows.filter(kravidentifikator="K1"))
+@pytest.mark.parametrize("tables", [["krav"], ["kravforfall", "krav"]])
+def test_tables_with_other_open_krav_than_the_overviews(tmp_path, previous, tables):
+    """K2 is gone, and its due date stays or is gone too."""
+    for table in tables:
+        rewritten(previous, table, lambda rows: rows.filter(kravidentifikator="K1"))
+    with pytest.raises(HomeDamagedError, match="other open krav in its tables"):
+        redated(tmp_path, previous)
+
+
+def test_a_due_date_of_another_krav_than_the_tables_have(tmp_path, previous):
+    rewritten(previous, "kravforfall", lambda rows: rows.with_columns(kravidentifikator=pl.lit("K9")))
     with pytest.raises(HomeDamagedError, match="other open krav in its tables"):
         redated(tmp_path, previous)
 
@@ -115,5 +125,13 @@ def test_tables_with_other_interest_than_the_overviews(tmp_path, previous):
 def test_overviews_that_cannot_be_read(tmp_path, previous):
     (path,) = (previous / "documents").glob("*-oversikt.zst")
     path.write_bytes(bytes(path.stat().st_size))
+    with pytest.raises(HomeDamagedError, match="cannot be read"):
+        redated(tmp_path, previous)
+
+
+def test_overviews_that_are_other_documents(tmp_path, previous):
+    (path,) = (previous / "documents").glob("*-oversikt.zst")
+    path.write_bytes(zstandard.compress(b"{}"))
+    indexed(previous, oversikt_offset=pl.lit(0), oversikt_length=pl.lit(path.stat().st_size))
     with pytest.raises(HomeDamagedError, match="cannot be read"):
         redated(tmp_path, previous)

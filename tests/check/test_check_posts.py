@@ -1,9 +1,11 @@
 """Which rows are good posts (CONTRACT 2.2.2 to 2.2.5): small statements, and by hand what is refused of each."""
 
+from decimal import Decimal
+
 import pytest
 
 from schemas.tables import TABLES
-from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, utbetaling
+from tests.plain.statement import MOST, innbetaling, krav, kravforfall, part, plassering, utbetaling
 from tests.small import S, looking_at
 from transforms.check.posts import Count, check_posts, count_posts, count_said, said_twice
 
@@ -78,6 +80,41 @@ OVER = "L2-PLACEMENT-OVER"
 )
 def test_all_on_a_post_of_which_more_is_placed_than_it_is(said, found):
     assert checked(*said) == {("plassering", key, OVER) for key in found}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [krav("K2", "A", 0), kravforfall("F3", "K2", 5, S), kravforfall("F4", "K2", -5, S)],
+        [krav("K2", "A", 5), kravforfall("F3", "K2", 5, S), kravforfall("F4", "K2", 0, S)],
+        [krav("K2", "A", -5), kravforfall("F3", "K2", -5, S), kravforfall("F4", "K2", 0, S)],
+    ],
+)
+def test_zero_is_of_either_sign(said):
+    """A krav of 0 may have due dates on both sides, any other krav one of 0."""
+    assert checked(*said) == set()
+
+
+def test_of_a_due_date_of_zero_nothing_can_be_used():
+    nothing = krav("C2", "E", 0), kravforfall("G2", "C2", 0, S)
+    used = plassering("P", "MOTKRAV", "F2", "G2", 1)
+    assert checked(*nothing, used) == {("plassering", "P", "L2-PLACEMENT-MOTPOST")}
+
+
+def test_due_dates_that_64_bits_would_add_up_to_their_krav():
+    """To 2^64 øre more than it."""
+    rest = Decimal(2**64) / 100 + 1 - 18 * MOST
+    dues = [kravforfall(f"F{n}", "K2", MOST, S) for n in range(10, 28)]
+    found = checked(krav("K2", "A", 1), *dues, kravforfall("F28", "K2", rest, S))
+    assert ("krav", "K2", "L2-CLAIM-SUM") in found
+
+
+def test_placements_that_64_bits_would_add_up_to_less_than_their_post():
+    """To less than nothing."""
+    of_due = krav("K2", "A", MOST), kravforfall("F3", "K2", MOST, S)
+    payments = [innbetaling(f"I{n}", "A", MOST) for n in range(10)]
+    placed = [plassering(f"P{n}", "INNBETALING", "F3", f"I{n}", MOST) for n in range(10)]
+    assert checked(*of_due, *payments, *placed) == {("plassering", f"P{n}", OVER) for n in range(10)}
 
 
 def test_what_is_refused_is_not_there_for_what_is_checked_after_it():

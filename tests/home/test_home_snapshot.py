@@ -4,6 +4,7 @@ import json
 import os
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import polars as pl
@@ -58,6 +59,28 @@ def complete(home, name, previous=None, used: tuple[Accepted, ...] = ()):
     start_snapshot(folder)
     write_manifest(folder, previous, used)
     return folder
+
+
+class Flush(NamedTuple):
+    """A file or folder that is flushed to disk: what is in the file, and whether a snapshot is published by then."""
+
+    path: Path
+    content: bytes | None
+    published: bool
+
+
+@pytest.fixture
+def flushes(tmp_path, monkeypatch):
+    """All of them, in order."""
+    found = []
+
+    def fsync(handle):
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        content = path.read_bytes() if path.is_file() else None
+        found.append(Flush(path, content, (tmp_path / "current").is_symlink()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return found
 
 
 def names(folder):
@@ -134,6 +157,12 @@ def test_json_is_written_as_it_is_read(tmp_path):
     write_json(tmp_path / "a.json", {"tekst": "ø", "flere": [1]})
     assert read_json(tmp_path / "a.json") == {"tekst": "ø", "flere": [1]}
     assert names(tmp_path) == ["a.json"]
+
+
+def test_json_is_flushed_whole_and_then_its_name(tmp_path, flushes):
+    write_json(tmp_path / "a.json", {"tekst": "æ"})
+    assert [flush.path for flush in flushes] == [tmp_path / ".a.json.part", tmp_path]
+    assert json.loads(flushes[0].content) == {"tekst": "æ"}
 
 
 def test_json_that_cannot_be_written_leaves_what_was_there(tmp_path, monkeypatch):
@@ -315,12 +344,35 @@ def test_tables_of_which_some_file_is_not_as_published(folder):
     assert tables_unlike_their_schema(folder) == ["krav", "utbetaling"]
 
 
-def test_everything_is_flushed(folder, monkeypatch):
-    flushed, fsync = [], os.fsync
-    monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(Path(f"/proc/self/fd/{handle}").readlink()))
+def test_everything_is_flushed(folder, flushes):
     make_durable(folder)
-    monkeypatch.setattr(os, "fsync", fsync)
-    assert {*folder.rglob("*"), folder, folder.parent} == set(flushed)
+    assert {flush.path for flush in flushes} == {*folder.rglob("*"), folder, folder.parent}
+
+
+def test_a_file_is_flushed_when_its_checksum_is_taken(tmp_path, folder, flushes):
+    """But for one that is the previous snapshot's too."""
+    previous = complete(tmp_path, f"{S}-0000")
+    (previous / "documents" / "linked.zst").write_bytes(b"abc")
+    write_manifest(previous, files={"documents/linked.zst": "told"})
+    flushes.clear()
+    os.link(previous / "documents" / "linked.zst", folder / "documents" / "linked.zst")
+    checksums(folder, previous)
+    files = {path for path in folder.rglob("*") if path.is_file()}
+    assert {flush.path for flush in flushes} == files - {folder / "documents" / "linked.zst"}
+
+
+def test_a_snapshots_folders_are_flushed_before_it_is_published_and_the_switch_after(tmp_path, folder, flushes):
+    switch(tmp_path, folder)
+    folders = {path for path in folder.rglob("*") if path.is_dir()}
+    assert {flush.path for flush in flushes if not flush.published} == {*folders, folder, folder.parent}
+    assert [flush.path for flush in flushes if flush.published] == [tmp_path]
+
+
+def test_what_is_flushed_is_closed(folder):
+    handles = Path("/proc/self/fd")
+    before = names(handles)
+    make_durable(folder)
+    assert names(handles) == before
 
 
 def test_one_of_many_that_is_not_flushed_is_not_passed_over(folder, monkeypatch):

@@ -8,6 +8,8 @@ from tests.plain.balances import Row, Rows
 from tests.plain.columns import TABLES, Kind
 
 A_DAY = date(2023, 1, 1)
+MOST = Decimal("9999999999999999.99")
+"""As large as an amount may be (CONTRACT section 1): the øre of ten of them pass 64 bits."""
 
 
 def row(table: str, **said: Any) -> Row:

@@ -4,7 +4,9 @@ import polars as pl
 import pytest
 
 from tests.plain.numbers import national_number, organisation_number
+from tests.plain.statement import MOST
 from tests.small import looking_at
+from tests.spread.test_spread_expected import BEYOND_64_BITS
 from tests.spread.test_spread_files import SAID
 from transforms.check.posts import check_posts
 from transforms.spread.buckets import bucket_count, far_forfall, far_innbetaling, in_buckets, remaining
@@ -58,3 +60,9 @@ def test_what_remains_of_debits_and_credits():
     links, _ = spread(buckets=1)
     left = remaining(pl.Series([0, 1, 2], dtype=pl.UInt32), links)
     assert sorted(left.rows()) == [(0, 3_000), (1, 0), (2, -1_700)]
+
+
+def test_what_remains_beyond_64_bits():
+    with looking_at(*BEYOND_64_BITS) as connection:
+        left = remaining(pl.Series([0], dtype=pl.UInt32), check_posts(connection))
+    assert left.rows() == [(0, 10 * 100 * MOST)]

@@ -1,10 +1,12 @@
 """The control totals by the posts, added up by hand (CONTRACT section 5); with a placement of every kind."""
 
+from decimal import Decimal
+
 import polars as pl
 import pytest
 
 from tests.plain.numbers import national_number, organisation_number
-from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, utbetaling
+from tests.plain.statement import MOST, innbetaling, krav, kravforfall, part, plassering, utbetaling
 from tests.small import S, hold, looking_at
 from transforms.check.posts import check_posts
 from transforms.spread.affected import show_previous
@@ -25,15 +27,15 @@ SAID = (
 )
 
 
-def built(*parts):
+def built(*parts, said=SAID):
     """The totals that are not 0, in kroner and counts, when these parts are built."""
-    with looking_at(*SAID) as connection:
+    with looking_at(*said) as connection:
         links = check_posts(connection)
     return told(of_built(links, in_buckets(links, pl.DataFrame({"part": parts}, {"part": pl.String}), 4)))
 
 
 def told(totals):
-    return {name: n / 100 if name.startswith("sum_") else n for name, n in totals.items() if n}
+    return {name: Decimal(n) / 100 if name.startswith("sum_") else n for name, n in totals.items() if n}
 
 
 def both(name, count, oere):
@@ -85,6 +87,40 @@ def test_a_payout_shows_the_whole_krav_that_it_pays_whosever_that_is():
         **both("utbetaling", 1, 40),
         **both("grunnlag_opprinnelig", 1, -50),
         **both("grunnlag_gjenstaaende", 1, -15),
+    }
+
+
+def test_a_payout_shows_a_krav_once_of_however_many_due_dates_it_pays():
+    said = (
+        *(part(B), part(OWNER, "PERSON"), krav("C", B, -50), utbetaling("U", OWNER, 40)),
+        *(kravforfall("G", "C", -30, S), plassering("P", "UTBETALING", "G", "U", 25)),
+        *(kravforfall("G2", "C", -20, S), plassering("P2", "UTBETALING", "G2", "U", 15)),
+    )
+    assert built(OWNER, said=said) == {
+        "antall_parter": 1,
+        **both("utbetaling", 1, 40),
+        **both("grunnlag_opprinnelig", 1, -50),
+        **both("grunnlag_gjenstaaende", 1, -10),
+    }
+
+
+BEYOND_64_BITS = (
+    *(part(A), krav("K", A, 0), *(kravforfall(f"F{n}", "K", MOST, S) for n in range(10))),
+    *(kravforfall(f"G{n}", "K", -MOST, S) for n in range(10)),
+    *(utbetaling(f"U{n}", A, MOST) for n in range(10)),
+    *(plassering(f"P{n}", "UTBETALING", f"G{n}", f"U{n}", MOST) for n in range(10)),
+)
+"""A krav of 0 with as much on one side as on the other, of which the one is paid out: the other remains."""
+
+
+def test_sums_beyond_64_bits():
+    assert built(A, said=BEYOND_64_BITS) == {
+        **{"antall_parter": 1, "antall_krav": 1, "antall_kravforfall": 20},  # of which the sums are 0
+        **both("utbetaling", 10, 10 * MOST),
+        **both("utbetalt_paa_kredit", 10, 10 * MOST),
+        "antall_grunnlag_opprinnelig": 10,
+        **both("grunnlag_gjenstaaende", 10, 10 * 10 * MOST),
+        **remaining(10 * MOST),
     }
 
 

@@ -1,6 +1,7 @@
 """What a bucket gets: its households' posts, and of far ends what its documents show."""
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import polars as pl
 import pyarrow.parquet
@@ -153,3 +154,31 @@ def test_a_file_that_cannot_be_written(tmp_path, monkeypatch):
         (tmp_path / str(run)).mkdir()
         with pytest.raises(OSError, match="no space"):
             written(pieces(200_000, 200_000), tmp_path / str(run) / "krav")
+
+
+def test_no_file_is_closed_while_a_thread_writes_to_it(tmp_path, monkeypatch):
+    """Whoever writes gives an early end a moment to close the file."""
+    write, close = pyarrow.parquet.ParquetWriter.write_table, pyarrow.parquet.ParquetWriter.close
+    writing, closed, closed_early = Event(), Event(), []
+
+    def slow(self, table):
+        writing.set()
+        if closed.wait(0.1):
+            closed_early.append(self)
+        else:
+            write(self, table)
+
+    def told(self):
+        closed.set()
+        close(self)
+
+    def failing():
+        yield from pieces(20_000)
+        assert writing.wait(10)
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(pyarrow.parquet.ParquetWriter, "write_table", slow)
+    monkeypatch.setattr(pyarrow.parquet.ParquetWriter, "close", told)
+    with pytest.raises(RuntimeError, match="no memory"):
+        written(failing(), tmp_path / "krav")
+    assert closed.is_set() and not closed_early
