@@ -8,21 +8,10 @@ import numpy as np
 import polars as pl
 
 from transforms.build.places import NOWHERE, all_there, days, places_of
+from transforms.rules.shown import KRAV_SHOWN, PAYMENT_SHOWN
 from transforms.text.json_text import Places
 
 DUE_SHOWN = ("kravforfallsidentifikator", "forfallsdato", "krav")
-KRAV_SHOWN = ("kravidentifikator", "kravbeskrivelse", "kravtype", "periode_start", "periode_slutt")
-PAYMENT_SHOWN = (
-    "innbetalingsidentifikator",
-    "innbetalingsdato",
-    "innbetalt_beloep",
-    "fra_kidnummer",
-    "fra_bankinformasjon",
-    "fra_kontoeiers_navn",
-    "fra_swift_bic",
-    "fra_kontonummer",
-)
-
 Bucket = dict[str, pl.DataFrame]
 
 PLACEMENT_TABLES = {

@@ -1,6 +1,19 @@
-"""What documents show of a krav's texts and of a payer's account (CONTRACT section 3)."""
+"""What documents show of a krav's texts, a payer's account (CONTRACT section 3) and posts at far ends (section 4)."""
 
 import polars as pl
+
+KRAV_SHOWN = ("kravidentifikator", "kravbeskrivelse", "kravtype", "periode_start", "periode_slutt")
+PAYMENT_SHOWN = (
+    "innbetalingsidentifikator",
+    "innbetalingsdato",
+    "innbetalt_beloep",
+    "fra_kidnummer",
+    "fra_bankinformasjon",
+    "fra_kontoeiers_navn",
+    "fra_swift_bic",
+    "fra_kontonummer",
+)
+"""The columns of krav and payments that the documents of others show: those at the far end of their placements."""
 
 TEXTS = {
     "kravbeskrivelse": pl.coalesce("kravbeskrivelse", "tekst", "kravtype"),

@@ -12,7 +12,7 @@ import pyarrow.parquet
 from schemas.tables import BUT_PART, TABLES, UNIQUE, Table
 from transforms.ledgers.links import Links, Numbered
 from transforms.ledgers.row_files import RowFile, read_rows
-from transforms.rules.shown import masked, with_texts
+from transforms.rules.shown import KRAV_SHOWN, PAYMENT_SHOWN, masked, with_texts
 from transforms.spread.buckets import far_forfall, far_innbetaling, remaining
 
 WRITERS = 2
@@ -47,7 +47,11 @@ def write_buckets(
             met[name] = pl.concat(pieces.met)
         rest = remaining(dues.join(far_dues.filter("paid_out"), on="row", how="semi")["krav_row"], links)
         write_rows([_shown_of_dues(far_dues, met, rest)], out / "far_forfall", pool)
-        write_rows([far_payments.join(met["innbetaling"].select(_OF_PAYMENT), on="row")], out / "far_innbetaling", pool)
+        write_rows(
+            [far_payments.join(met["innbetaling"].select("row", *PAYMENT_SHOWN), on="row")],
+            out / "far_innbetaling",
+            pool,
+        )
 
 
 _NOBODY = pl.DataFrame(schema={"row": pl.UInt32})
@@ -72,17 +76,10 @@ def _shown_of_dues(far: pl.DataFrame, met: Links, rest: pl.DataFrame) -> pl.Data
     exact.
     """
     dues = met["kravforfall"].select("row", "krav_row", "kravforfallsidentifikator", "forfallsdato")
-    krav = met["krav"].select(*_OF_KRAV, krav_row="row", krav_opprinnelig="opprinnelig_beloep")
+    krav = met["krav"].select(*KRAV_SHOWN, krav_row="row", krav_opprinnelig="opprinnelig_beloep")
     rest = rest.with_columns(pl.col("krav_gjenstaaende").cast(pl.Decimal(38, 0)))
     shown = far.select("bucket", "row").unique().join(dues, on="row").join(krav, on="krav_row")
     return shown.join(rest, on="krav_row", how="left")
-
-
-_OF_KRAV = ("kravidentifikator", "kravbeskrivelse", "kravtype", "periode_start", "periode_slutt")
-_OF_PAYMENT = (
-    *("row", "innbetalingsidentifikator", "innbetalingsdato", "innbetalt_beloep", "fra_kidnummer"),
-    *("fra_bankinformasjon", "fra_kontoeiers_navn", "fra_swift_bic", "fra_kontonummer"),
-)
 
 
 def _rows(files: Sequence[RowFile], table: Table, kravtyper: pl.DataFrame) -> Iterator[pl.DataFrame]:
