@@ -18,7 +18,7 @@ from schemas.snapshot import Accepted
 from schemas.tables import TABLES, Kind, Table
 from transforms.home.refused import REFUSED_SCHEMA
 from transforms.home.sql import sql_text
-from transforms.ledgers.row_files import RowFile, delivered_files
+from transforms.ledgers.row_files import RowFile, delivered_files, paths_of
 
 SQL_TYPES = {
     Kind.DATE: "DATE",
@@ -54,10 +54,6 @@ def create_ledgers(
         connection.execute(f"CREATE TEMP VIEW ledger_{table.name} AS {stands}")
         connection.execute(f"CREATE TEMP VIEW delivered_{table.name} AS {versions}")
     _create_refused(connection, deliveries, used)
-
-
-def _files(deliveries: Path, delivery: Accepted, table: Table) -> list[Path]:
-    return sorted((deliveries / delivery.folder / table.name).glob("*.parquet"))
 
 
 def _read(files: list[Path]) -> str:
@@ -129,7 +125,7 @@ def delivered_keys_sql(deliveries: Path, named_by: Iterable[Accepted], table: Ta
     parts = ["SELECT ''::VARCHAR AS kilde, ''::VARCHAR AS noekkel, 0 AS leveransenummer WHERE false"]
     for delivery in named_by:
         place = f"SELECT {sql_text(delivery.kilde)}, %s, {delivery.leveransenummer} FROM "
-        files = _files(deliveries, delivery, table)
+        files = paths_of(deliveries, delivery, table.name)
         if files:
             parts.append(place % table.key + _read(files))
         if delivery.refused(table.name):

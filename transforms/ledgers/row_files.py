@@ -65,6 +65,11 @@ def _slices(path: Path) -> Iterator[tuple[int, int]]:
             start, rows = start + rows, 0
 
 
+def paths_of(deliveries: Path, delivery: Accepted, table: str) -> list[Path]:
+    """The files of a delivery's accepted rows of the table, in order."""
+    return sorted((deliveries / delivery.folder / table).glob("*.parquet"))
+
+
 def delivered_files(
     deliveries: Path, used: Mapping[str, Sequence[Accepted]], table: str
 ) -> Iterator[tuple[Accepted, list[RowFile]]]:
@@ -73,7 +78,7 @@ def delivered_files(
     for chain in used.values():
         for delivery in chain:
             files = []
-            for path in sorted((deliveries / delivery.folder / table).glob("*.parquet")):
+            for path in paths_of(deliveries, delivery, table):
                 files.append(RowFile(path, first))
                 first += files[-1].rows
             yield delivery, files
