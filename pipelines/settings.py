@@ -2,8 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from transforms.home.path import check_path
+
+if TYPE_CHECKING:
+    from schemas.operations import Operations
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -16,6 +20,13 @@ def default_home() -> Path:
 def default_inbox() -> Path:
     """``KRAVOVERSIKT_INBOX``, else ``data/inbox`` in the project."""
     return Path(os.environ.get("KRAVOVERSIKT_INBOX") or ROOT / "data" / "inbox")
+
+
+def operations(home: Path) -> "Operations":
+    """What ``KRAVOVERSIKT_OPERATIONS`` says, else ``<home>/operations.toml``. Raises ``OperationsError``."""
+    from schemas.operations import FILE_NAME, read_operations  # here, for it loads Polars: see tell_allocator
+
+    return read_operations(Path(os.environ.get("KRAVOVERSIKT_OPERATIONS") or home / FILE_NAME))
 
 
 def dagster_home(home: Path) -> Path:
