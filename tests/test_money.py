@@ -6,7 +6,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from transforms.rules.money import MOST_OERE, kroner, kroner_as_text, oere_from_decimal, oere_from_text, summed
+from transforms.rules.money import (
+    MOST_OERE,
+    compared,
+    kroner,
+    kroner_as_text,
+    oere_from_decimal,
+    oere_from_text,
+    summed,
+)
 
 MOST = "9999999999999999.99"
 
@@ -79,6 +87,15 @@ def test_sums_are_exact_beyond_64_bits():
     most = [MOST_OERE, -MOST_OERE, -1, 0, 1, 2**32, -(2**32) - 1]
     oere = [amount for amount in most for _ in range(30)]
     places = np.array([0 if amount > 0 else 2 for amount in oere])
-    found = summed(3, (places, pl.Series(oere)), (np.array([1, 1]), pl.Series([5, -7])))
+    (found,) = summed(3, [(places, pl.Series(oere)), (np.array([1, 1]), pl.Series([5, -7]))])
     assert found.dtype == pl.Int128
     assert found.to_list() == [sum(n for n in oere if n > 0), -2, sum(n for n in oere if n <= 0)]
+
+
+def test_sums_are_compared_with_amounts_some_places_at_a_time(monkeypatch):
+    monkeypatch.setattr("transforms.rules.money.SUMS_AT_A_TIME", 2)
+    sums = [*summed(5, [(np.array([0, 4, 4, 2]), pl.Series([7, 1, 1, -3]))])]
+    assert [some.to_list() for some in sums] == [[7, 0], [-3, 0], [2]]
+    same = compared(sums, pl.Series([7, 1, -3, 0, -2]), pl.Series.eq)
+    assert same.to_list() == [True, False, True, True, False]
+    assert compared(summed(0, []), pl.Series(dtype=pl.Int64), pl.Series.eq).to_list() == []

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
+import pyarrow
+
 from schemas.receipts import BuildReceipt, Receipt
 from schemas.refusals import Refusal
 from transforms import receipts, stops
@@ -48,6 +50,7 @@ class Night:
         receipts.forget(run, stage)
         try:
             self._remove(stage)
+            pyarrow.default_memory_pool().release_unused()  # of the stage before, kept for more of the same
             with measured() as cost, stops.home_can_be_read():
                 receipt = self._do(stage, left)
             if stage != "publish":  # which has asked before it switched

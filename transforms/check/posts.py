@@ -4,7 +4,7 @@ Each check is a lookup or a group-by, done once, in the contract's order, over w
 sources are compared as text; after that each key is one row's, and rows are followed by number (``ledgers.links``).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,9 +12,9 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from schemas.tables import REFERENCES, TABLES, WITH_PART, Table
+from schemas.tables import REFERENCES, TABLES, Table
 from transforms.ledgers.good import show_good
-from transforms.ledgers.keys import standing_twice
+from transforms.ledgers.keys import ROWS_AT_A_TIME, standing_twice
 from transforms.ledgers.links import (
     MOTPOSTER,
     PLACED,
@@ -28,7 +28,7 @@ from transforms.ledgers.links import (
     link_to_part,
     number_parts,
 )
-from transforms.rules.money import summed
+from transforms.rules.money import compared, summed
 
 
 def check_posts(connection: duckdb.DuckDBPyConnection) -> Links:
@@ -42,12 +42,18 @@ def check_posts(connection: duckdb.DuckDBPyConnection) -> Links:
         return Named.of(_read(connection, name, link), name)
 
     part = Named.of(_check_parts(_read(connection, "part"), refused), "part")
-    posts = {name: _check_whose(named(name, partial(link_to_part, part=part)), name, refused) for name in WITH_PART}
-    dues = named("kravforfall", partial(link_due_dates, krav=posts["krav"]))
-    posts["krav"], posts["kravforfall"] = _check_claims(posts["krav"], dues, refused)
+
+    def of_parts(name: str) -> Named:
+        return _check_whose(named(name, partial(link_to_part, part=part)), name, refused)
+
+    krav = of_parts("krav")
+    krav, dues = _check_claims(krav, named("kravforfall", partial(link_due_dates, krav=krav)), refused)
+    links = {"part": part.rows, "krav": krav.rows.drop_nulls("row")}
+    del krav  # which no more rows name: keys take as much memory as all else
+    posts = {"kravforfall": dues, "innbetaling": of_parts("innbetaling"), "utbetaling": of_parts("utbetaling")}
     placed = _read(connection, "plassering", partial(_check_ends, posts=posts))
-    links = {"part": part.rows, **{name: post.rows.drop_nulls("row") for name, post in posts.items()}}
-    del part, posts, dues  # their keys take as much memory as all else
+    links |= {name: post.rows.drop_nulls("row") for name, post in posts.items()}
+    del posts, dues
     links["plassering"] = _check_over(_without_refused(placed, refused), links, refused)
     _collect_quarantined(connection)
     return links
@@ -75,7 +81,7 @@ def _refuse_shared(connection: duckdb.DuckDBPyConnection, table: Table, rows: pl
         f"SELECT noekkel, kilde FROM ledger_refused WHERE tabell = '{name}' AND noekkel IS NOT NULL"
     ).pl()
     hashes = rows[key_of(name)], refused["noekkel"].hash(1)
-    again = pl.Series(standing_twice(np.concatenate(hashes)))
+    again = pl.Series(standing_twice(*(some.to_numpy() for some in hashes)))
     if again.is_empty():
         return False
     suspects = rows.filter(pl.col(key_of(name)).is_in(again.implode())).select("row")
@@ -172,19 +178,17 @@ def _check_claims(krav: Named, dues: Named, refused: _Refused) -> tuple[Named, N
 def _why_wrong(krav: pl.DataFrame, dues: pl.DataFrame) -> pl.Series:
     """Of each krav the code that its due dates refuse it with, if any; of those refused before, none."""
     place = Numbered(krav.select("row").with_row_index("place").drop_nulls("row")).values(dues["krav_row"], "place")
-    places, oere = place.to_numpy(), dues["beloep"].to_numpy()
-    lowest, highest = np.zeros(krav.height, np.int64), np.zeros(krav.height, np.int64)
-    np.minimum.at(lowest, places, oere)
-    np.maximum.at(highest, places, oere)
-    none = pl.Series(np.bincount(places, minlength=krav.height) == 0)
-    total, amount = summed(krav.height, (places, dues["beloep"])), krav["beloep"]
-    sign = ((amount > 0) & (pl.Series(lowest) < 0)) | ((amount < 0) & (pl.Series(highest) > 0))
+    amount, places, oere = krav["beloep"], place.to_numpy(), dues["beloep"]
+    there, above, below = (np.zeros(krav.height, np.bool_) for _ in range(3))
+    there[places] = above[places[(oere > 0).to_numpy()]] = below[places[(oere < 0).to_numpy()]] = True
+    other = compared(summed(krav.height, [(places, oere)]), amount, pl.Series.ne)
+    sign = ((amount > 0) & pl.Series(below)) | ((amount < 0) & pl.Series(above))
     code = (
         pl.when(amount.is_null())
         .then(None)
-        .when(none)
+        .when(~pl.Series(there))
         .then(pl.lit("L2-CLAIM-NO-DUE-DATE"))
-        .when(total != amount)
+        .when(other)
         .then(pl.lit("L2-CLAIM-SUM"))
         .when(sign)
         .then(pl.lit("L2-CLAIM-SIGN"))
@@ -230,14 +234,21 @@ def _over(placed: pl.DataFrame, posts: pl.DataFrame, name: str) -> pl.DataFrame:
     from either end.
     """
     (kind,) = (kind for kind, table in MOTPOSTER.items() if table == name)
-    on = [placed.filter(plasseringstype=kind).select("row", "plassert_beloep", post="motpost_row")]
-    if name == "kravforfall":
-        on.append(placed.select("row", "plassert_beloep", post="forfall_row"))
     numbered = Numbered(posts)
-    places = [numbered.places(rows["post"]) for rows in on]
-    sums = summed(posts.height, *((at, rows["plassert_beloep"]) for rows, at in zip(on, places, strict=True)))
-    over = (sums > posts["beloep"].abs()).to_numpy()
-    return pl.concat(rows.filter(over[at]).select("row") for rows, at in zip(on, places, strict=True))
+
+    def on() -> Iterator[tuple[pl.DataFrame, np.ndarray]]:
+        """The placements on the table's posts, some at a time, and the place of the post of each."""
+        for some in placed.iter_slices(ROWS_AT_A_TIME):
+            by_type = some.filter(plasseringstype=kind)
+            yield by_type, numbered.places(by_type["motpost_row"])
+            if name == "kravforfall":
+                yield some, numbered.places(some["forfall_row"])
+
+    sums = summed(posts.height, ((at, rows["plassert_beloep"]) for rows, at in on()))
+    over = compared(sums, posts["beloep"], lambda some, oere: some > oere.abs()).to_numpy()
+    if not over.any():
+        return placed.select("row").clear()
+    return pl.concat(rows.filter(over[at]).select("row") for rows, at in on())
 
 
 def _collect_quarantined(connection: duckdb.DuckDBPyConnection) -> None:

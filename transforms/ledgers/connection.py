@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 
 import duckdb
-import pyarrow
 
 from schemas.snapshot import Accepted
 from schemas.tables import TABLES
@@ -25,7 +24,7 @@ def memory_for(rows: int) -> str:
 def ledgers(run: Settings, used: Mapping[str, Sequence[Accepted]]) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with the views over what the deliveries ``used`` by source say (``delivered``).
 
-    It spills to the run's folder. Order of rows is nobody's concern in it. What it held is given back at the end.
+    It spills to the run's folder. Order of rows is nobody's concern in it.
     """
     run.work.mkdir(parents=True, exist_ok=True)
     rows = sum(delivery.rows(table) for chain in used.values() for delivery in chain for table in TABLES)
@@ -40,4 +39,3 @@ def ledgers(run: Settings, used: Mapping[str, Sequence[Accepted]]) -> Iterator[d
         connection.execute("SET enable_progress_bar = false")  # a setting of the session, not of the database
         create_ledgers(connection, run.deliveries, used)
         yield connection
-    pyarrow.default_memory_pool().release_unused()  # what comes next works in Polars

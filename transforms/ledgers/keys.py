@@ -20,11 +20,14 @@ def with_hashes(connection: duckdb.DuckDBPyConnection, query: str, keys: Iterabl
     """What the query gives, some rows at a time, at first none: the texts in the columns ``keys`` as hashes
     (``UInt64``), and once more with ``AGAIN``.
     """
+    keys = list(keys)
     hashes = [pl.col(keys).hash(1), pl.col(keys).hash(2).name.suffix(AGAIN)]
     rows = connection.sql(query).to_arrow_reader(ROWS_AT_A_TIME)
     yield pl.DataFrame(rows.schema.empty_table()).with_columns(hashes)
+    # A copy, for a column that is kept keeps the batch that it came in, with all its text.
+    copied = pl.all().exclude(*keys).gather(pl.int_range(pl.len()))
     for batch in rows:
-        yield pl.DataFrame(batch).with_columns(hashes)
+        yield pl.DataFrame(batch).with_columns(*hashes, copied)
 
 
 def without_hashes(rows: pl.DataFrame, *columns: str) -> pl.DataFrame:
@@ -64,7 +67,8 @@ def _hashes(rows: pl.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
     return rows[column].to_numpy(), rows[column + AGAIN].to_numpy()
 
 
-def standing_twice(hashes: np.ndarray) -> np.ndarray:
-    """The hashes that stand there more than once."""
-    ordered = np.sort(hashes)
+def standing_twice(*hashes: np.ndarray) -> np.ndarray:
+    """The hashes that stand there more than once, in one array or in several."""
+    ordered = np.concatenate(hashes)
+    ordered.sort()
     return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])

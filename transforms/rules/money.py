@@ -4,6 +4,8 @@ An amount as delivered fits 64 bits (at most 16 + 2 digits, CONTRACT section 1).
 may not, so sums are made in 128 bits.
 """
 
+from collections.abc import Callable, Iterable, Iterator
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -61,14 +63,30 @@ def kroner(oere: int) -> str:
     return f"{'-' if oere < 0 else ''}{whole}.{rest:02d}"
 
 
-def summed(many: int, *placed: tuple[np.ndarray, pl.Series]) -> pl.Series:
-    """The øre of each of so many places added up (``Int128``). ``placed``: places, and the øre of each.
+SUMS_AT_A_TIME = 1_000_000
 
-    They are not copied into 128 bits: their upper and their lower halves are added up by themselves, of which 64 bits
-    hold the sums of two billion.
+
+def summed(many: int, placed: Iterable[tuple[np.ndarray, pl.Series]]) -> Iterator[pl.Series]:
+    """The øre of each of so many places added up (``Int128``), of ``SUMS_AT_A_TIME`` places at a time.
+
+    ``placed``: places, and the øre of each. They are not copied into 128 bits: their upper and their lower halves are
+    added up by themselves, of which 64 bits hold the sums of two billion.
     """
     high, low = np.zeros(many, np.int64), np.zeros(many, np.int64)
     for places, oere in placed:
         np.add.at(high, places, oere.to_numpy() >> 32)
         np.add.at(low, places, oere.to_numpy() & (2**32 - 1))
-    return pl.select(pl.lit(pl.Series(high)).cast(pl.Int128) * 2**32 + pl.lit(pl.Series(low))).to_series()
+    for start in range(0, many, SUMS_AT_A_TIME):
+        upper, lower = (pl.lit(pl.Series(half[start : start + SUMS_AT_A_TIME])) for half in (high, low))
+        yield pl.select(upper.cast(pl.Int128) * 2**32 + lower).to_series()
+
+
+def compared(
+    sums: Iterable[pl.Series], oere: pl.Series, compare: Callable[[pl.Series, pl.Series], pl.Series]
+) -> pl.Series:
+    """What comes of comparing what is ``summed``, place by place, with the øre there; empty where there is no place."""
+    start, found = 0, [pl.Series(dtype=pl.Boolean)]
+    for some in sums:
+        found.append(compare(some, oere.slice(start, some.len())))
+        start += some.len()
+    return pl.concat(found)
