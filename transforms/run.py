@@ -65,6 +65,11 @@ class Settings:
         return self.work / "check"
 
     @property
+    def links(self) -> Path:
+        """The folder of the links of the good posts that ``check`` hands over (``ledgers.link_files``)."""
+        return self.checked / "links"
+
+    @property
     def near(self) -> Path:
         """The folder of the rows that ``check`` looked at, when these are not all."""
         return self.checked / "near"

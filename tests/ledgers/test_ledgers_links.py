@@ -9,15 +9,12 @@ from transforms.ledgers.good import show_good
 from transforms.ledgers.links import (
     Named,
     Numbered,
-    hand_over_links,
     keys_of,
     link_due_dates,
     link_placements,
     link_to_part,
     links_of,
     number_parts,
-    read_links,
-    show_links,
 )
 
 SAID = (
@@ -88,28 +85,6 @@ def test_a_motpost_is_a_post_of_the_placements_kind(wrong):
         show_good(connection)
         placed = links_of(connection)["plassering"].sort("row")
         assert placed.select("forfall_row", "motpost_row").rows()[-1] == (0, None)
-
-
-def test_another_stage_reads_the_same_links(connection, tmp_path):
-    links = links_of(connection)
-    hand_over_links(links, tmp_path)
-    again = read_links(tmp_path)
-    assert again.keys() == links.keys()
-    assert all(again[name].equals(rows) for name, rows in links.items())
-
-
-def test_posts_with_links_are_shown_by_their_keys(connection):
-    links = links_of(connection)
-    links["plassering"] = links["plassering"].filter(pl.col("plasseringstype") != "INNBETALING")
-    show_links(connection, links)
-    assert sorted(connection.sql("FROM forfall").fetchall()) == [("F", "K"), ("G", "C")]
-    columns = (
-        "plasseringsidentifikator, plasseringstype, kravforfallsidentifikator, motpost, forfall_part, motpost_part"
-    )
-    assert sorted(connection.sql(f"SELECT {columns} FROM plassering_ends").fetchall()) == [
-        ("PM", "MOTKRAV", "F", "G", "A", "O"),
-        ("PU", "UTBETALING", "G", "U", "O", "O"),
-    ]
 
 
 def test_rows_are_found_by_their_number():

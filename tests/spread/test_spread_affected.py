@@ -13,7 +13,7 @@ from transforms.check.held_back import hold_back
 from transforms.check.posts import check_posts
 from transforms.ledgers import neighbourhood
 from transforms.ledgers.connection import ledgers
-from transforms.ledgers.links import show_links
+from transforms.ledgers.link_files import LinkFiles
 from transforms.ledgers.neighbourhood import look_around_changes
 from transforms.spread.affected import everyone, hold_chosen, show_previous, those_affected
 
@@ -49,7 +49,9 @@ def chosen(small, monkeypatch):
         changes = used["mva"][1:]
         with ledgers(run, used) as connection:
             look_around_changes(connection, previous, run.deliveries, changes)
-            show_links(connection, check_posts(connection))
+            links = LinkFiles(run.links)
+            links.write(check_posts(connection))
+            links.show(connection)
             hold_back(connection, previous)
             connection.execute(
                 """CREATE TEMP TABLE tonight AS

@@ -1,6 +1,8 @@
 """The control totals by the posts, added up by hand (CONTRACT section 5); with a placement of every kind."""
 
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
@@ -9,8 +11,9 @@ from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import MOST, innbetaling, krav, kravforfall, part, plassering, utbetaling
 from tests.small import S, hold, looking_at
 from transforms.check.posts import check_posts
+from transforms.ledgers.link_files import LinkFiles
 from transforms.spread.affected import show_previous
-from transforms.spread.buckets import in_buckets
+from transforms.spread.buckets import Buckets
 from transforms.spread.expected import of_built, of_redated
 
 A, B, OWNER = organisation_number(1), organisation_number(2), national_number(1)
@@ -29,9 +32,10 @@ SAID = (
 
 def built(*parts, said=SAID):
     """The totals that are not 0, in kroner and counts, when these parts are built."""
-    with looking_at(*said) as connection:
-        links = check_posts(connection)
-    return told(of_built(links, in_buckets(links, pl.DataFrame({"part": parts}, {"part": pl.String}), 4)))
+    with looking_at(*said) as connection, TemporaryDirectory() as folder:
+        links = LinkFiles(Path(folder) / "links")
+        links.write(check_posts(connection))
+        return told(of_built(links, Buckets(links, pl.DataFrame({"part": parts}, {"part": pl.String}), 4)))
 
 
 def told(totals):

@@ -12,8 +12,9 @@ from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, utbetaling
 from tests.small import S, looking_at
 from transforms.check.posts import check_posts
+from transforms.ledgers.link_files import LinkFiles
 from transforms.ledgers.row_files import RowFile
-from transforms.spread.buckets import in_buckets
+from transforms.spread.buckets import Buckets
 from transforms.spread.files import write_buckets, write_rows
 
 A, B, ENK, OWNER = *(organisation_number(n) for n in range(1, 4)), national_number(1)
@@ -38,13 +39,14 @@ def spread(tmp_path):
 
     def write(*parts, count=1):
         with looking_at(*SAID) as connection:
-            links = check_posts(connection)
-            chosen = in_buckets(links, pl.DataFrame({"part": parts}, {"part": pl.String}), count)
+            links = LinkFiles(tmp_path / "links")
+            links.write(check_posts(connection))
+            buckets = Buckets(links, pl.DataFrame({"part": parts}, {"part": pl.String}), count)
             for name in BUT_PART:
                 connection.sql(f"FROM rows_{name}").write_parquet(str(tmp_path / f"{name}-said.parquet"))
             files = {name: [RowFile(tmp_path / f"{name}-said.parquet")] for name in BUT_PART}
-            write_buckets(files, links, chosen, tmp_path, KRAVTYPER)
-        names = links["part"].select("part_row", "part")
+            write_buckets(files, links, buckets, tmp_path, KRAVTYPER)
+        names = links.whole("part").select("part_row", "part")
 
         def rows(table, *columns):
             found = {}

@@ -19,7 +19,7 @@ from transforms.home.snapshot import FINDINGS, HELD_BACK, QUARANTINED, SAME, rea
 from transforms.ledgers.changes import why_all
 from transforms.ledgers.connection import ledgers
 from transforms.ledgers.good import hand_over_refused
-from transforms.ledgers.links import hand_over_links
+from transforms.ledgers.link_files import LinkFiles
 from transforms.ledgers.neighbourhood import hand_over_near, look_around_changes, look_at_everything
 from transforms.rules import reference
 from transforms.run import Settings
@@ -40,7 +40,7 @@ def check(run: Settings, accepted: AcceptReceipt) -> CheckReceipt:
         else:
             look_around_changes(connection, previous, run.deliveries, beyond(accepted.in_force, manifest.used))
             hand_over_near(connection, run.near)
-        hand_over_links(check_posts(connection), run.checked)
+        LinkFiles(run.links).write(check_posts(connection))
         hold_back(connection, previous)
         _hand_over(connection, accepted, run.checked)
         return _receipt(connection, run, accepted, because)

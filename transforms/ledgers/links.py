@@ -9,7 +9,6 @@ it is sorting by part.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Self
 
 import duckdb
@@ -18,9 +17,6 @@ import polars as pl
 
 from schemas.tables import KRAV, KRAVFORFALL, TABLES, WITH_PART
 from transforms.ledgers.keys import Keys, with_hashes, without_hashes
-
-LINKS = "links"
-"""The folder of links among what ``check`` hands over."""
 
 Links = dict[str, pl.DataFrame]
 """The good rows of each table, amounts in øre (``beloep``; ``Int64``), numbers ``UInt32``:
@@ -130,18 +126,6 @@ def links_of(connection: duckdb.DuckDBPyConnection) -> Links:
     return {"part": part.rows, **{name: post.rows for name, post in posts.items()}, "plassering": placed}
 
 
-def hand_over_links(links: Links, checked: Path) -> None:
-    """Writes the links, for ``read_links``."""
-    (checked / LINKS).mkdir()
-    for name, rows in links.items():
-        rows.write_parquet(checked / LINKS / f"{name}.parquet", compression="uncompressed", statistics=False)
-
-
-def read_links(checked: Path) -> Links:
-    """The links that another stage has handed over."""
-    return {name: pl.read_parquet(checked / LINKS / f"{name}.parquet") for name in TABLES}
-
-
 class Numbered:
     """A frame's rows by their number, ``row``, which none shares."""
 
@@ -165,29 +149,3 @@ class Numbered:
         """What the rows with these numbers have in the column; null for those that are not here."""
         place = pl.Series(self.places(numbers))
         return self._rows[column].gather(place.set(place == self._rows.height, None))
-
-
-def show_links(connection: duckdb.DuckDBPyConnection, links: Links) -> None:
-    """Creates ``forfall`` and ``plassering_ends``: the due dates and placements of ``rows_*`` that have links, by their
-    keys; placements with ``forfall_part`` and ``motpost_part``.
-    """
-    for name, rows in links.items():
-        connection.register(f"links_of_{name}", rows.to_arrow())
-    posts = " UNION ALL ".join(
-        f"SELECT '{kind}' AS plasseringstype, row, part_row FROM links_of_{name}" for kind, name in MOTPOSTER.items()
-    )
-    connection.execute(
-        f"""
-        CREATE TEMP VIEW forfall AS
-        SELECT kravforfallsidentifikator, kravidentifikator
-        FROM rows_kravforfall SEMI JOIN links_of_kravforfall USING (row);
-        CREATE TEMP VIEW plassering_ends AS
-        SELECT plasseringsidentifikator, said.plasseringstype, kravforfallsidentifikator, motpost,
-               near.part AS forfall_part, far.part AS motpost_part
-        FROM rows_plassering AS said JOIN links_of_plassering AS ends USING (row)
-        JOIN links_of_kravforfall AS due ON due.row = forfall_row
-        JOIN ({posts}) AS post ON post.row = motpost_row AND post.plasseringstype = said.plasseringstype
-        JOIN links_of_part AS near ON near.part_row = due.part_row
-        JOIN links_of_part AS far ON far.part_row = post.part_row
-        """
-    )

@@ -4,39 +4,32 @@
 other has made. Each post is counted once; sums are in øre, of one sign law with the documents.
 """
 
+from collections import Counter
+
 import duckdb
+import numpy as np
 import polars as pl
 
 from schemas.receipts import Totals
-from transforms.ledgers.links import Links, Numbered
+from transforms.ledgers.link_files import LinkFiles
+from transforms.spread.buckets import Buckets, End
 
 
-def of_built(links: Links, spread: Links) -> Totals:
-    """Counts and sums of the posts of the parts that are built, all of whose documents are made anew.
-
-    ``spread``: those of ``links`` that are ``in_buckets``.
-    """
-    grunnlag = _grunnlag(links, spread["plassering"])
-    totals = {
-        "antall_parter": spread["part"].height,
-        **_counted("krav", spread["krav"]["beloep"]),
-        **_counted("kravforfall", spread["kravforfall"]["beloep"]),
-        **_counted("innbetaling", spread["innbetaling"]["beloep"], -1),
-        **_counted("utbetaling", spread["utbetaling"]["beloep"]),
-        **_counted("grunnlag_opprinnelig", grunnlag["original"]),
-        **_counted("grunnlag_gjenstaaende", grunnlag["original"] + grunnlag["placed"]),
-    }
-    for name, (kind, end, sign) in _PLACED.items():
-        placed = spread["plassering"].filter(pl.col(f"{end}_bucket").is_not_null(), plasseringstype=kind)
-        totals |= _counted(name, placed["plassert_beloep"], sign)
-    payments = spread["plassering"].filter(pl.col("forfall_bucket").is_not_null(), plasseringstype="INNBETALING")
-    paid = Numbered(links["innbetaling"]).values(payments["motpost_row"], "beloep")
-    totals |= _counted("innbetalt_paa_krav", paid, -1)
+def of_built(links: LinkFiles, buckets: Buckets) -> Totals:
+    """Counts and sums of the posts of the parts that are built, all of whose documents are made anew."""
+    totals: Totals = Counter(antall_parter=buckets.part.height)
+    for name, sign in _POSTS.items():
+        for rows in links.some(name, "row", "beloep"):
+            _count(totals, name, buckets.posts(name, rows)["beloep"], sign)
+    grunnlag = _grunnlag(links, buckets, _count_placed(totals, links, buckets))
+    _count(totals, "grunnlag_opprinnelig", grunnlag["original"])
+    _count(totals, "grunnlag_gjenstaaende", grunnlag["original"] + grunnlag["placed"])
     unplaced = totals["sum_innbetaling"] + totals["sum_krav_paa_innbetaling"]
-    return totals | _remaining(totals) | {"sum_uplassert": unplaced, "sum_uplassert_oversikt": unplaced}
+    return {**totals, **_remaining(totals), "sum_uplassert": unplaced, "sum_uplassert_oversikt": unplaced}
 
 
-_PLACED = {
+_POSTS = {"krav": 1, "kravforfall": 1, "innbetaling": -1, "utbetaling": 1}
+_PLACED: dict[str, tuple[str, End, int]] = {
     "innbetaling_paa_krav": ("INNBETALING", "forfall", -1),
     "krav_paa_innbetaling": ("INNBETALING", "motpost", 1),
     "motkrav_paa_debet": ("MOTKRAV", "forfall", -1),
@@ -46,18 +39,36 @@ _PLACED = {
 """The placements counted: their type, which of their ends lies with a part that is built, and their sign."""
 
 
-def _counted(name: str, oere: pl.Series, sign: int = 1) -> Totals:
-    """``antall_`` and ``sum_``; 64 bits may not hold the sum."""
-    return {f"antall_{name}": len(oere), f"sum_{name}": sign * int(oere.cast(pl.Int128).sum())}
+def _count_placed(totals: Totals, links: LinkFiles, buckets: Buckets) -> pl.DataFrame:
+    """Counts the placements, and the payments that they show on krav; returns those of payouts that are built."""
+    times, paid_out = np.zeros(links.rows("innbetaling"), np.uint32), []
+    for placed in map(buckets.ends, links.some("plassering")):
+        for name, (kind, end, sign) in _PLACED.items():
+            there = placed.filter(pl.col(f"{end}_bucket").is_not_null(), plasseringstype=kind)
+            _count(totals, name, there["plassert_beloep"], sign)
+        paid = placed.filter(pl.col("forfall_bucket").is_not_null(), plasseringstype="INNBETALING")
+        np.add.at(times, paid["motpost_row"].to_numpy(), 1)
+        paid_out.append(placed.filter(pl.col("motpost_bucket").is_not_null(), plasseringstype="UTBETALING"))
+    for rows in links.some("innbetaling", "row", "beloep"):
+        shown = pl.Series(times[rows["row"].to_numpy()])
+        _count(totals, "innbetalt_paa_krav", rows["beloep"].cast(pl.Int128) * shown, -1, int(shown.sum()))
+    return pl.concat(paid_out)
 
 
-def _grunnlag(links: Links, placed: pl.DataFrame) -> pl.DataFrame:
-    """Per payout and krav that it pays: its ``original``, and all that is ``placed`` on and from its due dates."""
-    paid_out = placed.filter(pl.col("motpost_bucket").is_not_null(), plasseringstype="UTBETALING")
-    krav_of = links["kravforfall"].select("krav_row", forfall_row="row")
-    paid = paid_out.join(krav_of, on="forfall_row").select("motpost_row", "krav_row").unique()
-    dues = links["kravforfall"].join(paid, on="krav_row", how="semi")
-    every, amount = links["plassering"], pl.col("plassert_beloep")
+def _count(totals: Totals, name: str, oere: pl.Series, sign: int = 1, count: int | None = None) -> None:
+    """Adds to ``antall_``, which is that of the amounts unless told, and to ``sum_``; 64 bits may not hold the sum."""
+    totals[f"antall_{name}"] += oere.len() if count is None else count
+    totals[f"sum_{name}"] += sign * int(oere.cast(pl.Int128).sum())
+
+
+def _grunnlag(links: LinkFiles, buckets: Buckets, paid_out: pl.DataFrame) -> pl.DataFrame:
+    """Per payout and krav that it pays: its ``original``, and all that is ``placed`` on and from its due dates.
+
+    ``paid_out``: the payouts' placements.
+    """
+    paid = buckets.krav_of(paid_out.select("motpost_row", row="forfall_row")).select("motpost_row", "krav_row").unique()
+    around = links.around(paid["krav_row"])
+    dues, every, amount = around["kravforfall"], around["plassering"], pl.col("plassert_beloep")
     signed = pl.when(plasseringstype="UTBETALING").then(amount).otherwise(-amount)
     covered = pl.concat(
         [

@@ -1,8 +1,9 @@
 """Writes the posts of each bucket to files of its own, in one pass over the rows of each table."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import polars as pl
 import pyarrow.parquet
 
 from schemas.tables import BUT_PART, TABLES, UNIQUE, Table
+from transforms.ledgers.link_files import LinkFiles
 from transforms.ledgers.links import Links, Numbered
 from transforms.ledgers.row_files import RowFile, read_rows
 from transforms.rules.shown import KRAV_SHOWN, PAYMENT_SHOWN, masked, with_texts
-from transforms.spread.buckets import far_forfall, far_innbetaling, remaining
+from transforms.spread.buckets import Buckets, far_posts, remaining
 
 WRITERS = 2
 ROWS_A_GROUP = 4_000
@@ -21,32 +23,31 @@ ROWS_A_GROUP = 4_000
 
 
 def write_buckets(
-    files: Mapping[str, Sequence[RowFile]], links: Links, spread: Links, out: Path, kravtyper: pl.DataFrame
+    files: Mapping[str, Sequence[RowFile]], links: LinkFiles, buckets: Buckets, out: Path, kravtyper: pl.DataFrame
 ) -> None:
     """Writes ``<out>/<table>/bucket=<n>/0.parquet`` for every bucket that has rows of a table, and
     ``<out>/<table>.parquet``, the columns without rows, for the others.
 
-    ``files``: by table, those that have its rows; ``spread``: those of ``links`` that are ``in_buckets``. Columns are
-    those of the delivered tables and the numbers of ``spread``, but for the part's key: ``part_row`` says it. Texts are
-    filled in from ``kravtyper`` and the payer's account is masked. A placement goes to the bucket of each end.
-    ``far_forfall`` and ``far_innbetaling`` have what documents show of far ends.
+    ``files``: by table, those that have its rows. Columns are those of the delivered tables and the numbers of
+    ``buckets``, but for the part's key: ``part_row`` says it. Texts are filled in from ``kravtyper`` and the payer's
+    account is masked. A placement goes to the bucket of each end. ``far_forfall`` and ``far_innbetaling`` have what
+    documents show of far ends.
     """
     out.mkdir(parents=True, exist_ok=True)
-    far_dues, far_payments = far_forfall(spread["plassering"]), far_innbetaling(spread["plassering"])
-    krav_of = links["kravforfall"].select("row", "krav_row")
-    dues = far_dues.select("row").unique().join(krav_of, on="row")
+    far_dues, far_payments = far_posts(links, buckets)
+    dues = buckets.krav_of(far_dues.select("row").unique())
     far = {"kravforfall": dues, "krav": dues.select(row="krav_row"), "innbetaling": far_payments.select("row")}
     met: dict[str, pl.DataFrame] = {}
     with ThreadPoolExecutor(WRITERS) as pool:
-        write_rows([spread["part"]], out / "part", pool)
+        write_rows([buckets.part], out / "part", pool)
         for name in BUT_PART:
             elsewhere = Numbered(far.get(name, _NOBODY).unique("row"))
-            here = _ends(spread[name]) if name == "plassering" else [spread[name]]
-            pieces = _Pieces(_rows(files[name], TABLES[name], kravtyper), [Numbered(rows) for rows in here], elsewhere)
+            pieces = _Pieces(_rows(files[name], TABLES[name], kravtyper), partial(_here, buckets, name), elsewhere)
             write_rows(pieces, out / name, pool)
             met[name] = pl.concat(pieces.met)
-        rest = remaining(dues.join(far_dues.filter("paid_out"), on="row", how="semi")["krav_row"], links)
-        write_rows([_shown_of_dues(far_dues, met, rest)], out / "far_forfall", pool)
+        paid_out = dues.join(far_dues.filter("paid_out"), on="row", how="semi")["krav_row"]
+        shown = _shown_of_dues(far_dues, met, remaining(paid_out, links.around(paid_out)))
+        write_rows([shown], out / "far_forfall", pool)
         write_rows(
             [far_payments.join(met["innbetaling"].select("row", *PAYMENT_SHOWN), on="row")],
             out / "far_innbetaling",
@@ -57,13 +58,15 @@ def write_buckets(
 _NOBODY = pl.DataFrame(schema={"row": pl.UInt32})
 
 
-def _ends(placed: pl.DataFrame) -> list[pl.DataFrame]:
-    """The placements in the bucket of one end, and those in another one's too."""
-    rows = placed.select("row", "forfall_row", "motpost_row", "forfall_part_row", "motpost_part_row", *_BUCKETS)
+def _here(buckets: Buckets, name: str, rows: pl.DataFrame) -> list[pl.DataFrame]:
+    """The rows that are built: of placements those in the bucket of one end, and those in another one's too."""
+    if name != "plassering":
+        return [buckets.posts(name, rows)]
+    placed = buckets.placed(rows)
     one, other = (pl.col(name) for name in _BUCKETS)
-    both = rows.filter(one.is_not_null() & other.is_not_null() & (one != other))
+    both = placed.filter(one.is_not_null() & other.is_not_null() & (one != other))
     return [
-        rows.with_columns(bucket=pl.coalesce(one, other)).drop(_BUCKETS),
+        placed.with_columns(bucket=pl.coalesce(one, other)).drop(_BUCKETS),
         both.with_columns(bucket=other).drop(_BUCKETS),
     ]
 
@@ -99,15 +102,16 @@ def _rows(files: Sequence[RowFile], table: Table, kravtyper: pl.DataFrame) -> It
 class _Pieces:
     """The rows that are ``here``, as they come. ``met``: of those that have passed, the ones that are ``far``."""
 
-    def __init__(self, rows: Iterable[pl.DataFrame], here: Sequence[Numbered], far: Numbered) -> None:
+    def __init__(
+        self, rows: Iterable[pl.DataFrame], here: Callable[[pl.DataFrame], Iterable[pl.DataFrame]], far: Numbered
+    ) -> None:
         self._rows, self._here, self._far = rows, here, far
         self.met: list[pl.DataFrame] = []
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         for rows in self._rows:
             self.met.append(self._far.among(rows))
-            for here in self._here:
-                yield here.among(rows)
+            yield from self._here(rows)
 
 
 def write_rows(pieces: Iterable[pl.DataFrame], out: Path, pool: ThreadPoolExecutor) -> None:

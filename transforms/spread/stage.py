@@ -15,7 +15,8 @@ from transforms.home.snapshot import HELD_BACK, QUARANTINED, read_manifest
 from transforms.home.sql import sql_text
 from transforms.ledgers.connection import ledgers
 from transforms.ledgers.good import show_good
-from transforms.ledgers.links import Links, links_of, read_links, show_links
+from transforms.ledgers.link_files import LinkFiles
+from transforms.ledgers.links import links_of
 from transforms.ledgers.neighbourhood import (
     look_around_parts,
     look_at_everything,
@@ -27,7 +28,7 @@ from transforms.ledgers.row_files import RowFile, all_files
 from transforms.rules import reference
 from transforms.run import Settings
 from transforms.spread.affected import Chosen, everyone, hold_chosen, show_previous, those_affected
-from transforms.spread.buckets import bucket_count, in_buckets
+from transforms.spread.buckets import Buckets, bucket_count
 from transforms.spread.expected import of_built, of_redated
 from transforms.spread.files import write_buckets
 
@@ -41,8 +42,8 @@ def spread(run: Settings, accepted: AcceptReceipt, checked: CheckReceipt) -> Spr
     previous = run.previous()
     if checked.all_because or previous is None:
         with _posts(run, accepted, look_at_everything) as connection:
-            files, links = all_files(run.deliveries, accepted.used), read_links(run.checked)
-            done = _spread(connection, run, files, links, everyone(connection))
+            files = all_files(run.deliveries, accepted.used)
+            done = _spread(connection, run, files, LinkFiles(run.links), everyone(connection))
     else:
         done = _spread_affected(run, accepted, previous)
     return done.model_copy(update={"counts": done.counts.model_copy(update={"all_because": checked.all_because})})
@@ -51,14 +52,16 @@ def spread(run: Settings, accepted: AcceptReceipt, checked: CheckReceipt) -> Spr
 def _spread_affected(run: Settings, accepted: AcceptReceipt, previous: Path) -> SpreadReceipt:
     done = None
     with _posts(run, accepted, partial(look_there_again, near=run.near)) as connection:
-        links = read_links(run.checked)
-        show_links(connection, links)
+        links = LinkFiles(run.links)
+        links.show(connection)
         chosen = _choose(connection, run, accepted, previous)
         if suffices_for(connection, chosen.to_build, run.near):
             done = _spread(connection, run, near_files(run.near), links, chosen)
     if done is None:
         with _posts(run, accepted, partial(look_around_parts, parts=chosen.to_build)) as connection:
-            done = _spread(connection, run, all_files(run.deliveries, accepted.used), links_of(connection), chosen)
+            links = LinkFiles(run.work / "spread" / "links")
+            links.write(links_of(connection))
+            done = _spread(connection, run, all_files(run.deliveries, accepted.used), links, chosen)
     if chosen.to_redate.is_empty():
         return done
     redated = _totals_of_redated(run, accepted, previous, chosen)
@@ -89,19 +92,19 @@ def _spread(
     connection: duckdb.DuckDBPyConnection,
     run: Settings,
     files: Mapping[str, Sequence[RowFile]],
-    links: Links,
+    links: LinkFiles,
     chosen: Chosen,
 ) -> SpreadReceipt:
     hold_chosen(connection, chosen)
-    buckets = bucket_count(chosen.to_build.height)
-    spread = in_buckets(links, chosen.to_build, buckets)
-    write_buckets(files, links, spread, run.posts, reference.read_kravtyper(run.kravtyper))
+    count = bucket_count(chosen.to_build.height)
+    buckets = Buckets(links, chosen.to_build, count)
+    write_buckets(files, links, buckets, run.posts, reference.read_kravtyper(run.kravtyper))
     connection.sql(_WAYS).pl().write_parquet(run.parts)
     good = connection.execute("SELECT count(*) FROM good_part").fetchall()[0][0]
     counts = SpreadCounts(
-        buckets=buckets, parts=chosen.to_build.height, redated_parts=chosen.to_redate.height, of=int(good)
+        buckets=count, parts=chosen.to_build.height, redated_parts=chosen.to_redate.height, of=int(good)
     )
-    return SpreadReceipt(expected=of_built(links, spread), counts=counts)
+    return SpreadReceipt(expected=of_built(links, buckets), counts=counts)
 
 
 _WAYS = """
