@@ -146,7 +146,8 @@ def test_a_key_that_is_refused_in_one_source_is_good_in_none():
 
 def test_what_is_left_of_the_good_posts():
     with looking_at(*GOOD, kravforfall("F3", "K", 1, S)) as connection:
-        links = check_posts(connection)
+        links = {}
+        check_posts(connection, links.__setitem__)
         good = {
             name: {connection.sql(f"FROM rows_{name} WHERE row = {row}").fetchall()[0][1] for row in links[name]["row"]}
             for name in TABLES

@@ -27,7 +27,8 @@ def links(connection):
 @pytest.fixture
 def files(links, tmp_path):
     files = LinkFiles(tmp_path / "check" / "links")
-    files.write(links)
+    for name, rows in links.items():
+        files.write(name, rows)
     return files
 
 
@@ -47,7 +48,8 @@ def test_what_a_column_says_is_found_by_row_number(files, tmp_path):
     """Of numbers that no row has, and behind the last, something else."""
     frame = pl.DataFrame({"row": [4, 1], "krav_row": [7, 9]}, {"row": pl.UInt32, "krav_row": pl.UInt32})
     other = LinkFiles(tmp_path / "other")
-    other.write({"kravforfall": frame, "krav": frame.clear()})
+    other.write("kravforfall", frame)
+    other.write("krav", frame.clear())
     assert other.by_row("kravforfall", "krav_row", 5).tolist() == [5, 9, 5, 5, 7, 5]
     assert other.by_row("krav", "krav_row", 5).tolist() == [5]
     assert other.rows("kravforfall") == 5
@@ -64,10 +66,8 @@ def test_around_a_krav_are_its_due_dates_and_the_placements_on_and_from_them(fil
     assert files.around(pl.Series([], dtype=pl.UInt32))["plassering"].is_empty()
 
 
-def test_posts_with_links_are_shown_by_their_keys(connection, links, tmp_path):
-    links["plassering"] = links["plassering"].filter(pl.col("plasseringstype") != "INNBETALING")
-    files = LinkFiles(tmp_path / "links")
-    files.write(links)
+def test_posts_with_links_are_shown_by_their_keys(connection, links, files):
+    files.write("plassering", links["plassering"].filter(pl.col("plasseringstype") != "INNBETALING"))
     files.show(connection)
     assert sorted(connection.sql("FROM forfall").fetchall()) == [("F", "K"), ("G", "C")]
     columns = (

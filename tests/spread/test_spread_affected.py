@@ -50,7 +50,7 @@ def chosen(small, monkeypatch):
         with ledgers(run, used) as connection:
             look_around_changes(connection, previous, run.deliveries, changes)
             links = LinkFiles(run.links)
-            links.write(check_posts(connection))
+            check_posts(connection, links.write)
             links.show(connection)
             hold_back(connection, previous)
             connection.execute(

@@ -31,7 +31,7 @@ def links_of(folder, *said):
     """The links of a statement."""
     links = LinkFiles(folder / "links")
     with looking_at(*said) as connection:
-        links.write(check_posts(connection))
+        check_posts(connection, links.write)
     return links
 
 

@@ -34,7 +34,7 @@ def built(*parts, said=SAID):
     """The totals that are not 0, in kroner and counts, when these parts are built."""
     with looking_at(*said) as connection, TemporaryDirectory() as folder:
         links = LinkFiles(Path(folder) / "links")
-        links.write(check_posts(connection))
+        check_posts(connection, links.write)
         return told(of_built(links, Buckets(links, pl.DataFrame({"part": parts}, {"part": pl.String}), 4)))
 
 

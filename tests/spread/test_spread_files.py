@@ -40,7 +40,7 @@ def spread(tmp_path):
     def write(*parts, count=1):
         with looking_at(*SAID) as connection:
             links = LinkFiles(tmp_path / "links")
-            links.write(check_posts(connection))
+            check_posts(connection, links.write)
             buckets = Buckets(links, pl.DataFrame({"part": parts}, {"part": pl.String}), count)
             for name in BUT_PART:
                 connection.sql(f"FROM rows_{name}").write_parquet(str(tmp_path / f"{name}-said.parquet"))

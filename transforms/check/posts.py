@@ -31,9 +31,11 @@ from transforms.ledgers.links import (
 from transforms.rules.money import compared, summed
 
 
-def check_posts(connection: duckdb.DuckDBPyConnection) -> Links:
+def check_posts(
+    connection: duckdb.DuckDBPyConnection, hand_over: Callable[[str, pl.DataFrame], None] = lambda *_: None
+) -> None:
     """Runs every check over ``rows_*``; afterwards ``good_*`` are the posts, ``bad_*`` the refused keys, with the table
-    ``quarantined``. Returns how the posts hang together.
+    ``quarantined``. How the posts hang together is handed over as it is found, a table's ``ledgers.links`` at a time.
     """
     show_good(connection)
     refused = _Refused(connection)
@@ -41,22 +43,28 @@ def check_posts(connection: duckdb.DuckDBPyConnection) -> Links:
     def named(name: str, link: Callable[[pl.DataFrame], pl.DataFrame]) -> Named:
         return Named.of(_read(connection, name, link), name)
 
+    def end(name: str, posts: Named) -> Named:
+        """Hands over posts that placements name. All that is asked of them from there on is their amount."""
+        hand_over(name, posts.rows.drop_nulls("row"))
+        return Named(posts.rows.select("row", "beloep"), posts.keys)
+
     part = Named.of(_check_parts(_read(connection, "part"), refused), "part")
+    hand_over("part", part.rows)
 
     def of_parts(name: str) -> Named:
         return _check_whose(named(name, partial(link_to_part, part=part)), name, refused)
 
     krav = of_parts("krav")
     krav, dues = _check_claims(krav, named("kravforfall", partial(link_due_dates, krav=krav)), refused)
-    links = {"part": part.rows, "krav": krav.rows.drop_nulls("row")}
-    del krav  # which no more rows name: keys take as much memory as all else
-    posts = {"kravforfall": dues, "innbetaling": of_parts("innbetaling"), "utbetaling": of_parts("utbetaling")}
+    hand_over("krav", krav.rows.drop_nulls("row"))
+    posts = {"kravforfall": end("kravforfall", dues)}
+    del krav, dues  # which no more rows name: keys take as much memory as all else
+    posts |= {name: end(name, of_parts(name)) for name in ("innbetaling", "utbetaling")}
     placed = _read(connection, "plassering", partial(_check_ends, posts=posts))
-    links |= {name: post.rows.drop_nulls("row") for name, post in posts.items()}
-    del posts, dues
-    links["plassering"] = _check_over(_without_refused(placed, refused), links, refused)
+    amounts = {name: post.rows.drop_nulls("row") for name, post in posts.items()}
+    del posts
+    hand_over("plassering", _check_over(_without_refused(placed, refused), amounts, refused))
     _collect_quarantined(connection)
-    return links
 
 
 def _read(
@@ -220,9 +228,12 @@ def _without_refused(placed: pl.DataFrame, refused: _Refused) -> pl.DataFrame:
     return placed.select(PLACED).filter(~wrong) if wrong.any() else placed.select(PLACED)
 
 
-def _check_over(placed: pl.DataFrame, links: Links, refused: _Refused) -> pl.DataFrame:
-    """All placements on posts with more placed than they are (2.2.5). Returns the others."""
-    over = pl.concat(_over(placed, links[name], name) for name in MOTPOSTER.values())
+def _check_over(placed: pl.DataFrame, posts: Links, refused: _Refused) -> pl.DataFrame:
+    """All placements on posts with more placed than they are (2.2.5). Returns the others.
+
+    ``posts``: by table, ``row`` and ``beloep``.
+    """
+    over = pl.concat(_over(placed, posts[name], name) for name in MOTPOSTER.values())
     if over.is_empty():
         return placed
     refused.add("plassering", over.unique(), "L2-PLACEMENT-OVER")

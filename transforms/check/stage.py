@@ -40,7 +40,7 @@ def check(run: Settings, accepted: AcceptReceipt) -> CheckReceipt:
         else:
             look_around_changes(connection, previous, run.deliveries, beyond(accepted.in_force, manifest.used))
             hand_over_near(connection, run.near)
-        LinkFiles(run.links).write(check_posts(connection))
+        check_posts(connection, LinkFiles(run.links).write)
         hold_back(connection, previous)
         _hand_over(connection, accepted, run.checked)
         return _receipt(connection, run, accepted, because)

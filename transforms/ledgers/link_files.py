@@ -24,12 +24,11 @@ class LinkFiles:
 
     folder: Path
 
-    def write(self, links: Links) -> None:
-        """Makes the folder, with these links."""
-        self.folder.mkdir(parents=True)
-        for name, rows in links.items():
-            path, at_a_time = self._path(name), LINKS_AT_A_TIME
-            rows.write_parquet(path, compression="uncompressed", statistics=False, row_group_size=at_a_time)
+    def write(self, name: str, links: pl.DataFrame) -> None:
+        """Makes the file of a table, and the folder if it is the first."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path, at_a_time = self._path(name), LINKS_AT_A_TIME
+        links.write_parquet(path, compression="uncompressed", statistics=False, row_group_size=at_a_time)
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.parquet"

@@ -60,7 +60,8 @@ def _spread_affected(run: Settings, accepted: AcceptReceipt, previous: Path) -> 
     if done is None:
         with _posts(run, accepted, partial(look_around_parts, parts=chosen.to_build)) as connection:
             links = LinkFiles(run.work / "spread" / "links")
-            links.write(links_of(connection))
+            for name, rows in links_of(connection).items():
+                links.write(name, rows)
             done = _spread(connection, run, all_files(run.deliveries, accepted.used), links, chosen)
     if chosen.to_redate.is_empty():
         return done
