@@ -110,8 +110,13 @@ class _Pieces:
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         for rows in self._rows:
-            self.met.append(self._far.among(rows))
+            self.met.append(_by_itself(self._far.among(rows)))
             yield from self._here(rows)
+
+
+def _by_itself(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows without the text of those that they were filtered from, which Polars goes on holding."""
+    return pl.DataFrame(rows.to_arrow(compat_level=pl.CompatLevel.oldest()), schema=rows.schema)
 
 
 def write_rows(pieces: Iterable[pl.DataFrame], out: Path, pool: ThreadPoolExecutor) -> None:
