@@ -14,8 +14,8 @@ from transforms.run import Settings
 def memory_for(rows: int) -> str:
     """DuckDB's memory limit for so many rows: with less what is near a change is found slower, more gains nothing.
 
-    What else the night holds comes on top: some 800 MB for the process and its libraries, and while posts are linked
-    and spread their numbers, some 5 KB a part (docs/decisions/0023).
+    What else the night holds comes on top: some 400 MB for the process and its libraries, and 3 KB a part for numbers
+    and keys while posts are linked (docs/decisions/0023).
     """
     return f"{min(2_200, 500 + rows // 44_000)}MB"
 
