@@ -30,6 +30,17 @@ def weights(due: pl.Series, rates: pl.DataFrame, snapshot_date: date) -> pl.Data
     return pl.DataFrame({"forfallsdato": dates, "vekt": pl.Series(weight, dtype=pl.Int128)})
 
 
+def rate_periods(due: date, rates: pl.DataFrame, snapshot_date: date) -> list[tuple[date, date, int]]:
+    """The days from the day after ``due`` through S by their rate: the first, the last, ``sats``. As ``weights``."""
+    periods = []
+    ends = [*rates["fra_dato"][1:], snapshot_date + ONE_DAY]
+    for begins, end, sats in zip(rates["fra_dato"], ends, rates["sats"], strict=True):
+        first, last = max(begins, due + ONE_DAY), min(end - ONE_DAY, snapshot_date)
+        if first <= last:
+            periods.append((first, last, sats))
+    return periods
+
+
 def _ends(rates: pl.DataFrame, snapshot_date: date) -> pl.Series:
     """When each rate begins, and after that the day after S."""
     return pl.concat([rates["fra_dato"], pl.Series([snapshot_date + ONE_DAY], dtype=pl.Date)])

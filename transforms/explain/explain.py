@@ -1,0 +1,76 @@
+"""Explains what a part's documents say, out of the analysts' database (``publish.analytics``)."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+
+from transforms.explain.figures import Explanation, Item, Krav, Total
+from transforms.explain.posts import Found, UnknownError, explain_krav, rows
+
+TOTALS = {
+    "forfalteKrav": "forfalte_krav",
+    "ikkeForfalteKrav": "ikke_forfalte_krav",
+    "stipulerteRenter": "stipulerte_renter",
+    "uplasserteInnbetalinger": "uplasserte_innbetalinger",
+    "saldo": "saldo",
+}
+"""The totals of an overview, as the documents spell them, and their columns in ``oversikt``."""
+
+
+def explain(database: Path, part: str, krav: str | None, forfall: str | None, total: str | None) -> Explanation:
+    """Explains a krav, a due date or a total (one of ``TOTALS``) of the part's documents; of none of them, ``saldo``.
+
+    Raises ``UnknownError`` for what they don't have.
+    """
+    with duckdb.connect(str(database), read_only=True) as connection:
+        of_part = rows(connection, "SELECT part.*, snapshot FROM part, snapshot WHERE part = ?", part)
+        if not of_part:
+            raise UnknownError("the part has no documents")
+        whose = of_part[0]
+        if krav or forfall:
+            found: dict[str, Krav | Total] = {"krav": _krav(connection, whose, krav, forfall)}
+        else:
+            found = {"total": _total(connection, whose, total or "saldo")}
+        return Explanation(**{name: whose[name] for name in ("part", "innehaver", "snapshot", "snapshotdato")}, **found)
+
+
+def _krav(connection: duckdb.DuckDBPyConnection, whose: Found, krav: str | None, forfall: str | None) -> Krav:
+    column, key = ("kravforfallsidentifikator", forfall) if forfall else ("kravidentifikator", krav)
+    found = rows(
+        connection,
+        f"FROM krav WHERE part IN (?, ?) AND kravidentifikator IN "
+        f"(SELECT kravidentifikator FROM kravforfall WHERE {column} = ?)",
+        *(whose["part"], whose["innehaver"], key),
+    )
+    if not found or (krav and found[0]["kravidentifikator"] != krav):
+        raise UnknownError("no such krav or due date in the documents of the part")
+    return explain_krav(connection, found[0], whose["snapshotdato"], forfall or "")
+
+
+def _total(connection: duckdb.DuckDBPyConnection, whose: Found, name: str) -> Total:
+    if name == "saldo":
+        of = tuple(_total(connection, whose, other) for other in TOTALS if other != "saldo")
+        return Total(navn=name, poster=(), av=of, beloep=sum((one.beloep for one in of), Decimal(0)))
+    found = rows(connection, _POSTS[name], whose["part"], whose["innehaver"])
+    items = tuple(Item(**row) for row in found)
+    return Total(navn=name, poster=items, beloep=sum((item.beloep for item in items), Decimal(0)))
+
+
+def _dues(column: str, which: str) -> str:
+    return f"""
+        SELECT kravforfallsidentifikator AS post, kravidentifikator AS krav, kravgruppe, due.part, due.{column} AS beloep
+        FROM kravforfall AS due JOIN krav USING (kravidentifikator)
+        WHERE aapent AND due.part IN (?, ?) AND due.{column} <> 0 AND {which}
+        ORDER BY due.part, opprettelsesdato, krav, forfallsdato, post"""
+
+
+_POSTS = {
+    "forfalteKrav": _dues("gjenstaaende_beloep", "forfalt"),
+    "ikkeForfalteKrav": _dues("gjenstaaende_beloep", "NOT forfalt"),
+    "stipulerteRenter": _dues("stipulerte_renter", "true"),
+    "uplasserteInnbetalinger": """
+        SELECT innbetalingsidentifikator AS post, NULL AS krav, NULL AS kravgruppe, part, -uplassert_beloep AS beloep
+        FROM innbetaling WHERE part IN (?, ?) AND uplassert_beloep <> 0 ORDER BY part, innbetalingsdato, post""",
+}
+"""What each total sums: the posts of the part and of its owner."""
