@@ -25,9 +25,9 @@ def explain(part: str, home: Path, krav: str | None, forfall: str | None, total:
 
     Exits 1 when the documents have no such figure. It shows whom a post belongs to: keep it out of logs.
     """
-    from transforms.explain.explain import explain as explain_figure
-    from transforms.explain.posts import UnknownError
-    from transforms.explain.told import told
+    from analysis.explain import explain as explain_figure
+    from analysis.posts import UnknownError
+    from analysis.told import told
 
     if total and (krav or forfall):
         raise click.UsageError("either a krav or a due date, or a total")

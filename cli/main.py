@@ -8,10 +8,15 @@ from importlib.metadata import version
 
 import click
 
+from cli.compact import compact
+from cli.doctor import doctor
 from cli.findings import findings
 from cli.generate import generate
+from cli.pin import pin
 from cli.read import export, get
+from cli.rollback import rollback
 from cli.run import run
+from cli.runs import runs
 from cli.serve import serve
 from cli.status import status
 from cli.token import token
@@ -34,7 +39,8 @@ def main() -> None:
     """Overview documents of tax claims: ledger extracts in, published documents out."""
 
 
-for command in (generate, run, get, export, serve, token, status, findings, ui):
+COMMANDS = (generate, run, get, export, serve, token, status, runs, findings, rollback, pin, doctor, compact, ui)
+for command in COMMANDS:
     main.add_command(command)
 
 

@@ -1,35 +1,38 @@
-"""``kravoversikt status``: what is published, and how the last run went."""
+"""``kravoversikt status``: what is published and how old it is, how the last run went, and each source."""
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cli.options import home_option
+from cli.options import home_option, settled
 from cli.output import say_or_fail
-from cli.summary import summary
+from cli.summary import FAILED, summary
+from schemas.operations import Operations
 from schemas.refusals import SENTENCES, TO_DO
 from schemas.report import BuildCounts, RunReport
+from schemas.snapshot import OSLO, SnapshotManifest
+from transforms.home import retained
 from transforms.home.report import last_report
-from transforms.home.snapshot import (
-    HomeDamagedError,
-    OtherVersionError,
-    published_chain,
-    published_snapshot,
-    read_manifest,
-)
+from transforms.home.snapshot import HomeDamagedError, OtherVersionError, published_snapshot, read_manifest
+from transforms.run import Settings
 
 
 @click.command()
 @home_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def status(home: Path, as_json: bool) -> None:
-    """Show the published snapshot and the last run. Exits 1 when nothing is published, or the home is damaged."""
-    published, damage = None, None
+    """Show the published snapshot, the last run and the sources.
+
+    Exits 1 when nothing is published, the home is damaged, or the last run stopped, failed or died; 2 when what is
+    published is older than max_age_hours of operations.toml; else 0.
+    """
+    settles, published, damage = settled(home), None, None
     try:
-        published = _published(home)
+        published = _published(home.resolve(), settles)
     except OtherVersionError as error:
         damage = {"code": "L3-HOME-VERSION", "what": str(error)}
     except HomeDamagedError as error:
@@ -37,9 +40,11 @@ def status(home: Path, as_json: bool) -> None:
     except OSError as error:
         raise click.ClickException(f"the home cannot be read: {error.strerror}") from error
     last = _last_report(home)
-    content = {"published": published, "damage": damage, "last_run": last.model_dump(mode="json") if last else None}
+    code = _exit_code(published, last)
+    last_run = last.model_dump(mode="json") if last else None
+    content = {"published": published, "damage": damage, "last_run": last_run, "exit": code}
     say_or_fail(json.dumps(content, ensure_ascii=False, indent=1) if as_json else _text(published, damage, last))
-    sys.exit(0 if published else 1)
+    sys.exit(code)
 
 
 def _last_report(home: Path) -> RunReport | None:
@@ -49,15 +54,29 @@ def _last_report(home: Path) -> RunReport | None:
         raise click.ClickException(f"the reports of the runs cannot be read: {error.strerror}") from error
 
 
-def _published(home: Path) -> dict[str, Any] | None:
+def _exit_code(published: dict[str, Any] | None, last: RunReport | None) -> int:
+    """A run whose report is lost has not failed when what is published is its own."""
+    if published is None:
+        return 1
+    lost_but_published = last and last.outcome == "unreadable" and last.run == published["run"]
+    if last and last.outcome in FAILED and not lost_but_published:
+        return 1
+    return 2 if published["too_old"] else 0
+
+
+def _published(home: Path, settles: Operations) -> dict[str, Any] | None:
     """Raises ``HomeDamagedError``, ``OtherVersionError`` and ``OSError``."""
     folder = published_snapshot(home)
     if not folder:
         return None
-    manifest, chain = read_manifest(folder), published_chain(home)
+    manifest, order = read_manifest(folder), retained.published(home)
     built = manifest.stages.build or BuildCounts()
+    hours = (datetime.now(UTC) - manifest.made_at).total_seconds() / 3600
     return {
-        **manifest.model_dump(mode="json", include={"snapshot", "snapshotdato", "made_at", "extracted_at"}),
+        **manifest.model_dump(mode="json", include={"snapshot", "snapshotdato", "run", "made_at", "extracted_at"}),
+        "age_hours": round(hours, 1),
+        "max_age_hours": settles.max_age_hours,
+        "too_old": hours > settles.max_age_hours,
         "parts": built.parts,
         "held_back_parts": built.held_back_parts,
         "parts_without_documents": built.parts_without_documents,
@@ -65,8 +84,27 @@ def _published(home: Path) -> dict[str, Any] | None:
             used.model_dump(mode="json", include={"kilde", "leveransenummer", "type", "uttrekkstidspunkt"})
             for used in manifest.used
         ],
-        "retained_snapshots": [path.name for path in chain],
+        "sources": _sources(manifest, settles),
+        "retained_snapshots": [path.name for path in reversed(order)],
+        "pinned_snapshots": sorted(path.name for path in retained.pinned(home)),
+        "withdrawn_snapshots": sorted(path.name for path in retained.withdrawn(home)),
     }
+
+
+def _sources(manifest: SnapshotManifest, settles: Operations) -> list[dict[str, Any]]:
+    """Of each source its last delivery in force; of one that is expected and never came, its name alone."""
+    today = datetime.now(OSLO).date()
+    last = {used.kilde: used for used in manifest.used}  # they stand in their order
+    never = [kilde for kilde, source in settles.sources.items() if source.required and kilde not in last]
+    sources: list[dict[str, Any]] = []
+    for kilde in sorted({*last, *never}):
+        limit = settles.of(kilde).max_age_days
+        told = {"kilde": kilde, "max_age_days": Settings.max_age_days if limit is None else limit}
+        if used := last.get(kilde):
+            told |= {"leveransenummer": used.leveransenummer, "age_days": (today - used.day).days}
+            told |= used.model_dump(mode="json", include={"uttrekkstidspunkt"})
+        sources.append(told)
+    return sources
 
 
 def _text(published: dict[str, Any] | None, damage: dict[str, str] | None, last: RunReport | None) -> str:
@@ -75,12 +113,33 @@ def _text(published: dict[str, Any] | None, damage: dict[str, str] | None, last:
         code = damage["code"]
         lines = [f"nothing can be read: {code} {SENTENCES[code]}: {damage['what']}", f"  to do: {TO_DO[code]}"]
     if published:
+        limit = f"the limit is {published['max_age_hours']:g}"
+        age = f"{published['age_hours']:.1f} hours old, {'TOO OLD: ' * published['too_old']}{limit}"
         lines = [
             f"published   {published['snapshot']}, made {published['made_at']}, extracted {published['extracted_at']}",
+            f"            {age}",
             f"parts       {published['parts']} with documents, {published['held_back_parts']} of them held back with "
             f"those of before, {published['parts_without_documents']} held back without",
-            f"retained    {', '.join(published['retained_snapshots'])}",
+            f"retained    {', '.join(_marked(name, published) for name in published['retained_snapshots'])}",
+            *_source_lines(published["sources"]),
         ]
     if last:
         lines += ["", "last run:", summary(last)]
     return "\n".join(lines)
+
+
+def _marked(name: str, published: dict[str, Any]) -> str:
+    marks = [mark for mark in ("pinned", "withdrawn") if name in published[f"{mark}_snapshots"]]
+    return f"{name} ({', '.join(marks)})" if marks else name
+
+
+def _source_lines(sources: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for label, one in zip(["sources", *[""] * len(sources)], sources, strict=False):
+        said = "has never delivered"
+        if "leveransenummer" in one:
+            too_old = "TOO OLD: " * (one["age_days"] > one["max_age_days"])
+            said = f"{one['leveransenummer']:06d}, extracted {one['uttrekkstidspunkt']}, {one['age_days']} days old, "
+            said += f"{too_old}the limit is {one['max_age_days']}"
+        lines.append(f"{label:<12}{one['kilde']} {said}")
+    return lines

@@ -20,8 +20,13 @@ AGAIN = {
 
 def outcome(report: RunReport) -> str:
     """What came of a run, in a line."""
-    night = f"night of {report.snapshotdato}, " if report.snapshotdato else ""
+    to = "to" if report.kind == "rollback" else "of"
+    night = f"{report.kind} {to} {report.snapshotdato}, " if report.snapshotdato else ""
     return f"{night}run {report.run}: {IN_WORDS.get(report.outcome, report.outcome)}"
+
+
+FAILED = ("stopped", "failed", "unfinished", "unreadable")
+"""The outcomes of runs that did not do what they were asked for."""
 
 
 def reasons(report: RunReport) -> list[str]:
@@ -39,7 +44,7 @@ def reasons(report: RunReport) -> list[str]:
 def summary(report: RunReport) -> str:
     """What the operator wants to know of a run: came it out, what came in, what was refused, what it cost."""
     stages = report.stages
-    lines = [outcome(report), *reasons(report)]
+    lines = [outcome(report), *reasons(report), *(f"  {line}" for line in report.told)]
     lines += [f"  {line}" for line in report.deliveries]
     if took := stages.accept:
         lines.append(

@@ -11,7 +11,8 @@ import dagster as dg
 import polars as pl
 from pydantic import PrivateAttr
 
-from pipelines.settings import default_home, default_inbox
+from pipelines.settings import default_home, default_inbox, operations
+from schemas.operations import Operations, OperationsError
 from schemas.report import Counts
 from transforms.home.lock import HomeInUseError, locked
 from transforms.home.report import Report, told
@@ -30,6 +31,10 @@ HOME_TAG = "kravoversikt/home"
 
 
 RUN_TAG = "kravoversikt/run"
+
+
+NOT_BEGUN = "not begun: "
+"""What is told of a run begins so when it took no stage in hand."""
 
 
 def home_tags(home: Path, run_id: str) -> dict[str, str]:
@@ -93,6 +98,7 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
         """Holds the lock and, whatever happens, writes the run's report."""
         if context.run is None or context.instance is None:
             raise RuntimeError("a night runs as a Dagster run")
+        settled = _settled(Path(self.home))
         settings = Settings(
             inbox=Path(self.inbox),
             home=Path(self.home),
@@ -101,7 +107,9 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
             rates=Path(self.rates),
             kravtyper=Path(self.kravtyper),
             max_held_back=self.max_held_back,
+            warn_held_back=settled.warn_held_back,
             max_age_days=self.max_age_days,
+            source_max_age=settled.source_max_age,
             max_loss=self.max_loss,
             keep=self.keep,
             workers=self.workers,
@@ -139,8 +147,8 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
             why = str(error)
             if isinstance(error, OSError):
                 why = f"the home cannot be written: {error.strerror}: {error.filename}"
-            NightResource.echo(f"not begun: {why}")
-            raise NightFailedError(f"not begun: {why}") from None
+            NightResource.echo(f"{NOT_BEGUN}{why}")
+            raise NightFailedError(f"{NOT_BEGUN}{why}") from None
         return night
 
     def through(self, stage: str) -> Left:
@@ -153,6 +161,14 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
         type(self).echo(f"{stage} …")
         with telling_no_data(stage, self._night.report):
             return self._night.do(stage).counts
+
+
+def _settled(home: Path) -> Operations:
+    """What the operator has settled for the home. Raises ``NightFailedError``: the file may have a slip in it."""
+    try:
+        return operations(home)
+    except OperationsError as error:
+        raise NightFailedError(f"{NOT_BEGUN}{error}") from None
 
 
 def _day(run: dg.DagsterRun) -> date:

@@ -5,18 +5,21 @@ import fcntl
 import logging
 import os
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import dagster as dg
+from dagster_shared.error import SerializableErrorInfo
 
 from pipelines.definitions import JOB, build_definitions
 from pipelines.event_log import held_open
-from pipelines.resources import PARTITIONS, NightResource, home_tags
+from pipelines.resources import NOT_BEGUN, PARTITIONS, NightFailedError, NightResource, home_tags
 from pipelines.settings import dagster_home
 from schemas.report import RunReport
-from transforms.home.report import add_failure, last_run, read_report, systems_words, told
+from transforms.home.lock import is_held
+from transforms.home.report import add_failure, last_run, put_on_record, read_report, systems_words, told
 
 
 def run_night(home: Path, snapshot_date: str, config: dict[str, Any], echo: Callable[[str], None]) -> RunReport | None:
@@ -24,11 +27,16 @@ def run_night(home: Path, snapshot_date: str, config: dict[str, Any], echo: Call
 
     Raises ``OSError`` when Dagster's folder cannot be made, and ``HomePathError``.
     """
-    folder = dagster_home(home)
+    run_id = str(uuid4())
+    try:
+        folder = dagster_home(home)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            _tell(home, run_id[:8], snapshot_date, f"its beginning: Dagster's folder cannot be made: {told(error)}")
+        raise
     os.environ["DAGSTER_HOME"] = str(folder)
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     NightResource.echo = staticmethod(echo)
-    run_id = str(uuid4())
     try:
         # Dagster writes there what it cannot store: whole statements, instead of a sentence
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
@@ -38,9 +46,20 @@ def run_night(home: Path, snapshot_date: str, config: dict[str, Any], echo: Call
         echo(f"failed in {failure}")
     if failure:
         with contextlib.suppress(OSError):  # there may be no room for it
-            add_failure(home, run_id[:8], failure)
+            _tell(home, run_id[:8], snapshot_date, failure)
     ours = last_run(home, run_id[:8])  # not the last of all: another may have begun, where the lock was lost
     return read_report(ours) if ours else None
+
+
+def _tell(home: Path, run: str, snapshot_date: str, failure: str) -> None:
+    """Puts the failure on record: in the run's report, or, of a run that could not begin, in one of its own.
+
+    While another run goes on over the home, one that could not begin for that has not failed.
+    """
+    add_failure(home, run, failure)
+    if last_run(home, run) is None and not is_held(home):
+        day = date.fromisoformat(snapshot_date)
+        put_on_record(home, RunReport(run=run, snapshotdato=day, outcome="failed", failure=failure))
 
 
 def _execute(night: NightResource, snapshot_date: str, run_id: str, folder: Path) -> str:
@@ -61,7 +80,17 @@ def _execute(night: NightResource, snapshot_date: str, run_id: str, folder: Path
         )
     ends = [event for event in result.all_events if event.event_type_value == "PIPELINE_FAILURE"]
     errors = [event.job_failure_data.error for event in ends]
-    return "; ".join(f"Dagster: {error.cls_name}{systems_words(error.message)}" for error in errors if error)
+    return "; ".join(_why(error) for error in errors if error)
+
+
+def _why(error: SerializableErrorInfo) -> str:
+    """What may be told of an error that Dagster keeps: all that it says, if it is our own."""
+    cause = error
+    while cause.cause:
+        cause = cause.cause
+    if cause.cls_name == NightFailedError.__name__:
+        return cause.message.partition(": ")[2].strip().replace(NOT_BEGUN, "its beginning: ")
+    return f"Dagster: {error.cls_name}{systems_words(error.message)}"
 
 
 NO_CAPTURE = {

@@ -66,6 +66,11 @@ class Operations(_Settled):
         """What is expected of the source; of one that the file does not name, the defaults."""
         return self.sources.get(kilde, Source())
 
+    @property
+    def source_max_age(self) -> dict[str, int]:
+        """The limits in days of the sources that have one of their own."""
+        return {kilde: one.max_age_days for kilde, one in sorted(self.sources.items()) if one.max_age_days is not None}
+
 
 def read_operations(path: Path) -> Operations:
     """What the file says; the defaults when there is none. Raises ``OperationsError``, which quotes no value."""

@@ -110,7 +110,8 @@ TO_DO = {
     "L3-DATE-FUTURE": "look for a slip in the date; `--allow-date` when it is meant",
     "L3-DATE-EXTRACTS": "look for a slip in the date; `--allow-date` when it is meant",
     "L3-ACCEPTED-LOST": "restore the home, or put the delivery back in the inbox",
-    "L3-HOME-DAMAGED": "point `current` to the newest whole snapshot (`ln -sfn snapshots/<name> current`); "
+    "L3-HOME-DAMAGED": "`kravoversikt doctor` tells what is wrong; go back to the newest whole snapshot with "
+    "`kravoversikt rollback`, or where `current` leads nowhere `ln -sfn snapshots/<name> current`; "
     "of a segment, run with `--full`",
     "L3-HOME-VERSION": "run into a new home, and serve from there when its first night is published",
     "L3-SCHEMA": "do not publish by hand: the program is wrong",
@@ -123,6 +124,8 @@ TO_DO = {
 """What the operator does about each reason to stop; ``docs/refusals.md`` says the same."""
 
 REPORT = {
+    "R-SOURCE-MISSED": "a source has delivered nothing since the last snapshot of an earlier date",
+    "R-HELD-BACK": "more parts are held back than the share that a warning is given from",
     "R-KEY-SOURCES-SAME": "one post from two sources, with the same content",
     "R-SUPERSEDED": "a delivery below the source's last full was never used, and is not looked at",
     "R-KRAVTYPE-UNKNOWN": "a kravtype is not in the reference data",
@@ -133,6 +136,21 @@ REPORT = {
     "R-KONTONUMMER": "an account number's check digit fails, or the number is masked",
     "R-IBAN": "an IBAN's check digits fail, or it is masked",
 }
+
+REPORT_TO_DO = {
+    "R-SOURCE-MISSED": "ask the source whether it has missed a night",
+    "R-HELD-BACK": "look for the cause under level 2",
+    "R-KEY-SOURCES-SAME": "nothing; ask the sources which of them the post is, when it was not meant",
+    "R-SUPERSEDED": "nothing; when new ones stay below the full, have the source number on from it",
+    "R-KRAVTYPE-UNKNOWN": "give the run a newer file of kravtyper (`--kravtyper`)",
+    "R-EXTRACT-AFTER": "look for a slip in the date, or in the source's clock",
+    "R-EXTRACT-ORDER": "ask the source whether it has sent an old extract again",
+    "R-RATES-OLD": "give the run a new file of rates (`--rates`)",
+    "R-KID": "tell the source; it is shown as delivered",
+    "R-KONTONUMMER": "tell the source, unless it masks them; it is shown as delivered",
+    "R-IBAN": "tell the source, unless it masks them; it is shown as delivered",
+}
+"""What the operator does about what is reported."""
 
 SENTENCES = {**DELIVERY, **WAITING, **ROW, **RUN, **REPORT}
 """The plain sentence of every code."""

@@ -135,3 +135,16 @@ class SnapshotManifest(_Model):
     stages: Stages
     reconciliation: Reconciliation
     files: dict[str, StoredFile]
+
+
+class PublishedSnapshots(_Model):
+    """What the home has on record of snapshots beside their manifests (``<home>/published.json``, once it is needed).
+
+    ``published``: those retained, in the order that they were published in, oldest first; the manifests alone don't
+    tell it any more once one among them is removed, or was rolled back from. ``withdrawn``: of these, those rolled back
+    from. ``pinned``: of these, those that retention passes over.
+    """
+
+    published: list[Name] = []
+    withdrawn: list[Name] = []
+    pinned: list[Name] = []

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import main, program
+from schemas.snapshot import OSLO
 from schemas.store import KINDS
 from tests.plain.numbers import organisation_number, with_wrong_check_digit
 from tests.plain.statement import krav, kravforfall, part, rows
@@ -121,12 +122,11 @@ def test_run_prints_progress_and_a_summary(sample):
 @pytest.mark.parametrize(
     "words",
     [
-        [],
         ["--inbox", "{folder}", "--date", "2026-02-30"],
         ["--inbox", "{folder}", "--date", "23.11.2026"],
         ["--inbox", "{folder}", "--date", DAY, "--max-held-back", "nan"],
         ["--inbox", "{folder}", "--date", DAY, "--max-loss", "nan"],
-        ["--inbox", "{folder}"],
+        ["--inbox", "{folder}", "--home", "{folder}/a slip"],
         ["--inbox", "{folder}", "--date", DAY, "--keep", "0"],
         ["--inbox", "{folder}", "--date", DAY, "--max-held-back", "-1"],
         ["--inbox", "{folder}", "--date", DAY, "--rates", "{folder}/not there.csv"],
@@ -144,10 +144,24 @@ def test_wrong_usage_exits_2(tmp_path, words):
     (tmp_path / "no rates.csv").write_text("fra_dato,sats\n")
     (tmp_path / "bad.xml").write_text("<kodeliste>")
     (tmp_path / "bad encoding.xml").write_text('<?xml version="1.0" encoding="foo"?><kodeliste/>')
+    (tmp_path / "a slip").mkdir()
+    (tmp_path / "a slip" / "operations.toml").write_text("max_age_hour = 1")
     result = kravoversikt("run", "--home", tmp_path / "home", *(word.format(folder=tmp_path) for word in words))
     assert result.exit_code == 2, result.output
     assert "Usage:" in result.stderr
     assert not (tmp_path / "home" / "current").exists()
+
+
+def test_inbox_and_date_have_their_defaults(tmp_path, monkeypatch):
+    """The environment's inbox, and today in Oslo, wherever the machine is."""
+    (tmp_path / "inbox").mkdir()
+    monkeypatch.setenv("KRAVOVERSIKT_INBOX", str(tmp_path / "inbox"))
+    days = [datetime.now(OSLO).date()]
+    result = kravoversikt("run", "--home", tmp_path / "home")
+    days.append(datetime.now(OSLO).date())  # midnight may pass meanwhile
+    assert result.exit_code == 1
+    assert "L3-NO-SOURCE" in result.stdout
+    assert result.stdout.startswith(tuple(f"night of {day}, run " for day in days))
 
 
 def test_a_run_that_is_not_published_exits_1_and_says_why(tmp_path):

@@ -72,7 +72,7 @@ def test_rows_quarantined_are_counted_by_code(published):
 
 
 def test_reports_are_counted_by_code(published):
-    assert by_code(published, "posts", "reported_by_code") == {"R-KID": 1, "R-KRAVTYPE-UNKNOWN": 1}
+    assert by_code(published, "posts", "reported_by_code") == {"R-HELD-BACK": 1, "R-KID": 1, "R-KRAVTYPE-UNKNOWN": 1}
 
 
 def test_the_checks_warn_and_the_run_is_published(published):

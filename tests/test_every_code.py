@@ -5,6 +5,7 @@ together against ``schemas.refusals``, so that a code without a test fails.
 """
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -137,8 +138,29 @@ def test_of_unknown_kravtyper_good_krav_are_counted_once(nights):
     due_dates = [kravforfall(f"F-{key}", key, 5, DAY) for key in ("K2", "K3")]
     deliver(nights, *map(known, GOOD), *unknown, *due_dates)
     deliver(nights, unknown[0], due_dates[0], kilde="skatt")
-    (told,) = found(nights).filter(kode="R-KRAVTYPE-UNKNOWN")["melding"]
-    assert "1 kravtyper on 2 krav:" in told
+    (told,) = found(nights).filter(kode="R-KRAVTYPE-UNKNOWN").select("kilde", "melding").rows()
+    assert told[0] == "mva" and "1 kravtyper on 2 krav:" in told[1] and told[1].endswith(": Ukjent")
+
+
+def test_unknown_kravtyper_are_named_by_source_as_far_as_they_may_be_shown(nights):
+    """The most frequent first; a number put in the wrong column is masked, and nothing steers a terminal."""
+    names = ["usual", OWNER, "a\x1b[2J", *(f"rare {number}" for number in range(12))]
+    said = [krav(f"K{place}", COMPANY, 0, kravtype=name) for place, name in enumerate([*names, "usual"])]
+    deliver(
+        nights,
+        *map(known, GOOD),
+        *said,
+        *(kravforfall(f"F-{row['kravidentifikator']}", row["kravidentifikator"], 0, DAY) for row in said),
+    )
+    deliver(
+        nights, krav("L", COMPANY, 0, kravtype="lone"), kravforfall("F-L", "L", 0, DAY), part(COMPANY), kilde="skatt"
+    )
+    of = dict(found(nights).filter(kode="R-KRAVTYPE-UNKNOWN").select("kilde", "melding").rows())
+    assert of["skatt"].endswith("1 kravtyper on 1 krav: they bear interest, and need a kravgruppe of their own: lone")
+    named = of["mva"].rpartition("own: ")[2]
+    assert "15 kravtyper on 16 krav" in of["mva"]
+    assert named.startswith(f"usual, {OWNER[:6]}#####, a?[2J, rare 0, rare 1, ") and named.endswith(", …")
+    assert len(named.split(", ")) == 11
 
 
 def test_the_same_post_of_two_sources_is_reported(nights):
@@ -178,6 +200,35 @@ def test_rates_that_have_run_out_are_reported(nights, begin, reports):
     path = nights.folder / "rates.csv"
     path.write_text("fra_dato,sats\n" + "".join(f"{day},12.00\n" for day in begin))
     assert found(nights, rates=path).select("nivaa", "kode").rows() == [(0, "R-RATES-OLD")] * reports
+
+
+def test_a_source_that_has_missed_a_night_is_reported(nights):
+    """Not on the same date again, and not the source that has delivered, though it was refused."""
+    for kilde in ("mva", "renter", "skatt"):
+        deliver(nights, part(COMPANY), kilde=kilde)
+    nights.publish(S - timedelta(days=1))
+    write_delivery(nights.inbox, "skatt", 2, "endring", rows(part(COMPANY)))
+    write_delivery(nights.inbox, "renter", 2, "endring", rows(part(COMPANY)), manifest_changes={"type": "delta"})
+    for _ in range(2):
+        nights.publish()
+        missed = nights.findings().filter(kode="R-SOURCE-MISSED")
+        assert missed.select("nivaa", "kilde", "leveransenummer").rows() == [(0, "mva", 1)]
+        assert missed["melding"].item().endswith("its last one is 1 day old")
+
+
+@pytest.mark.parametrize(
+    ("stop_at", "warn_at", "codes"),
+    [
+        (0.5, 0.4, ["R-HELD-BACK"]),
+        (0.5, 0.5, []),  # exactly the share
+        (0.4, 0.3, ["L3-HELD-BACK"]),  # which says it
+    ],
+)
+def test_a_share_held_back_below_the_one_that_stops_is_reported(nights, stop_at, warn_at, codes):
+    deliver(nights, part(COMPANY), part(STRANGER), innbetaling("I", COMPANY, 0))
+    told = found(nights, max_held_back=stop_at, warn_held_back=warn_at).filter(pl.col("kode").str.contains("HELD"))
+    assert told["kode"].to_list() == codes
+    assert all("1 of 2, " in words and "rows refused: 1 of mva 000001" in words for words in told["melding"])
 
 
 def test_a_table_whose_files_differ_stops_the_run(nights, monkeypatch):
@@ -309,6 +360,7 @@ ELSEWHERE = {
     "L3-LOCK-LOST": "test_told.py",
 }
 ON_THEIR_OWN = {"L2-KEY-SOURCES", "L3-SCHEMA", "R-KEY-SOURCES-SAME", "R-SUPERSEDED", "R-RATES-OLD", *TIMES}
+ON_THEIR_OWN |= {"R-SOURCE-MISSED", "R-HELD-BACK"}
 """Those above that are not in a table."""
 
 

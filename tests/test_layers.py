@@ -15,8 +15,9 @@ LAYERS = {
     "transforms": {"schemas"},
     "serving": {"schemas"},
     "synthetic": {"schemas"},
+    "analysis": {"schemas", "transforms"},
     "pipelines": {"schemas", "transforms"},
-    "cli": {"schemas", "transforms", "serving", "synthetic", "pipelines"},
+    "cli": {"schemas", "transforms", "analysis", "serving", "synthetic", "pipelines"},
 }
 """Each layer, and those of ours that it may import beside itself."""
 

@@ -14,7 +14,7 @@ from schemas.store import STORE_VERSION
 from transforms.home.version import CODE
 
 ROOT = Path(__file__).resolve().parent.parent
-CODE_FOLDERS = ("bench", "cli", "pipelines", "schemas", "serving", "synthetic", "transforms")
+CODE_FOLDERS = ("analysis", "bench", "cli", "pipelines", "schemas", "serving", "synthetic", "transforms")
 VERSIONS = [str(number) for number in range(1, int(STORE_VERSION) + 1)]
 
 LONGEST_FILE, LONGEST_FUNCTION = 400, 70

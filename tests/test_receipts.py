@@ -223,7 +223,10 @@ def test_other_reference_data(small: Small, name):
     assert missing(run) == ("accept", "accept was done by another program, or with other reference data", True)
 
 
-OTHER = {"max_held_back": 0.5, "max_age_days": 9, "max_loss": 0.5, "full": True, "allow_date": True}
+OTHER = {
+    **{"max_held_back": 0.5, "max_age_days": 9, "max_loss": 0.5, "full": True, "allow_date": True},
+    **{"warn_held_back": 0.1, "source_max_age": {"mva": 1}},
+}
 
 
 @pytest.mark.parametrize("name", OTHER)

@@ -8,7 +8,11 @@ import pytest
 from schemas.snapshot import Accepted, TableReceipt
 from tests.manifests import accepted
 from tests.nights import S
-from transforms.check.reported import reported_of_deliveries, reported_of_rates
+from transforms.check.reported import (
+    reported_of_deliveries,
+    reported_of_held_back,
+    reported_of_rates,
+)
 
 
 def extracted(kilde: str, nr: int, moment: str, **failing: dict[str, int]) -> Accepted:
@@ -63,3 +67,10 @@ def test_check_digits_that_fail_are_told_of_each_table_and_column():
 def test_rates_of_which_none_begins_in_the_half_year(snapshot_date, rates, told):
     reports = reported_of_rates(pl.DataFrame({"fra_dato": rates}), snapshot_date)
     assert [report.message.partition(",")[0] for report in reports] == ([told] if told else [])
+
+
+def test_a_share_held_back_is_reported_when_it_is_more_than_the_limit():
+    assert reported_of_held_back(2, 1000, 0.002, "") == []
+    (one,) = reported_of_held_back(3, 1000, 0.002, "; rows refused: 3 of mva 000042")
+    told = "3 of 1000, a warning is given from 0.20%; rows refused: 3 of mva 000042"
+    assert (one.level, one.code, one.message) == (0, "R-HELD-BACK", told)

@@ -67,7 +67,8 @@ def test_a_process_for_each_stage(nights: Nights, tmp_path):
     write_delivery(nights.inbox, "mva", 2, "endring", SECOND)
     apart = Nights(tmp_path / "apart")
     shutil.copytree(nights.home, apart.home, symlinks=True)
-    together = nights.publish(LATER, allow_date=False, max_held_back=1, max_age_days=3, max_loss=0.2)
+    asked = {"allow_date": False, "max_held_back": 1, "warn_held_back": 0.002, "max_age_days": 3, "max_loss": 0.2}
+    together = nights.publish(LATER, **asked)
     assert [receipt.run for receipt in together.report.receipts.values()] == ["0002"] * 6
     for stage in STAGES:
         words = [str(nights.inbox), str(apart.home), str(LATER), stage]

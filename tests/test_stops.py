@@ -1,12 +1,14 @@
 """Where exactly a night is stopped, and by how many reasons, of what is awkward to bring about by a whole night."""
 
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
 from schemas.snapshot import Accepted
 from tests.manifests import accepted
 from tests.nights import S
+from transforms.run import Settings
 from transforms.stops import (
     damaged_home,
     date_before_extracts,
@@ -55,21 +57,29 @@ def test_every_source_that_is_too_old_is_told_by_its_last_delivery():
         "b": [extracted("b", older), extracted("b", S, 2)],
         "c": [extracted("c", older)],
     }
-    assert told(unusable_sources(used, [], [], S, 3)) == [("L3-SOURCE-OLD", "a"), ("L3-SOURCE-OLD", "c")]
-    assert told(unusable_sources(used, [], [], S, 4)) == [("L3-SOURCE-OLD", "c")]
+    assert told(unusable_sources(used, [], [], S, lambda _: 3)) == [("L3-SOURCE-OLD", "a"), ("L3-SOURCE-OLD", "c")]
+    assert told(unusable_sources(used, [], [], S, lambda _: 4)) == [("L3-SOURCE-OLD", "c")]
+
+
+def test_a_source_may_have_a_limit_of_its_own():
+    used = {kilde: [extracted(kilde, S - timedelta(days=2))] for kilde in ("a", "b")}
+    limits = Settings(Path(), Path(), S, "", max_age_days=3, source_max_age={"b": 1}).oldest_of
+    (one,) = unusable_sources(used, [], [], S, limits)
+    assert (one.code, one.kilde, one.message) == ("L3-SOURCE-OLD", "b", "2 days, the limit is 1")
 
 
 def test_every_source_that_is_gone_is_told():
-    stops = unusable_sources({"b": [extracted("b", S)]}, {"c", "a"}, [], S, 3)
+    stops = unusable_sources({"b": [extracted("b", S)]}, {"c", "a"}, [], S, lambda _: 3)
     assert told(stops) == [("L3-SOURCE-GONE", "a"), ("L3-SOURCE-GONE", "c")]
-    assert told(unusable_sources({}, [], [], S, 3)) == [("L3-NO-SOURCE", None)]
+    assert told(unusable_sources({}, [], [], S, lambda _: 3)) == [("L3-NO-SOURCE", None)]
 
 
 def test_a_date_before_the_oldest_of_the_last_extracts():
     later = S + timedelta(days=1)
     assert date_before_extracts({"a": [extracted("a", later)], "b": [extracted("b", S)]}, S) == []
     both = {"a": [extracted("a", later)], "b": [extracted("b", S), extracted("b", later, 2)]}
-    assert told(date_before_extracts(both, S)) == [("L3-DATE-EXTRACTS", None)]
+    (one,) = date_before_extracts(both, S)
+    assert (one.code, one.kilde, one.leveransenummer) == ("L3-DATE-EXTRACTS", "a", 1)
 
 
 def test_every_table_that_has_shrunk_is_told_of_sources_that_both_nights_have():
@@ -81,6 +91,11 @@ def test_every_table_that_has_shrunk_is_told_of_sources_that_both_nights_have():
     assert one.message == "krav has lost 21 of 100 rows, part has lost 1 of 1 rows; the limit is 20.00%"
     assert shrunk_sources(used, {"a": {"krav": 80, "part": 1}}, before, 0.2) == []
     assert shrunk_sources(used, {"a": {"krav": 71, "part": 1}}, before, 0.29) == []  # 0.29 × 100 is less in binary
+
+
+def test_what_is_refused_is_told_with_the_share_that_it_holds_back():
+    (one,) = too_many_held_back(3, 100, 0.02, "; rows refused: 3 of mva 000042")
+    assert one.message == "3 of 100, the limit is 2.00%; rows refused: 3 of mva 000042"
 
 
 def test_a_share_without_limit_lets_everything_through():

@@ -134,7 +134,7 @@ def test_a_run_that_died_is_the_last_run(home):
     assert (
         status.exit_code,
         f"last run:\n{died}\n  to do: {AGAIN}" in status.stdout,
-    ) == (0, True)
+    ) == (1, True)
     findings = kravoversikt("findings", "--home", home)
     assert (findings.exit_code, findings.stdout, findings.stderr) == (1, "", f"Error: {died}; it left no findings\n")
 
@@ -160,12 +160,16 @@ def test_what_is_lost_of_a_runs_folder_is_said(home, file, how, status, findings
 def test_findings_say_whose_they_are(home):
     text = kravoversikt("findings", "--home", home).stdout
     assert text.startswith(f"night of {S}, run 0001: published\n")
-    assert f"… and 5 more: --json, or {newest(home) / 'findings.parquet'}\n" in text
+    of_the_night = f"--json, the view findings of {home / 'analytics.duckdb'}, or {newest(home) / 'findings.parquet'}"
+    assert f"… and 20 more: {of_the_night}\n" in text
     lines = kravoversikt("findings", "--home", home, "--json")
     assert lines.stderr == f"night of {S}, run 0001: published\n"
     assert len([json.loads(line) for line in lines.stdout.splitlines()]) == 25
     Report("later", S).begin(home)
     assert kravoversikt("findings", "--home", home, "--run", "0001").stdout == text
+    (home / "current" / "manifest.json").unlink()  # the view is of no night any more
+    pointer = kravoversikt("findings", "--home", home, "--run", "0001").stdout.partition("20 more: ")[2]
+    assert pointer.startswith(f"--json, or {home / 'runs'}")
     assert kravoversikt("findings", "--home", home, "--run", "none").stderr == "Error: there is no run none\n"
 
 
@@ -207,7 +211,7 @@ def test_where_there_is_no_room_nothing_of_the_night_is_kept(nights, monkeypatch
     night = nights.begin()
     night.do("accept")
 
-    def full(_):
+    def full(*_):
         raise pl.exceptions.ComputeError("No space left on device (os error 28)")
 
     monkeypatch.setattr(check_stage, "check_posts", full)
@@ -380,8 +384,31 @@ def test_dagsters_full_disk_is_told_in_a_sentence(home, tmp_path, monkeypatch, o
     assert "Dagster's record of the run" in done.stderr
     assert "OperationalError: database or disk is full at " in done.stderr
     assert not re.search("Traceback|INSERT|a value|statement", done.stderr)
-    if outcome == "failed":
-        assert "failed in Dagster's record of the run" in kravoversikt("status", "--home", home).stdout
+    if outcome != "published":  # also where the night had not begun: not the one before it is the last run
+        status = kravoversikt("status", "--home", home)
+        assert status.exit_code == 1
+        assert ": failed\n  failed in Dagster's record of the run" in status.stdout.partition("last run:")[2]
+
+
+def test_a_run_that_could_not_begin_for_another_has_not_failed(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+    with locked(home, "the other"):
+        done = kravoversikt("run", "--inbox", tmp_path, "--home", home, "--date", S)
+        assert (done.exit_code, done.stderr.endswith("not published: the run could not begin\n")) == (1, True)
+        assert len(list((home / "runs").iterdir())) == 1
+
+
+def test_a_dagster_folder_that_cannot_be_made_is_on_record(home, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "file" / "dagster"))
+    done = kravoversikt("run", "--inbox", tmp_path, "--home", home, "--date", S)
+    assert (done.exit_code, done.stderr) == (1, f"not published: Not a directory: {tmp_path / 'file' / 'dagster'}\n")
+    status = kravoversikt("status", "--home", home)
+    assert status.exit_code == 1
+    assert (
+        "failed in its beginning: Dagster's folder cannot be made: NotADirectoryError: Not a directory at "
+        in status.stdout
+    )
 
 
 def findings_of(home):
@@ -400,8 +427,11 @@ def test_a_home_that_cannot_be_written_is_told(home, tmp_path, monkeypatch):
     (home / ".lock").mkdir()
     done = kravoversikt("run", "--inbox", tmp_path, "--home", home, "--date", S)
     assert done.exit_code == 1
-    assert f"not begun: the home cannot be written: Is a directory: {home / '.lock'}\n" in done.stderr
-    assert done.stderr.endswith("not published: the run could not begin\n")
+    why = f"the home cannot be written: Is a directory: {home / '.lock'}\n"
+    assert f"not begun: {why}" in done.stderr
+    (home / ".lock").rmdir()
+    status = kravoversikt("status", "--home", home)
+    assert (status.exit_code, f": failed\n  failed in its beginning: {why}" in status.stdout) == (1, True)
 
 
 # an output that cannot be written

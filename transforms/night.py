@@ -19,7 +19,8 @@ from transforms.accept.stage import accept
 from transforms.build.stage import build
 from transforms.check.stage import check
 from transforms.home.report import Report, StoppedError, is_no_room
-from transforms.home.snapshot import FINDINGS, HomeDamagedError, remove_unpublished
+from transforms.home.retained import remove_unpublished
+from transforms.home.snapshot import FINDINGS, HomeDamagedError
 from transforms.measure import measured
 from transforms.publish.stage import publish
 from transforms.receipts import Left, MissingError

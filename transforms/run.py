@@ -1,6 +1,7 @@
 """What a night is run with, and where it works: fixed from its beginning to its end."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -14,8 +15,9 @@ class Settings:
     """What a night is run with. ``snapshot_date`` is ``S``, a day in Europe/Oslo.
 
     ``full``: build every part anew, also those whose documents would be the same. ``allow_date``: take ``S`` also when
-    it is before what is published, before all extracts or in the future. ``memory``: DuckDB's limit, such as
-    ``1500MB``; by the number of rows if empty.
+    it is before what is published, before all extracts or in the future. ``source_max_age``: the limit in days of
+    sources that have one of their own, in place of ``max_age_days``. ``warn_held_back``: a larger share held back is
+    reported. ``memory``: DuckDB's limit, such as ``1500MB``; by the number of rows if empty.
     """
 
     inbox: Path
@@ -25,7 +27,9 @@ class Settings:
     rates: Path = reference.RATES
     kravtyper: Path = reference.KRAVTYPER
     max_held_back: float = 0.01
+    warn_held_back: float = 0.002
     max_age_days: int = 3
+    source_max_age: Mapping[str, int] = field(default_factory=dict)
     max_loss: float = 0.2
     keep: int = 7
     workers: int = 2
@@ -38,6 +42,10 @@ class Settings:
     def __post_init__(self) -> None:
         """Raises ``HomePathError``."""
         check_path(self.home, "the home")
+
+    def oldest_of(self, kilde: str) -> int:
+        """How many days before ``S`` the source's last used delivery may have been extracted."""
+        return self.source_max_age.get(kilde, self.max_age_days)
 
     @property
     def path(self) -> Path:

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -59,10 +59,17 @@ def damaged_home(damaged: Iterable[str]) -> list[Refusal]:
 
 
 def unusable_sources(
-    used: Chains, gone: Iterable[str], lost: Iterable[tuple[Accepted, str]], snapshot_date: date, max_age_days: int
+    used: Chains,
+    gone: Iterable[str],
+    lost: Iterable[tuple[Accepted, str]],
+    snapshot_date: date,
+    oldest_of: Callable[[str], int],
 ) -> list[Refusal]:
-    """A source too old, or ``gone`` since the last snapshot; accepted rows ``lost``, each with why; no source."""
-    stops = [*_too_old(used, snapshot_date, max_age_days)]
+    """A source too old, or ``gone`` since the last snapshot; accepted rows ``lost``, each with why; no source.
+
+    ``oldest_of``: how many days old a source's last extract may be.
+    """
+    stops = [*_too_old(used, snapshot_date, oldest_of)]
     stops += [stop("L3-SOURCE-GONE", "", kilde) for kilde in sorted(gone)]
     stops += [stop("L3-ACCEPTED-LOST", why, one.kilde, one.leveransenummer) for one, why in lost]
     if not used:
@@ -70,9 +77,9 @@ def unusable_sources(
     return stops
 
 
-def _too_old(used: Chains, snapshot_date: date, limit: int) -> Iterable[Refusal]:
+def _too_old(used: Chains, snapshot_date: date, oldest_of: Callable[[str], int]) -> Iterable[Refusal]:
     for kilde, chain in sorted(used.items()):
-        days = (snapshot_date - chain[-1].day).days
+        days, limit = (snapshot_date - chain[-1].day).days, oldest_of(kilde)
         if days > limit:
             text = f"{days} days, the limit is {limit}"
             yield stop("L3-SOURCE-OLD", text, kilde, chain[-1].leveransenummer)
@@ -90,10 +97,11 @@ def unasked_date(snapshot_date: date, published: date | None, today: date) -> li
 
 def date_before_extracts(used: Chains, snapshot_date: date) -> list[Refusal]:
     """A date before every source's last extract. (One after S among others is only reported: ``R-EXTRACT-AFTER``.)"""
-    first = min((chain[-1].day for chain in used.values()), default=snapshot_date)
-    if snapshot_date >= first:
+    first = min((chain[-1] for chain in used.values()), key=lambda last: last.extracted_at, default=None)
+    if first is None or snapshot_date >= first.day:
         return []
-    return [stop("L3-DATE-EXTRACTS", f"{snapshot_date}, the oldest of the last extracts is of {first}")]
+    text = f"{snapshot_date}, the oldest of the last extracts is of {first.day}"
+    return [stop("L3-DATE-EXTRACTS", text, first.kilde, first.leveransenummer)]
 
 
 def shrunk_sources(used: Chains, said: Rows, before: Rows, limit: float) -> list[Refusal]:
@@ -113,11 +121,18 @@ def shrunk_sources(used: Chains, said: Rows, before: Rows, limit: float) -> list
     return stops
 
 
-def too_many_held_back(held: int, accepted: int, limit: float) -> list[Refusal]:
-    """``held``: parts held back and rows that lead to none; ``accepted``: the rows in ``part``."""
-    if limit == float("inf") or held <= _exact(limit) * accepted:
+def over_share(held: int, accepted: int, limit: float) -> bool:
+    """Whether more are held back than the share. ``held``: parts held back and rows that lead to none; ``accepted``:
+    the rows in ``part``.
+    """
+    return limit != float("inf") and held > _exact(limit) * accepted
+
+
+def too_many_held_back(held: int, accepted: int, limit: float, by: str = "") -> list[Refusal]:
+    """As ``over_share``. ``by``: the rows refused, by source and delivery, in words."""
+    if not over_share(held, accepted, limit):
         return []
-    return [stop("L3-HELD-BACK", f"{held} of {accepted}, the limit is {limit:.2%}")]
+    return [stop("L3-HELD-BACK", f"{held} of {accepted}, the limit is {limit:.2%}{by}")]
 
 
 def _exact(share: float) -> Fraction:

@@ -1,4 +1,4 @@
-"""A snapshot on disk: which is published, what is told of damage, what is removed, and which rows count."""
+"""A snapshot on disk: which is published, what is told of damage, and which rows count."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 from schemas.published import PUBLISHED
 from schemas.snapshot import Accepted, StoredFile
 from schemas.store import HISTORIES, INDEX_SCHEMA, OVERSIKTER, SEGMENTS
-from tests.manifests import accepted, manifest
+from tests.manifests import manifest
 from transforms.home.snapshot import (
     MANIFEST,
     PART_TABLE,
@@ -21,7 +21,6 @@ from transforms.home.snapshot import (
     HomeDamagedError,
     Segment,
     checksums,
-    clean,
     damaged_files,
     empty_index,
     make_durable,
@@ -383,37 +382,3 @@ def test_one_of_many_that_is_not_flushed_is_not_passed_over(folder, monkeypatch)
     monkeypatch.setattr(os, "fsync", fails_for_one)
     with pytest.raises(OSError, match="the disk fails"):
         make_durable(folder)
-
-
-# what is removed
-
-
-def test_the_newest_are_retained_with_the_deliveries_that_they_use(tmp_path):
-    deliveries = [accepted("mva", number) for number in range(1, 5)]
-    complete(tmp_path, FIRST, used=(deliveries[0],))
-    complete(tmp_path, SECOND, FIRST, (deliveries[1],))
-    switch(tmp_path, complete(tmp_path, THIRD, SECOND, (deliveries[2],)))
-    complete(tmp_path, FOURTH, THIRD)  # never published
-    for delivery in deliveries:
-        (tmp_path / "deliveries" / delivery.folder / "krav").mkdir(parents=True)
-    (tmp_path / "deliveries" / ".work").mkdir()
-    clean(tmp_path, 2)
-    assert names(tmp_path / "snapshots") == [SECOND, THIRD]
-    assert names(tmp_path / "deliveries" / "mva") == [Path(one.folder).name for one in deliveries[1:3]]
-    assert names(tmp_path / "deliveries") == ["mva"]
-
-
-@pytest.mark.parametrize("keep", [0, -1, 1])
-def test_the_published_one_is_never_removed(tmp_path, keep):
-    complete(tmp_path, FIRST)
-    switch(tmp_path, complete(tmp_path, SECOND, FIRST))
-    clean(tmp_path, keep)
-    assert names(tmp_path / "snapshots") == [SECOND]
-
-
-def test_nothing_is_removed_of_a_damaged_home(tmp_path):
-    switch(tmp_path, complete(tmp_path, FIRST))
-    (tmp_path / "snapshots" / FIRST / MANIFEST).write_text(json.dumps({}))
-    with pytest.raises(HomeDamagedError):
-        clean(tmp_path, 1)
-    assert names(tmp_path / "snapshots") == [FIRST]

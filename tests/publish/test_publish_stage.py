@@ -1,6 +1,6 @@
 """The stage ``publish`` by itself: a snapshot is whole before anybody is led to it, and what stops a night stops it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import duckdb
 import polars as pl
@@ -154,7 +154,7 @@ def test_nobody_is_led_to_a_snapshot_when_the_lock_is_lost(run):
     assert not (run.path / "current").exists()
 
 
-@pytest.mark.parametrize("what", ["link_analytics", "snapshot.clean"])
+@pytest.mark.parametrize("what", ["link_analytics", "retained.clean"])
 def test_what_is_left_to_tidy_does_not_undo_what_is_published(run, monkeypatch, what):
     def denied(*_):
         raise PermissionError
@@ -165,9 +165,9 @@ def test_what_is_left_to_tidy_does_not_undo_what_is_published(run, monkeypatch, 
 
 
 def test_only_the_newest_snapshots_are_retained(small, run):
-    small.publish(part(A))
+    before = small.publish(part(A), day=run.snapshot_date - timedelta(days=1))
     left = left_for(run)
-    night = left.accept.night.model_copy(update={"previous": f"{run.snapshot_date}-0000"})
+    night = left.accept.night.model_copy(update={"previous": before.name})
     left["accept"] = left.accept.model_copy(update={"night": night})
     published(small.settings(keep=1), left)
     assert [folder.name for folder in (run.path / "snapshots").glob("*/")] == [run.name]

@@ -11,7 +11,7 @@ from schemas.snapshot import OSLO, SnapshotManifest
 from schemas.tables import TABLES
 from transforms import stops
 from transforms.accept.sources import choose
-from transforms.home import snapshot
+from transforms.home import retained, snapshot
 from transforms.home.report import StoppedError, by_code
 from transforms.receipts import night_of
 from transforms.run import Settings
@@ -25,9 +25,9 @@ def accept(run: Settings, progress: Callable[[str], None]) -> AcceptReceipt:
     if not run.allow_date:
         published = before.snapshotdato if before else None
         _stop_for(stops.unasked_date(run.snapshot_date, published, datetime.now(OSLO).date()))
-    sources = choose(run.inbox, run.deliveries, before.accepted if before else [], progress, run.workers)
+    sources = choose(run.inbox, run.deliveries, retained.accepted_in(run.path), progress, run.workers)
     gone = {delivery.kilde for delivery in (before.used if before else [])} - sources.used.keys()
-    reasons = stops.unusable_sources(sources.used, gone, sources.lost, run.snapshot_date, run.max_age_days)
+    reasons = stops.unusable_sources(sources.used, gone, sources.lost, run.snapshot_date, run.oldest_of)
     if not run.allow_date:
         reasons += stops.date_before_extracts(sources.used, run.snapshot_date)
     return AcceptReceipt(
@@ -53,7 +53,7 @@ def _before(run: Settings) -> tuple[SnapshotManifest | None, list[str]]:
     """The manifest of the published snapshot, and which of its files are gone or damaged. Removes unpublished ones."""
     previous = run.previous()
     manifest = snapshot.read_manifest(previous) if previous else None
-    snapshot.clean(run.path, run.keep)
+    retained.clean(run.path, run.keep)
     damaged = snapshot.damaged_files(previous, manifest) if previous and manifest else []
     _stop_for(stops.damaged_home(damaged))
     return manifest, damaged

@@ -6,31 +6,82 @@ from datetime import date
 import duckdb
 import polars as pl
 
+from schemas.receipts import AcceptReceipt
 from schemas.refusals import Refusal
-from schemas.snapshot import Accepted
+from schemas.snapshot import Accepted, SnapshotManifest
 from schemas.tables import TABLES
+from transforms.home.shown import shown
+from transforms.stops import over_share
 
 
 def reported_of_posts(connection: duckdb.DuckDBPyConnection, kravtyper: pl.DataFrame) -> list[Refusal]:
     """Unknown kravtyper and posts of two sources. Needs what ``check_posts`` leaves."""
     connection.register("known", kravtyper.to_arrow())
-    krav, types = connection.execute(_UNKNOWN).fetchall()[0]
-    reports = []
-    if krav:
-        text = f"{types} kravtyper on {krav} krav: they bear interest, and need a kravgruppe of their own"
-        reports.append(Refusal(0, "R-KRAVTYPE-UNKNOWN", text, tabell="krav"))
+    unknown = connection.execute(_UNKNOWN).fetchall()
+    reports = [_unknown_kravtyper(kilde, types, krav, named) for kilde, types, krav, named in unknown]
     for name in TABLES:
-        count = connection.execute(f"SELECT count(*) FROM same_{name}").fetchall()[0][0]
-        if count:
-            reports.append(Refusal(0, "R-KEY-SOURCES-SAME", f"{count} rows", tabell=name))
+        same = connection.execute(f"SELECT kilde, count(*) FROM same_{name} GROUP BY ALL ORDER BY ALL").fetchall()
+        if same:
+            told = f"{sum(count for _, count in same)} rows, of them {_listed(same)} that are not shown again"
+            reports.append(Refusal(0, "R-KEY-SOURCES-SAME", told, tabell=name))
     return reports
 
 
-_UNKNOWN = """
-    SELECT count(*), count(DISTINCT kravtype) FROM ledger_krav AS krav ANTI JOIN known USING (kravtype)
-    ANTI JOIN bad_krav AS bad ON bad.noekkel = krav.kravidentifikator
-    ANTI JOIN same_krav AS same ON same.noekkel = krav.kravidentifikator AND same.kilde = krav.kilde"""
-"""The good krav of kravtyper that the reference data doesn't have."""
+NAMED = 10
+"""So many kravtyper, or sources and deliveries, are named in a report, those of most rows first."""
+
+_UNKNOWN = f"""
+    SELECT kilde, count(*), sum(krav)::BIGINT, list(kravtype ORDER BY krav DESC, kravtype)[:{NAMED}] FROM (
+      SELECT kilde, kravtype, count(*) AS krav FROM ledger_krav AS krav ANTI JOIN known USING (kravtype)
+      ANTI JOIN bad_krav AS bad ON bad.noekkel = krav.kravidentifikator
+      ANTI JOIN same_krav AS same ON same.noekkel = krav.kravidentifikator AND same.kilde = krav.kilde
+      GROUP BY ALL)
+    GROUP BY ALL ORDER BY kilde"""
+"""The good krav of kravtyper that the reference data doesn't have, by source."""
+
+
+def _unknown_kravtyper(kilde: str, types: int, krav: int, named: list[str]) -> Refusal:
+    """Names are delivered text: as file names they are shown printable, bounded and with long numbers masked."""
+    names = ", ".join(map(shown, named)) + (", …" if types > len(named) else "")
+    text = f"{types} kravtyper on {krav} krav: they bear interest, and need a kravgruppe of their own: {names}"
+    return Refusal(0, "R-KRAVTYPE-UNKNOWN", text, kilde, tabell="krav")
+
+
+def refused_by_source(connection: duckdb.DuckDBPyConnection) -> str:
+    """The quarantined rows by source and delivery, in words after a semicolon. Needs ``quarantined``."""
+    rows = connection.execute(
+        "SELECT kilde || ' ' || format('{:06d}', leveransenummer), count(*) AS rader FROM quarantined "
+        "GROUP BY ALL ORDER BY rader DESC, 1"
+    ).fetchall()
+    return f"; rows refused: {_listed(rows)}" if rows else ""
+
+
+def _listed(counts: Sequence[tuple[str, int]]) -> str:
+    told = ", ".join(f"{count} of {name}" for name, count in counts[:NAMED])
+    return told + (", …" if len(counts) > NAMED else "")
+
+
+def reported_of_held_back(held: int, accepted: int, limit: float, by: str) -> list[Refusal]:
+    """More held back than the share from which it is worth a warning; as ``stops.too_many_held_back``."""
+    if not over_share(held, accepted, limit):
+        return []
+    return [Refusal(0, "R-HELD-BACK", f"{held} of {accepted}, a warning is given from {limit:.2%}{by}")]
+
+
+def reported_of_missed(
+    accepted: AcceptReceipt, earlier: SnapshotManifest | None, snapshot_date: date
+) -> Iterator[Refusal]:
+    """The sources of which nothing new has come since the last snapshot of a date before S, the ``earlier``.
+
+    A delivery that was refused or waits is told of by itself: that source has delivered.
+    """
+    last = {one.kilde: one.leveransenummer for one in (earlier.used if earlier else [])}
+    came = {(one.kilde, one.leveransenummer or 0) for one in accepted.refusals if one.level == 1}
+    for kilde, chain in sorted(accepted.used.items()):
+        now = chain[-1]
+        if last.get(kilde) == now.leveransenummer and not any(k == kilde and n > last[kilde] for k, n in came):
+            days = (snapshot_date - now.day).days
+            yield _of(now, "R-SOURCE-MISSED", f"its last one is {days} {'day' if days == 1 else 'days'} old")
 
 
 def reported_of_deliveries(

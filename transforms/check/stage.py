@@ -12,8 +12,16 @@ from transforms import stops
 from transforms.check.findings import quarantined_findings
 from transforms.check.held_back import hold_back
 from transforms.check.posts import check_posts, count_posts, count_said, said_twice
-from transforms.check.reported import reported_of_deliveries, reported_of_posts, reported_of_rates
+from transforms.check.reported import (
+    refused_by_source,
+    reported_of_deliveries,
+    reported_of_held_back,
+    reported_of_missed,
+    reported_of_posts,
+    reported_of_rates,
+)
 from transforms.check.said import said_before
+from transforms.home import retained
 from transforms.home.report import StoppedError, by_code, delivered_files
 from transforms.home.snapshot import FINDINGS, HELD_BACK, QUARANTINED, SAME, read_manifest
 from transforms.ledgers.changes import why_all
@@ -71,10 +79,16 @@ def _receipt(
     codes = connection.sql(
         "SELECT kode, count(*) AS rader FROM (SELECT unnest(koder) AS kode FROM quarantined) GROUP BY ALL"
     ).fetchall()
+    held_back, nowhere = one("SELECT count(*) FROM held_back"), one("SELECT count(*) FROM leads_nowhere")
+    held, parts, by = held_back + nowhere, one("SELECT count(*) FROM good_part"), refused_by_source(connection)
+    stopped = stops.too_many_held_back(held, parts, run.max_held_back, by)
+    earlier = retained.before(run.path, run.snapshot_date)
     reports = [
         *reported_of_posts(connection, reference.read_kravtyper(run.kravtyper)),
         *reported_of_deliveries(accepted.in_force, accepted.accepted, run.snapshot_date),
+        *reported_of_missed(accepted, read_manifest(earlier) if earlier else None, run.snapshot_date),
         *reported_of_rates(reference.read_rates(run.rates), run.snapshot_date),
+        *([] if stopped else reported_of_held_back(held, parts, run.warn_held_back, by)),
     ]
     counted = CheckCounts(
         rows={name: count.said for name, count in counts.items()},
@@ -82,11 +96,10 @@ def _receipt(
         quarantined=one("SELECT count(*) FROM quarantined"),
         quarantined_by_code=dict(sorted(codes)),
         reported_by_code=by_code(reports, 0),
-        held_back=one("SELECT count(*) FROM held_back"),
-        leads_nowhere=one("SELECT count(*) FROM leads_nowhere"),
+        held_back=held_back,
+        leads_nowhere=nowhere,
         from_two_sources=sum(one(f"SELECT count(*) FROM same_{name}") for name in TABLES),
     )
-    held = counted.held_back + counted.leads_nowhere
     return CheckReceipt(
         said=said,
         rows={
@@ -99,6 +112,6 @@ def _receipt(
         counts=counted,
         stops=[
             *stops.shrunk_sources(accepted.used, said, said_before(run), run.max_loss),
-            *stops.too_many_held_back(held, one("SELECT count(*) FROM good_part"), run.max_held_back),
+            *stopped,
         ],
     )

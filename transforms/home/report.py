@@ -161,9 +161,12 @@ NO_ROOM = (*map(os.strerror, (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)), "databa
 SYSTEMS = (
     *NO_ROOM,
     *map(os.strerror, (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)),
-    *("attempt to write a readonly database", "unable to open database file"),
+    *map(os.strerror, (errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTUNREACH, errno.ETIMEDOUT)),
+    *("attempt to write a readonly database", "unable to open database file", "disk I/O error", "no such table"),
+    *("server closed the connection unexpectedly", "terminating connection", "could not translate host name"),
 )
-"""What the system, and SQLite under Dagster, say of a disk that is full, read-only or broken."""
+"""What the system, and SQLite or PostgreSQL under Dagster, say of a disk that is full, read-only or broken, and of a
+database that is gone."""
 
 
 def by_code(refusals: Iterable[Refusal], *levels: int) -> dict[str, int]:
@@ -200,13 +203,33 @@ def add_failure(home: Path, run: str, failure: str) -> None:
         write_json(folder / REPORT, report.model_copy(update={"failure": failure}).model_dump(mode="json"))
 
 
+def put_on_record(home: Path, report: RunReport) -> None:
+    """Writes the report of what is done with a home and is no night, or of a night that could not begin."""
+    folder = home / RUNS / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{report.run}"
+    folder.mkdir(parents=True)
+    write_json(folder / REPORT, report.model_dump(mode="json"))
+
+
+def runs(home: Path) -> list[Path]:
+    """The folders of the runs over the home, the last that began first. Raises ``OSError``."""
+    folders = (path for path in (home / RUNS).iterdir() if path.is_dir()) if (home / RUNS).exists() else ()
+    return sorted(folders, reverse=True)
+
+
+def started(folder: Path) -> datetime | None:
+    """When the run of the folder began; None when its name does not tell."""
+    try:
+        return datetime.strptime(folder.name.partition("-")[0], "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
 def last_run(home: Path, run: str | None = None) -> Path | None:
     """The folder of the last run that began over the home, whatever came of it; or of the last of the name ``run``.
 
     Raises ``OSError`` when the reports may not be read.
     """
-    folders = sorted(path for path in (home / RUNS).iterdir() if path.is_dir()) if (home / RUNS).exists() else []
-    return next((folder for folder in reversed(folders) if run in (None, folder.name.partition("-")[2])), None)
+    return next((folder for folder in runs(home) if run in (None, folder.name.partition("-")[2])), None)
 
 
 def read_report(folder: Path) -> RunReport:

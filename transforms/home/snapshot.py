@@ -9,7 +9,8 @@
     <home>/current -> snapshots/<date>-<run>
 
 A manifest names the snapshot published before it, so the chain from ``current`` back is what has been
-published. A folder outside that chain is what an interrupted run left, and the next run removes it.
+published, and what ``home.retained`` has on record beside it. Any other folder is what an interrupted run left, and
+the next run removes it.
 """
 
 import hashlib
@@ -81,7 +82,7 @@ def published_snapshot(home: Path) -> Path | None:
         return folder
     if (home / CURRENT).is_symlink():
         raise HomeDamagedError("current leads to no snapshot")
-    if any(_previous_of(path.parent) for path in (home / SNAPSHOTS).glob(f"*/{MANIFEST}")):
+    if any(previous_of(path.parent) for path in (home / SNAPSHOTS).glob(f"*/{MANIFEST}")):
         raise HomeDamagedError("there are snapshots, but no current")
     return None
 
@@ -94,7 +95,7 @@ def read_manifest(folder: Path) -> SnapshotManifest:
     return _read(folder, SnapshotManifest)
 
 
-def _previous_of(folder: Path) -> Path | None:
+def previous_of(folder: Path) -> Path | None:
     """The snapshot published before, whatever store version it is of. Raises ``HomeDamagedError``."""
     previous = _read(folder, ManifestHead).previous
     return folder.with_name(previous) if previous else None
@@ -322,31 +323,5 @@ def published_chain(home: Path) -> list[Path]:
     chain, folder = [], published_snapshot(home)
     while folder and (folder / MANIFEST).is_file() and folder not in chain:
         chain.append(folder)
-        folder = _previous_of(folder)
+        folder = previous_of(folder)
     return chain
-
-
-def remove_unpublished(home: Path, keep: int | None = None) -> list[Path]:
-    """Removes the folders of snapshots that were never published, and those beyond ``keep`` if that is given.
-
-    Returns those that stay. Raises ``HomeDamagedError``, and removes nothing then.
-    """
-    chain = published_chain(home)
-    retained = chain if keep is None else chain[: max(keep, 1)]
-    for path in (home / SNAPSHOTS).glob("*/"):
-        if path not in retained:
-            shutil.rmtree(path)
-    return retained
-
-
-def clean(home: Path, keep: int) -> None:
-    """Removes what no run needs: unpublished folders, snapshots beyond ``keep``, their deliveries.
-
-    The published snapshot is never removed, whatever its date. Called with the lock held.
-    """
-    retained = remove_unpublished(home, keep)
-    used = {delivery.folder for path in retained for delivery in read_manifest(path).used}
-    for path in (home / DELIVERIES).glob("*/*/"):
-        if path.relative_to(home / DELIVERIES).as_posix() not in used:
-            shutil.rmtree(path)
-    shutil.rmtree(home / DELIVERIES / ".work", ignore_errors=True)

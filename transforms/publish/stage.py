@@ -9,7 +9,7 @@ from schemas.receipts import PublishReceipt
 from schemas.report import PublishCounts, Stages
 from schemas.snapshot import SnapshotManifest
 from schemas.store import STORE_VERSION
-from transforms.home import snapshot
+from transforms.home import retained, snapshot
 from transforms.home.findings import findings
 from transforms.home.report import StoppedError
 from transforms.publish.analytics import link_analytics, write_analytics
@@ -40,7 +40,7 @@ def publish(run: Settings, left: Left, hold_lock: Callable[[], None]) -> Publish
     snapshot.switch(run.path, folder)
     with contextlib.suppress(OSError):  # published: what is left to tidy, the next run tidies too
         link_analytics(run.path)
-        snapshot.clean(run.path, run.keep)
+        retained.clean(run.path, run.keep)
     stored = sum(file.bytes for file in manifest.files.values())
     return PublishReceipt(counts=PublishCounts(snapshot=built.snapshot, files=len(manifest.files), bytes=stored))
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from transforms.explain.figures import Explanation, Forfall, Krav, Placement, Row, Total
+from analysis.figures import Explanation, Forfall, Krav, Placement, Row, Total
 from transforms.rules.interest import LEAST_KRONER
 
 WIDTH = 78
@@ -41,7 +41,10 @@ def _krav(krav: Krav) -> Iterator[str]:
         yield ""
         yield from _forfall(forfall)
     yield ""
-    yield _line(f"what remains of the krav, over its due dates: {'open' if krav.aapent else 'settled'}", krav.gjenstaaende_beloep)
+    yield _line(
+        f"what remains of the krav, over its due dates: {'open' if krav.aapent else 'settled'}",
+        krav.gjenstaaende_beloep,
+    )
     yield _line("stipulerte renter of the krav, over its due dates", krav.stipulerte_renter)
 
 

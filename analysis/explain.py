@@ -5,8 +5,8 @@ from pathlib import Path
 
 import duckdb
 
-from transforms.explain.figures import Explanation, Item, Krav, Total
-from transforms.explain.posts import Found, UnknownError, explain_krav, rows
+from analysis.figures import Explanation, Item, Krav, Total
+from analysis.posts import Found, UnknownError, explain_krav, rows
 
 TOTALS = {
     "forfalteKrav": "forfalte_krav",
@@ -28,11 +28,12 @@ def explain(database: Path, part: str, krav: str | None, forfall: str | None, to
         if not of_part:
             raise UnknownError("the part has no documents")
         whose = of_part[0]
-        if krav or forfall:
-            found: dict[str, Krav | Total] = {"krav": _krav(connection, whose, krav, forfall)}
-        else:
-            found = {"total": _total(connection, whose, total or "saldo")}
-        return Explanation(**{name: whose[name] for name in ("part", "innehaver", "snapshot", "snapshotdato")}, **found)
+        asked = bool(krav or forfall)
+        return Explanation(
+            **{name: whose[name] for name in ("part", "innehaver", "snapshot", "snapshotdato")},
+            krav=_krav(connection, whose, krav, forfall) if asked else None,
+            total=None if asked else _total(connection, whose, total or "saldo"),
+        )
 
 
 def _krav(connection: duckdb.DuckDBPyConnection, whose: Found, krav: str | None, forfall: str | None) -> Krav:
@@ -59,7 +60,8 @@ def _total(connection: duckdb.DuckDBPyConnection, whose: Found, name: str) -> To
 
 def _dues(column: str, which: str) -> str:
     return f"""
-        SELECT kravforfallsidentifikator AS post, kravidentifikator AS krav, kravgruppe, due.part, due.{column} AS beloep
+        SELECT kravforfallsidentifikator AS post, kravidentifikator AS krav, kravgruppe, due.part,
+               due.{column} AS beloep
         FROM kravforfall AS due JOIN krav USING (kravidentifikator)
         WHERE aapent AND due.part IN (?, ?) AND due.{column} <> 0 AND {which}
         ORDER BY due.part, opprettelsesdato, krav, forfallsdato, post"""

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from transforms.explain.figures import Forfall, Krav, Placement, RatePeriod, Row
+from analysis.figures import Forfall, Krav, Placement, RatePeriod, Row
 from transforms.rules.interest import interest, rate_periods, weights
 
 Found = dict[str, Any]
