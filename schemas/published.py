@@ -34,13 +34,17 @@ class Holds(Enum):
 
 @dataclass(frozen=True)
 class PublishedColumn:
-    """A column of a published table, told in one sentence; it may be in the files or in the view only."""
+    """A column of a published table, told in one sentence; it may be in the files or in the view only.
+
+    ``source``: the table and column of the deliveries that it has its values from, if it has.
+    """
 
     name: str
     holds: Holds
     told: str
     in_files: bool = True
     in_view: bool = True
+    source: str = ""
 
     @property
     def is_amount(self) -> bool:
@@ -50,11 +54,12 @@ class PublishedColumn:
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """A table of a snapshot, told in a few sentences."""
+    """A table of a snapshot, told in a few sentences. ``key``: the columns that tell its rows apart."""
 
     name: str
     told: str
     columns: tuple[PublishedColumn, ...]
+    key: tuple[str, ...]
 
     @property
     def stored(self) -> pl.Schema:
@@ -76,7 +81,9 @@ def _holds(column: Column) -> Holds:
 
 def _delivered(table: Table, **told: str) -> tuple[PublishedColumn, ...]:
     """Columns of a delivered table, in the order told."""
-    return tuple(PublishedColumn(name, _holds(table[name]), text) for name, text in told.items())
+    return tuple(
+        PublishedColumn(name, _holds(table[name]), text, source=f"{table.name}.{name}") for name, text in told.items()
+    )
 
 
 def _account(prefix: str, whose: str) -> dict[str, str]:
@@ -101,6 +108,21 @@ def _one_of(column: Column) -> str:
     return f"{', '.join(f'`{code}`' for code in column.codes[:-1])} or `{column.codes[-1]}`"
 
 
+def _fails(table: Table) -> tuple[PublishedColumn, ...]:
+    """For each column with check digits, whether they fail."""
+    return tuple(
+        PublishedColumn(f"{name}_feiler", Holds.FLAG, f"whether the check digits of the delivered `{name}` fail")
+        for name in table.names
+        if name.endswith(("kidnummer", "kontonummer", "iban"))
+    )
+
+
+DELIVERED_BY = (
+    PublishedColumn("kilde", Holds.TEXT, "the source that delivered the row, the first by name where two say the same"),
+    PublishedColumn("leveransenummer", Holds.COUNT, "the number of the delivery of that source that the row is from"),
+)
+"""Where a row is from. Null in rows that have been carried over from a snapshot of an earlier program."""
+
 SEGMENT = PublishedColumn("segment", Holds.TEXT, "the segment that the row was written with", in_view=False)
 
 PART = PublishedTable(
@@ -113,10 +135,15 @@ PART = PublishedTable(
             parttype=_one_of(delivered.PART["parttype"]),
             innehaver="who owns it, if it is an `ENK`, as in its documents",
         ),
+        PublishedColumn(
+            "husholdning", Holds.TEXT, "its owner, or the part itself: what belongs to one person", in_files=False
+        ),
         PublishedColumn("snapshotdato", Holds.DATE, "the date of the snapshot that its documents are of"),
+        *DELIVERED_BY,
         PublishedColumn("segment", Holds.TEXT, "the segment of its histories", in_view=False),
         PublishedColumn("oversikt_segment", Holds.TEXT, "the segment of its overview", in_view=False),
     ),
+    key=("part",),
 )
 
 KRAV = PublishedTable(
@@ -136,6 +163,13 @@ KRAV = PublishedTable(
             periode_slutt="the last day of that period",
             opprinnelig_beloep="what it was: > 0 is owed by the part, < 0 to the part",
         ),
+        PublishedColumn(
+            "termin",
+            Holds.TEXT,
+            "its period in one spelling: `2026`, `2026-H1` (half-year), `2026-K1` (quarter), `2026-T1` (two months), "
+            "`2026-M01` (month), else null",
+            in_files=False,
+        ),
         PublishedColumn("renteberegnes", Holds.FLAG, "whether it bears interest"),
         PublishedColumn("gjenstaaende_beloep", Holds.SUM, "what remains, over its due dates"),
         PublishedColumn("aapent", Holds.FLAG, "whether something remains of any of its due dates"),
@@ -143,8 +177,10 @@ KRAV = PublishedTable(
         PublishedColumn("stipulerte_renter", Holds.SUM, "the interest, over its due dates"),
         PublishedColumn("forfalte_krav", Holds.SUM, "what remains of its due dates that are overdue"),
         PublishedColumn("ikke_forfalte_krav", Holds.SUM, "what remains of its due dates that are not"),
+        *DELIVERED_BY,
         SEGMENT,
     ),
+    key=("kravidentifikator",),
 )
 
 KRAVFORFALL = PublishedTable(
@@ -166,8 +202,11 @@ KRAVFORFALL = PublishedTable(
         PublishedColumn("renteberegnes", Holds.FLAG, "whether its krav bears interest"),
         PublishedColumn("stipulerte_renter", Holds.SUM, "the interest, in whole kroner"),
         PublishedColumn("forfalt", Holds.FLAG, "whether it is before the date of its part's documents", in_files=False),
+        *_fails(delivered.KRAVFORFALL),
+        *DELIVERED_BY,
         SEGMENT,
     ),
+    key=("kravforfallsidentifikator",),
 )
 
 INNBETALING = PublishedTable(
@@ -184,8 +223,11 @@ INNBETALING = PublishedTable(
             **_payer(),
         ),
         PublishedColumn("uplassert_beloep", Holds.AMOUNT, "what of it is not placed, ≥ 0"),
+        *_fails(delivered.INNBETALING),
+        *DELIVERED_BY,
         SEGMENT,
     ),
+    key=("innbetalingsidentifikator",),
 )
 
 UTBETALING = PublishedTable(
@@ -202,8 +244,11 @@ UTBETALING = PublishedTable(
             til_kidnummer="the KID that it was paid out with",
             **_account("til_", "the account that it went to"),
         ),
+        *_fails(delivered.UTBETALING),
+        *DELIVERED_BY,
         SEGMENT,
     ),
+    key=("utbetalingsidentifikator",),
 )
 
 PLASSERING = PublishedTable(
@@ -227,8 +272,10 @@ PLASSERING = PublishedTable(
             plassert_beloep="what is placed, > 0",
             plasseringsdato="when it was placed",
         ),
+        *DELIVERED_BY,
         SEGMENT,
     ),
+    key=("plasseringsidentifikator", "ende"),
 )
 
 _SHOWN_TO = PublishedColumn("forespurt_part", Holds.TEXT, "the part whose overview it is")
@@ -249,12 +296,14 @@ OVERSIKT = PublishedTable(
         _SALDO,
         SEGMENT,
     ),
+    key=("forespurt_part",),
 )
 
 OVERSIKT_PER_KRAVGRUPPE = PublishedTable(
     "oversikt_per_kravgruppe",
     "One row per part and kravgruppe with an open krav. Payments that are not placed are in none.",
     (_SHOWN_TO, PublishedColumn("kravgruppe", Holds.TEXT, "the kravgruppe of the krav"), *_TOTALS, _SALDO, SEGMENT),
+    key=("forespurt_part", "kravgruppe"),
 )
 
 PUBLISHED = {

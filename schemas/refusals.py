@@ -132,6 +132,7 @@ REPORT = {
     "R-EXTRACT-AFTER": "a delivery was extracted after the snapshot date",
     "R-EXTRACT-ORDER": "a delivery is older than the source's delivery before it",
     "R-RATES-OLD": "no rate of late-payment interest begins in the half-year of the snapshot date",
+    "R-ANALYTICS-CHANGED": "the published analytics.duckdb was changed or removed",
     "R-KID": "a KID's check digit fails",
     "R-KONTONUMMER": "an account number's check digit fails, or the number is masked",
     "R-IBAN": "an IBAN's check digits fail, or it is masked",

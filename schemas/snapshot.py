@@ -82,9 +82,22 @@ class Accepted(_Model):
         """How many rows of the table were delivered."""
         return self.receipt[tabell].rader if tabell in self.receipt else 0
 
+    def good(self, tabell: str) -> int:
+        """How many rows of the table were accepted, removals too: so many lie in the home."""
+        return self.rows(tabell) - self.refused(tabell)
+
     def refused(self, *tabeller: str) -> int:
         """How many rows were refused when it was accepted, of the tables or, if none is named, of all."""
         return sum(self.receipt[tabell].refused for tabell in tabeller or self.receipt if tabell in self.receipt)
+
+
+def failing_columns(used: Iterable[Accepted]) -> dict[str, set[str]]:
+    """By table the columns in which some value's check digits fail in the deliveries."""
+    failing: dict[str, set[str]] = {}
+    for one in used:
+        for tabell, receipt in one.receipt.items():
+            failing.setdefault(tabell, set()).update(what.split()[1] for what in receipt.failing)
+    return failing
 
 
 def beyond(used: Iterable[Accepted], known: Iterable[Accepted]) -> list[Accepted]:

@@ -5,7 +5,7 @@ and with a snapshot in place of one that a night has published.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -30,6 +30,7 @@ from transforms.run import Settings
 
 S = date(2026, 11, 23)
 PLACE = {"kilde": pl.String, "leveransenummer": pl.Int32, "fil": pl.Int32, "rad": pl.UInt32}
+NO_FILES: Mapping[str, bytes] = {}
 Row = dict[str, Any]
 
 
@@ -94,9 +95,12 @@ class Small:
         day: date = S,
         quarantined: Sequence[tuple[str, str]] = (),
         held_back: Sequence[str] = (),
+        files: Mapping[str, bytes] = NO_FILES,
         **changes: Any,
     ) -> Path:
-        """A snapshot of a statement, published. ``quarantined``: table and key. ``changes``: of its manifest."""
+        """A snapshot of a statement, published. ``quarantined``: table and key. ``files``: more of them.
+        ``changes``: of its manifest.
+        """
         home = self.settings().path
         folder = snapshot_of(home, bucket(*said), run="0000", day=day)
         keys = {"tabell": pl.String, "noekkel": pl.String}
@@ -104,6 +108,8 @@ class Small:
             pl.DataFrame(some, keys, orient="row").write_parquet(folder / name)
         pl.DataFrame({"part": held_back}, {"part": pl.String}).write_parquet(folder / HELD_BACK)
         findings([]).write_parquet(folder / FINDINGS)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
         told = {"snapshot": folder.name, "run": "0000", "snapshotdato": day, "previous": None, **changes}
         whole = manifest(list(used)).model_copy(update={"files": checksums(folder), **told})
         write_json(folder / MANIFEST, whole.model_dump(mode="json"))

@@ -15,6 +15,7 @@ from tests.plain import ledger, quarantine
 from tests.plain.faults import faulty_nights, refused_numbers
 from tests.plain.strategies import KRAVTYPER, RATES, SNAPSHOT_DATE, good_ledgers
 from tests.plain.write import FORMATS, write_delivery
+from tests.traced import hold_to_plain
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +52,7 @@ def test_documents_of_random_good_ledgers(rows, form, split):
 @given(faulty_nights())
 def test_nights_with_random_faults(plans):
     with TemporaryDirectory() as folder:
-        nights, published = Nights(Path(folder)), None
+        nights, published, since = Nights(Path(folder)), None, {}
         nights.inbox.mkdir()
         files = reference_files(nights.folder)
         for count, plan in enumerate(plans, start=1):
@@ -62,8 +63,10 @@ def test_nights_with_random_faults(plans):
             if not expected.chains:
                 assert stops_of(nights.run(plan.snapshot_date, **files))
                 continue
-            published = quarantine.publish(expected, published)
+            before, published = published, quarantine.publish(expected, published)
+            since = {part: since.get(part, plan.snapshot_date) for part in expected.held_back}
             night = nights.publish(plan.snapshot_date, **files)
+            hold_to_plain(nights.home, expected, before, since)
             assert counts_of(night, "check").held_back == len(expected.held_back)
             assert counts_of(night, "check").leads_nowhere == expected.leading_nowhere
             assert counts_of(night, "check").quarantined == len(expected.quarantined)

@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from schemas.tables import INNBETALING
-from transforms.accept.check_digits import count_failing, valid_iban, valid_kid, valid_kontonummer
+from schemas.tables import INNBETALING, KRAVFORFALL
+from transforms.rules.check_digits import count_failing, valid_iban, valid_kid, valid_kontonummer, with_flags
 
 
 def valid(rule, text: str) -> bool:
@@ -50,3 +50,25 @@ def test_failing_values_are_counted_by_column():
     )
     failing = count_failing(rows, INNBETALING)
     assert failing == {("R-KONTONUMMER", "fra_kontonummer"): 2, ("R-IBAN", "til_iban"): 1}
+
+
+def test_each_row_is_flagged_whose_values_fail():
+    columns = {name: [None] * 4 for name in INNBETALING.names}
+    kids, accounts = ["2345675", None, "2345676", ""], ["76940524802", "******24802", None, "76940524803"]
+    rows = pl.DataFrame(
+        {**columns, "fra_kidnummer": kids, "fra_kontonummer": accounts},
+        schema_overrides=dict.fromkeys(INNBETALING.names, pl.String),
+    )
+    flagged = with_flags(rows, INNBETALING, INNBETALING.names)
+    assert flagged["fra_kidnummer_feiler"].to_list() == [True, False, False, True]
+    assert flagged["fra_kontonummer_feiler"].to_list() == [False, True, False, True]
+    assert [name.removesuffix("_feiler") for name in flagged.columns if name.endswith("_feiler")] == [
+        *("fra_kidnummer", "fra_kontonummer", "fra_iban", "til_kontonummer", "til_iban"),
+    ]
+    assert flagged["fra_iban_feiler"].to_list() == [False] * 4
+
+
+def test_columns_in_which_none_fails_are_not_looked_at():
+    rows = pl.DataFrame({"kidnummer": ["2345675"], "kontonummer": ["1"]})
+    flagged = with_flags(rows, KRAVFORFALL, {"kontonummer"})
+    assert flagged.select("kidnummer_feiler", "kontonummer_feiler", "iban_feiler").row(0) == (False, True, False)

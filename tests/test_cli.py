@@ -292,6 +292,45 @@ def test_status(home):
 # for analysts
 
 
+def test_households_are_what_the_documents_of_their_parts_say(home):
+    """A sole proprietorship's document has its owner's posts too."""
+    saldo = {
+        document["forespurtPart"]: document["totalOversikt"]["saldo"]
+        for document in (json.loads(line, parse_float=Decimal) for line in export(home, "oversikt").splitlines())
+    }
+    with duckdb.connect(str(home / "analytics.duckdb"), read_only=True) as connection:
+        owners = connection.sql("SELECT part, innehaver FROM part").fetchall()
+        households = dict(connection.sql("SELECT husholdning, saldo FROM husholdning").fetchall())
+    expected = {number: saldo[number] for number, owner in owners if owner is None}
+    for number, owner in owners:
+        if owner is not None:
+            expected[owner] += saldo[number] - saldo[owner]
+    assert any(owner for _, owner in owners)
+    assert households == expected
+
+
+def test_flags_are_as_many_as_the_findings_report(home):
+    """Of a night of full deliveries of which no row is refused."""
+    with duckdb.connect(str(home / "analytics.duckdb"), read_only=True) as connection:
+        reported = connection.sql(
+            """SELECT tabell, split_part(melding, ' in ', -1), sum(regexp_extract(melding, '([0-9]+) in', 1)::INTEGER)
+            FROM findings WHERE kode IN ('R-KID', 'R-KONTONUMMER', 'R-IBAN') GROUP BY ALL"""
+        ).fetchall()
+        flags = connection.sql(
+            "SELECT table_name, column_name FROM duckdb_columns() WHERE column_name LIKE '%\\_feiler' ESCAPE '\\'"
+        ).fetchall()
+        flagged = {
+            (table, flag.removesuffix("_feiler")): connection.sql(
+                f"SELECT count(*) FROM {table} WHERE {flag}"
+            ).fetchall()[0][0]
+            for table, flag in flags
+        }
+    assert len(flags) == 11 and reported
+    assert {place: count for place, count in flagged.items() if count} == {
+        (table, column): count for table, column, count in reported
+    }
+
+
 def test_analytics_opens_from_another_folder_and_sums_to_the_documents(home, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     overviews = [json.loads(line, parse_float=Decimal) for line in export(home, "oversikt").splitlines()]

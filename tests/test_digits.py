@@ -12,8 +12,8 @@ from schemas.tables import TABLES
 from tests.plain.columns import TABLES as PLAIN
 from tests.plain.numbers import is_part_number, national_number, organisation_number
 from tests.plain.values import BadValueError, typed
-from transforms.accept.check_digits import valid_iban, valid_kid, valid_kontonummer
 from transforms.accept.values import check_values, valid_number
+from transforms.rules.check_digits import valid_iban, valid_kid, valid_kontonummer
 from transforms.rules.digits import by_length
 from transforms.rules.money import oere_from_text
 

@@ -9,10 +9,10 @@ import duckdb
 import pytest
 
 from cli.main import main
-from schemas.published import PUBLISHED
+from schemas.tables import TABLES, Kind
 from tests import tables_page
 from tests.import_graph import lines
-from tests.nights import Nights
+from tests.nights import Nights, S
 from tests.plain.numbers import organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
 from tests.plain.write import write_delivery
@@ -71,9 +71,19 @@ def test_the_readmes_commands_show(shown, words):
 # SQL
 
 
+BAD = [("krav", "B", 7), ("kravforfall", "FB", 8)]
+"""Refused rows, and the amounts of which they are."""
+
+
+def whose_bad() -> str:
+    return organisation_number(2)
+
+
 @pytest.fixture(scope="module")
 def analytics(tmp_path_factory):
-    """A snapshot of a krav of 100 of which 60 are paid and 10 netted, and a credit of 50, partly paid out."""
+    """A snapshot of a krav of 100 of which 60 are paid and 10 netted, and a credit of 50, partly paid out. Another part
+    is held back.
+    """
     whose = organisation_number(1)
     nights = Nights(tmp_path_factory.mktemp("analytics"))
     nights.inbox.mkdir()
@@ -82,7 +92,8 @@ def analytics(tmp_path_factory):
         *(krav("C", whose, -50), kravforfall("FC", "C", -50, "2026-01-15")),
         *(innbetaling("I", whose, 90), utbetaling("U", whose, 30)),
         *(plassering("P", "INNBETALING", "F", "I", 60), plassering("PM", "MOTKRAV", "F", "FC", 10)),
-        plassering("PU", "UTBETALING", "FC", "U", 30),
+        *(plassering("PU", "UTBETALING", "FC", "U", 30), part(whose_bad()), krav("B", whose_bad(), 7)),
+        kravforfall("FB", "B", 8, "2026-01-15"),
     ]
     write_delivery(nights.inbox, "mva", 1, "full", rows(*said))
     nights.publish()
@@ -95,30 +106,42 @@ def queries() -> list[str]:
 
 
 def test_the_docs_queries(analytics):
-    owed, paid, placed = (analytics.execute(query).fetchall() for query in queries())
+    owed, paid, placed, more, delivered, held = (analytics.execute(query).fetchall() for query in queries())
     assert [float(saldo) for _, saldo in owed] == [-10]  # 30 of the krav, -10 of the credit, 30 not placed; no interest
     assert [(key, float(amount)) for key, _, amount in paid] == [("K", 60)]
+    assert more == [("Andre krav", 0)]  # under 50 kroner
+    assert delivered == [("C", "mva", 1, "krav-1.csv", 2), ("K", "mva", 1, "krav-1.csv", 1)]
+    assert held == [(whose_bad(), S, "L2-CLAIM-SUM", table, key, amount) for table, key, amount in BAD]
     assert sorted((of, float(amount)) for of, amount in placed) == [
         *(("INNBETALING", 60), ("MOTKRAV", 10), ("UTBETALING", 30)),
     ]
 
 
-def views_of(analytics) -> dict[str, list[tuple[str, str]]]:
-    """The columns of every view, with their types."""
-    views = analytics.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
-    described = {name: analytics.execute(f"DESCRIBE {name}").fetchall() for (name,) in views}
-    return {name: [(column, dtype) for column, dtype, *_ in rows] for name, rows in described.items()}
-
-
-def test_the_page_of_tables_tells_the_columns_of_the_views(analytics):
-    views = views_of(analytics)
+def test_the_page_of_tables_is_of_the_views():
+    """What the views are, ``test_analytics.py`` holds to the same schemas."""
     told = tables_page.PAGE.read_text("utf-8")
-    sentence = re.search(r"`findings`, has one row per (.*?)\n\n", told, re.DOTALL)
-    assert [column for column, _ in views.pop("findings")] == re.findall(r"`([a-z_]+)`", sentence[1])
-    assert views == {
-        name: [(column.name, column.holds.value.shown) for column in table.shown] for name, table in PUBLISHED.items()
-    }
     assert told.partition(tables_page.BEGIN)[2] == tables_page.columns(), "run python -m tests.tables_page"
+
+
+KINDS = {Kind.POSITIVE_AMOUNT: "amount > 0"}
+"""How the page of deliveries names a kind of which its own word is another."""
+
+
+def test_the_page_of_deliveries_has_every_column_its_kind_and_its_codes():
+    page = (ROOT / "docs" / "deliveries.md").read_text("utf-8")
+    found = {}
+    for name, told in re.findall(r"^### `([a-z]+)`\n(.*?)(?=^###)", page, re.MULTILINE | re.DOTALL):
+        found[name] = re.findall(r"^\| `([a-z_]+\??)` \| ([a-z >0]+) \| (.*) \|$", told, re.MULTILINE)
+    assert {name: [row[:2] for row in columns] for name, columns in found.items()} == {
+        name: [
+            (f"{column.name}{'?' if column.nullable else ''}", KINDS.get(column.kind, column.kind.value))
+            for column in table.columns
+        ]
+        for name, table in TABLES.items()
+    }
+    for name, table in TABLES.items():
+        for column, (_, _, meaning) in zip(table.columns, found[name], strict=True):
+            assert all(f"`{code}`" in meaning for code in column.codes), column.name
 
 
 # what they name

@@ -353,6 +353,7 @@ ELSEWHERE = {
     "L3-ACCEPTED-LOST": "test_survival.py",
     "L3-HOME-DAMAGED": "test_survival.py",
     "L3-HOME-VERSION": "test_survival.py",
+    "R-ANALYTICS-CHANGED": "accept/test_accept_stage.py",
     "L3-RECONCILE": "test_reconcile.py",
     "L3-NOT-RECONCILED": "test_publish_guard.py",
     "L3-STAGE-MISSING": "test_publish_guard.py",

@@ -8,7 +8,7 @@ from tests.plain.numbers import organisation_number
 from tests.plain.statement import innbetaling, part
 from tests.small import S
 from transforms.home.report import StoppedError
-from transforms.home.snapshot import MANIFEST
+from transforms.home.snapshot import ANALYTICS, MANIFEST
 from transforms.receipts import night_of
 from transforms.stops import home_can_be_read
 
@@ -105,6 +105,18 @@ def test_documents_that_are_damaged_are_lost_and_tables_stop_the_night(delivered
     assert delivered.accept().lost == [f"documents/{S}-0000-0000-oversikt.zst"]
     damage(delivered, "tables/krav/*-oversikt.parquet")
     assert stopped(delivered) == ["L3-HOME-DAMAGED"]
+
+
+def test_analytics_that_is_changed_or_gone_is_told_and_stops_nothing(delivered):
+    def told():
+        return [(one.level, one.message) for one in delivered.accept().refusals if one.code == "R-ANALYTICS-CHANGED"]
+
+    folder = delivered.publish(part(A), used=delivered.accept().in_force, files={ANALYTICS: b"views"})
+    assert told() == []
+    (folder / ANALYTICS).write_bytes(b"VIEWS")  # as long as it was
+    assert told() == [(0, folder.name)]
+    (folder / ANALYTICS).unlink()
+    assert told() == [(0, folder.name)]
 
 
 @pytest.mark.parametrize(

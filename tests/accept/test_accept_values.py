@@ -230,8 +230,24 @@ def test_refused_rows_lead_to_their_parts(place, format):
             "kravforfallsidentifikator": "F1",
             "motpost": "I1",
             "slettet": False,
+            "beloep": 500,
         }
     ]
+
+
+def test_refused_rows_have_their_amounts_if_they_are_well_formed(place):
+    removed = innbetaling("I4", "no number", "4.00") | {"slettet": True}
+    good = [row | {"slettet": None} for row in (innbetaling("I1", COMPANY, 1), innbetaling("I1", COMPANY, "2.00"))]
+    bad = [innbetaling("I2", COMPANY, "0"), innbetaling("I3", COMPANY, 3) | {"innbetalt_beloep": "3,00"}]
+    place.deliver(nr=1, tables={"part": [part("123")]})
+    rows = [*good, *(row | {"slettet": None} for row in bad), removed, removed]
+    place.deliver(nr=2, type="endring", tables={"innbetaling": rows})
+    one, two = (
+        pl.read_parquet(place.deliveries / used.folder / "refused.parquet") for used in place.night().used["mva"]
+    )
+    assert one["beloep"].to_list() == [None]  # of a part
+    by_key = dict(two.sort("fil", "rad").select("noekkel", "beloep").rows())
+    assert by_key == {"I1": 200, "I2": 0, "I3": None, "I4": None}
 
 
 # a key in two rows of one delivery

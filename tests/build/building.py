@@ -7,12 +7,15 @@ from typing import Any
 
 import polars as pl
 
+from schemas.snapshot import TableReceipt
 from schemas.store import HISTORIES, OVERSIKTER, SEGMENTS
 from schemas.tables import TABLES
+from tests.manifests import accepted
 from tests.plain.statement import rows
-from transforms.build.bucket import Built, Job, Making, build_bucket
+from transforms.build.bucket import Built, Delivered, Job, Making, build_bucket
 from transforms.build.frames import Frames
 from transforms.home.snapshot import start_snapshot, write_index, write_part
+from transforms.rules.check_digits import with_flags
 
 HISTORY, OVERSIKT = HISTORIES.column, OVERSIKTER.column
 """What an index names segments of histories and of overviews by."""
@@ -20,6 +23,19 @@ HISTORY, OVERSIKT = HISTORIES.column, OVERSIKTER.column
 S = date(2026, 11, 23)
 RATES = pl.DataFrame({"fra_dato": [date(2020, 1, 1)], "sats": [1000]})
 """Ten percent a year: 36 500 kroner bear ten a day."""
+
+DELIVERED = [
+    accepted(
+        "mva",
+        1,
+        type="full",
+        receipt=dict.fromkeys(TABLES, TableReceipt(rader=2, refused=1, removed=0, oere=0, failing={})),
+    ),
+    accepted(
+        "mva", 2, receipt=dict.fromkeys(TABLES, TableReceipt(rader=1000, refused=0, removed=0, oere=0, failing={}))
+    ),
+]
+"""The first row of each table is the full delivery's, the others are the change's."""
 
 Bucket = dict[str, pl.DataFrame]
 
@@ -51,6 +67,7 @@ def bucket(*said: dict[str, Any], far_forfall: Sequence[Any] = (), far_innbetali
         renteberegnes=pl.lit(True),
     )
     tables["far_forfall"] = pl.DataFrame(far_forfall, schema=FAR_FORFALL)
+    tables |= {name: with_flags(tables[name], TABLES[name], TABLES[name].names) for name in tables if name in TABLES}
     far = pl.DataFrame([in_oere(row) for row in far_innbetaling], schema=TYPES["innbetaling"])
     tables["far_innbetaling"] = far.select(FAR_INNBETALING)
     return _numbered(tables | {"innbetaling": tables["innbetaling"].drop("fra_iban")})
@@ -85,6 +102,7 @@ def _numbered(tables: Bucket) -> Bucket:
         forfall_part_row=_numbers(whose["kravforfall"].get(due, ELSEWHERE) for due, _, _ in ends),
         motpost_part_row=_numbers(whose[table].get(key, ELSEWHERE) for table, key in motposts),
     )
+    tables["part"] = tables["part"].with_columns(row=pl.lit(0, pl.UInt32))
     numbers = {name: _numbers(map(parts.get, tables["part"][column])) for name, column in PART_ROWS.items()}
     return made | {"part": tables["part"].with_columns(**numbers)}
 
@@ -116,7 +134,7 @@ def start(home: Path, run: str = "0001", day: date = S) -> Making:
     """The folder of a snapshot of the day, and what is made in it."""
     folder = home / "snapshots" / f"{day}-{run}"
     start_snapshot(folder)
-    return Making(folder, RATES, day)
+    return Making(folder, RATES, day, Delivered(DELIVERED))
 
 
 def built(making: Making, tables: Bucket, number: int = 0) -> Built:

@@ -5,10 +5,12 @@ import json
 import polars as pl
 import pytest
 
+from schemas.snapshot import TableReceipt
 from schemas.store import KINDS, open_krav
-from tests.build.building import HISTORY, OVERSIKT, S, bucket, built, start, texts
+from tests.build.building import DELIVERED, HISTORY, OVERSIKT, S, bucket, built, start, texts
+from tests.manifests import accepted
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, utbetaling
-from transforms.build.bucket import placement_ends, storable, with_places
+from transforms.build.bucket import Delivered, placement_ends, storable, with_delivered, with_places
 from transforms.build.far_ends import placements
 
 STATEMENT = (
@@ -122,6 +124,11 @@ def test_a_bucket_without_posts(tmp_path):
     assert rows(making.snapshot, "krav", HISTORY).is_empty()
 
 
+def ends_of(*said):
+    tables = with_places(bucket(*said))
+    return placement_ends(tables | with_delivered(tables, Delivered(DELIVERED)) | placements(tables))
+
+
 def test_every_placement_is_told_from_each_of_its_ends():
     said = (
         *(part("A"), part("B"), krav("K", "A", 9), kravforfall("F", "K", 9, S)),
@@ -130,10 +137,7 @@ def test_every_placement_is_told_from_each_of_its_ends():
         plassering("PM", "MOTKRAV", "F", "G", 1),
         plassering("PU", "UTBETALING", "G", "U", 2),
     )
-    tables = with_places(bucket(*said))
-    ends = placement_ends(tables | placements(tables)).select(
-        "plasseringsidentifikator", "part", "ende", "post", "motpost"
-    )
+    ends = ends_of(*said).select("plasseringsidentifikator", "part", "ende", "post", "motpost")
     assert ends.rows() == [
         ("PI", "A", "kravforfall", "F", "I"),
         ("PM", "A", "kravforfall", "F", "G"),
@@ -144,12 +148,25 @@ def test_every_placement_is_told_from_each_of_its_ends():
     ]
 
 
+def test_rows_say_which_delivery_they_are_from():
+    """The rows of the first delivery come first, those refused when it was accepted apart."""
+    receipt = {"rader": 3, "refused": 1, "removed": 1, "oere": 0, "failing": {}}
+    used = [
+        accepted("mva", 1, type="full", receipt={"krav": TableReceipt(**receipt)}),
+        accepted("mva", 3, receipt={"innbetaling": TableReceipt(**receipt), "krav": TableReceipt(**receipt)}),
+        accepted("skatt", 2, type="full", receipt={"krav": TableReceipt(**receipt)}),
+    ]
+    by = Delivered(used).by("krav", pl.Series([0, 5, 2, 1, 4, 3], dtype=pl.UInt32))
+    assert by["kilde"].to_list() == ["mva", "skatt", "mva", "mva", "skatt", "mva"]
+    assert by["leveransenummer"].to_list() == [1, 2, 3, 1, 2, 3]
+    assert Delivered(used).by("innbetaling", pl.Series([0], dtype=pl.UInt32))["leveransenummer"].to_list() == [3]
+
+
 def test_of_a_placement_within_one_part_the_due_dates_end_is_told_first():
     """However many there are: few are in order by themselves."""
     paid = [plassering(f"P{n}", "INNBETALING", "F", "I", 1) for n in range(40)]
     said = part("A"), krav("K", "A", 40), kravforfall("F", "K", 40, S), innbetaling("I", "A", 40)
-    tables = with_places(bucket(*said, *paid))
-    assert placement_ends(tables | placements(tables))["ende"].to_list() == ["kravforfall", "motpost"] * 40
+    assert ends_of(*said, *paid)["ende"].to_list() == ["kravforfall", "motpost"] * 40
 
 
 def test_large_sums_are_stored_as_decimals(tmp_path):

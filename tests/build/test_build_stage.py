@@ -8,7 +8,7 @@ import pytest
 from schemas.receipts import AcceptReceipt, CheckReceipt, SpreadReceipt
 from schemas.report import AcceptCounts, CheckCounts, SpreadCounts
 from schemas.store import KINDS
-from tests.build.building import S, bucket, texts
+from tests.build.building import DELIVERED, S, bucket, texts
 from tests.plain.statement import innbetaling, krav, kravforfall, part
 from transforms.build.stage import build
 from transforms.home.report import StoppedError
@@ -43,7 +43,7 @@ def built(run, *said, all_because="", lost=(), told=lambda _: None, **ways):
     rows = [(numbers[letter], way, True) for letter, way in ways.items()]
     pl.DataFrame(rows, ["part", "way", "known"], orient="row").write_parquet(run.parts)
     accepted = AcceptReceipt(
-        night=night_of(run), used={}, accepted=[], refusals=[], lost=list(lost), counts=AcceptCounts()
+        night=night_of(run), used={"mva": DELIVERED}, accepted=[], refusals=[], lost=list(lost), counts=AcceptCounts()
     )
     checked = CheckReceipt(said={}, rows={}, all_because=all_because, reports=[], counts=CheckCounts())
     spread = SpreadReceipt(expected={}, counts=SpreadCounts(buckets=1 if said else 0))

@@ -6,7 +6,7 @@ import pytest
 from schemas.refusals import SENTENCES
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering
 from tests.small import S, looking_at
-from transforms.check.findings import masked, quarantined_findings
+from transforms.check.findings import masked, quarantined_findings, refused_rows
 from transforms.check.held_back import hold_back
 from transforms.check.posts import check_posts
 from transforms.home.findings import SCHEMA
@@ -51,6 +51,24 @@ def test_a_row_has_a_finding_for_each_reason():
 def test_a_parts_key_is_its_number_and_is_not_told():
     (row,) = found(part("E", "ENK", "nobody")).to_dicts()
     assert (row["tabell"], row["noekkel"], row["fil"], row["rad"]) == ("part", None, "part.csv", 2)
+
+
+def test_analysts_have_refused_rows_whole_with_their_amounts():
+    """Also where a finding masks the key; of a row refused by values, what its delivery's file has."""
+    row = {"tabell": "innbetaling", "noekkel": "81000105012", "koder": ["L2-VALUE-DATE"], "part": "A", "beloep": 700}
+    with looking_at(*SAID, part("E", "ENK", "nobody"), krav("K2", "E", 5), refused=[row]) as connection:
+        check_posts(connection)
+        hold_back(connection, None)
+        told = quarantined_findings(connection, FILES)
+        whole = refused_rows(connection).sort("tabell")
+    assert "81000105012" not in told["noekkel"].to_list()
+    assert whole.select("tabell", "noekkel", "koder", "part", "beloep", "fil", "rad").rows() == [
+        ("innbetaling", "81000105012", ["L2-VALUE-DATE"], "A", 700, "innbetaling.csv", 9),
+        ("krav", "K2", ["L2-PART-UNKNOWN"], "E", 500, "krav.csv", 2),
+        ("part", "E", ["L2-PART-OWNER"], "E", None, "part.csv", 2),
+    ]
+    numbers = dict(whole.select("tabell", "avvist").rows())
+    assert dict(whole.select("tabell", "rot").rows()) == {"innbetaling": None, "krav": numbers["part"], "part": None}
 
 
 def test_what_is_refused_because_of_another_row_comes_from_the_first():

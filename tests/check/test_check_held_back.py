@@ -52,6 +52,16 @@ def test_a_refused_row_leads_to(row, found):
         assert held_back(connection) == (found, 0)
 
 
+def test_which_rows_lead_to_whom_and_by_which_owner():
+    rows = [refused("krav", "K1", part=A), refused("utbetaling", "U2", part=E), refused("krav", "K3", part=OWNER)]
+    with looking_at(*SAID, refused=rows) as connection:
+        assert held_back(connection) == ("AEO", 0)
+        led = connection.sql(
+            "SELECT led_to.part, gjennom, noekkel FROM led_to JOIN row_ids ON id = avvist ORDER BY noekkel, 1"
+        ).fetchall()
+        assert led == [(A, None, "K1"), (OWNER, None, "K3"), (E, OWNER, "K3"), (E, None, "U2")]
+
+
 def test_it_leads_over_refused_rows_too():
     """A placement on a due date of a krav, all refused by values: the krav knows its part."""
     rows = [

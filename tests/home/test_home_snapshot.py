@@ -209,8 +209,14 @@ def folder(tmp_path):
 
 
 PARTS = pl.DataFrame(
-    {"part": ["B", "A"], "parttype": ["PERSON", "ENK"], "innehaver": [None, "B"]},
-    schema_overrides={"innehaver": pl.String},
+    {
+        "part": ["B", "A"],
+        "parttype": ["PERSON", "ENK"],
+        "innehaver": [None, "B"],
+        "kilde": "mva",
+        "leveransenummer": [2, 1],
+    },
+    schema_overrides={"innehaver": pl.String, "leveransenummer": pl.UInt32},
 )
 
 
@@ -252,8 +258,8 @@ def test_the_table_of_parts_has_those_with_documents(folder):
     index = write_index(folder, [oversikter], [histories], PARTS, pl.Series(["A", "B", "C"]))
     write_part(folder, index, PARTS)
     assert pl.read_parquet(folder / PART_TABLE).rows() == [
-        ("A", "ENK", "B", S, "a", "a-oversikt"),
-        ("B", "PERSON", None, S, "a", "a-oversikt"),
+        ("A", "ENK", "B", S, "mva", 1, "a", "a-oversikt"),
+        ("B", "PERSON", None, S, "mva", 2, "a", "a-oversikt"),
     ]
 
 

@@ -24,8 +24,10 @@ from transforms.home.report import StoppedError
 from transforms.home.snapshot import (
     FINDINGS,
     HELD_BACK,
+    LED_TO,
     MANIFEST,
     QUARANTINED,
+    REFUSED_ROWS,
     SAME,
     checksums,
     read_json,
@@ -35,7 +37,12 @@ from transforms.publish.stage import publish
 from transforms.receipts import Left, night_of
 from transforms.stops import stop
 
-A = "300000118"
+A, HELD = "300000118", "300000207"
+COPIED = (QUARANTINED, SAME)
+TEXTS = ("tabell", "noekkel", "kilde", "fil", "part", "kravidentifikator", "kravforfallsidentifikator", "motpost")
+REFUSED = dict.fromkeys(TEXTS, pl.String) | {"koder": pl.List(pl.String), "slettet": pl.Boolean}
+REFUSED |= dict.fromkeys(("avvist", "leveransenummer", "rad", "beloep", "rot"), pl.Int64)
+LED = {"part": pl.String, "gjennom": pl.String, "avvist": pl.Int64}
 OLD, NEW = accepted("mva", 1, "2026-11-20T12:00:00Z", type="full"), accepted("mva", 2, "2026-11-23T12:00:00Z")
 OTHER = accepted("skatt", 7, "2026-11-22T12:00:00Z", type="full")
 TOTALS = Reconciliation(posts={"sum_krav": 5}, documents={"sum_krav": 5}, contradictions=0, rows={"said": 1})
@@ -47,8 +54,11 @@ def run(small):
     run = small.settings()
     snapshot_of(run.path, bucket(part(A)), run=run.run)
     run.checked.mkdir(parents=True)
-    for name in (HELD_BACK, QUARANTINED, SAME):
+    for name in COPIED:
         pl.DataFrame({"of": [name]}).write_parquet(run.checked / name)
+    pl.DataFrame({"part": [HELD]}).write_parquet(run.checked / HELD_BACK)
+    pl.DataFrame([], REFUSED).write_parquet(run.checked / REFUSED_ROWS)
+    pl.DataFrame([], LED).write_parquet(run.checked / LED_TO)
     findings([Refusal(2, "L2-CLAIM-SUM", "", tabell="krav")]).write_parquet(run.checked / FINDINGS)
     (run.deliveries / NEW.folder).mkdir(parents=True)
     (run.deliveries / OTHER.folder).mkdir(parents=True)
@@ -101,9 +111,8 @@ def test_what_the_night_has_found_is_with_the_snapshot(run):
     published(run)
     folder = run.previous()
     assert pl.read_parquet(folder / FINDINGS)["kode"].to_list() == ["L1-SHA256", "R-RATES-OLD", "L2-CLAIM-SUM"]
-    assert [pl.read_parquet(folder / name)["of"].item() for name in (HELD_BACK, QUARANTINED, SAME)] == [
-        *(HELD_BACK, QUARANTINED, SAME),
-    ]
+    assert [pl.read_parquet(folder / name)["of"].item() for name in COPIED] == list(COPIED)
+    assert pl.read_parquet(folder / HELD_BACK).rows() == [(HELD, run.snapshot_date)]
     assert read_json(folder / "reconciliation.json") == TOTALS.model_dump()
 
 

@@ -45,7 +45,7 @@ def spread(tmp_path):
             for name in BUT_PART:
                 connection.sql(f"FROM rows_{name}").write_parquet(str(tmp_path / f"{name}-said.parquet"))
             files = {name: [RowFile(tmp_path / f"{name}-said.parquet")] for name in BUT_PART}
-            write_buckets(files, links, buckets, tmp_path, KRAVTYPER)
+            write_buckets(files, links, buckets, tmp_path, KRAVTYPER, {"innbetaling": {"fra_kontonummer"}})
         names = links.whole("part").select("part_row", "part")
 
         def rows(table, *columns):
@@ -85,7 +85,8 @@ def test_texts_are_filled_in_and_the_payers_account_is_masked(spread):
     assert rows("krav", "kravbeskrivelse", "kravgruppe", "renteberegnes") == {
         "bucket=0": [("Skatt av inntekt", "Andre krav", True)] * 3
     }
-    assert rows("innbetaling", "fra_kontonummer") == {"bucket=0": [("******00000",)]}
+    flags = ("fra_kontonummer_feiler", "til_kontonummer_feiler")  # by the number as delivered
+    assert rows("innbetaling", "fra_kontonummer", *flags) == {"bucket=0": [("******00000", True, False)]}
 
 
 def test_a_bucket_has_what_its_documents_show_of_far_ends(spread):

@@ -27,13 +27,13 @@ import pyarrow.parquet
 from schemas.refusals import Refusal
 from schemas.snapshot import TableReceipt
 from schemas.tables import REFERENCES, REMOVED, TABLES, UNIQUE, Table
-from transforms.accept.check_digits import count_failing
 from transforms.accept.files import read_batches
 from transforms.accept.inbox import MANIFEST, Delivery, check_files, state
 from transforms.accept.unreadable import FileRefused
 from transforms.accept.values import check_values
 from transforms.home.refused import REFUSED_SCHEMA
 from transforms.home.shown import shown
+from transforms.rules.check_digits import count_failing
 from transforms.rules.money import kroner
 
 REFUSED = ".refused"
@@ -207,7 +207,12 @@ def _as_refused(columns: Collection[str], table: Table, place: int) -> list[pl.E
         pl.col("rad", "koder"),
         *((_leading(name, table) if name in columns else pl.lit(None, pl.String)).alias(name) for name in REFERENCES),
         pl.col(REMOVED.name),
+        pl.when(~pl.col(REMOVED.name)).then("beloep" if "beloep" in columns else _amount(table)).alias("beloep"),
     ]
+
+
+def _amount(table: Table) -> pl.Expr:
+    return pl.col(table.amount) if table.amount else pl.lit(None, pl.Int64)
 
 
 def _leading(name: str, table: Table) -> pl.Expr:

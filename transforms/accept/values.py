@@ -19,8 +19,8 @@ class Checked:
     """One batch after the checks.
 
     ``typed``: the good rows, typed, with ``slettet``. ``refused``: the raw rows that were refused
-    with ``koder``, the list of the reasons. Both have ``rad``, the row's number in its file from 1, and ``slettet``
-    as true or false.
+    with ``koder``, the list of the reasons, and ``beloep``, the amount in øre if it is well-formed. Both have
+    ``rad``, the row's number in its file from 1, and ``slettet`` as true or false.
     ``oere``: the sum of the well-formed amounts of all rows, for ``kontrollsum``.
     """
 
@@ -38,7 +38,8 @@ def check_values(raw: pl.DataFrame, table: Table, first_row: int) -> Checked:
     typed = pl.DataFrame([*(_typed(column, raw[column.name]) for column in columns), raw["rad"]])
     broken = list(_broken(table, raw, typed))
     typed = typed.with_columns(pl.col(REMOVED.name).fill_null(False))
-    raw = raw.with_columns(typed[REMOVED.name])
+    amount = typed[table.amount] if table.amount else pl.lit(None, pl.Int64)
+    raw = raw.with_columns(typed[REMOVED.name], beloep=amount)
     oere = _sum(typed[table.amount]) if table.amount else 0
     if not broken:
         return Checked(typed, _no_reasons(raw.clear()), oere)

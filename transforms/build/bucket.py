@@ -3,6 +3,7 @@
 This is the unit of bounded memory and of working in parallel.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from schemas.published import PUBLISHED
+from schemas.published import DELIVERED_BY, PUBLISHED
+from schemas.snapshot import Accepted
 from schemas.store import HISTORIES, OVERSIKTER, Segments
 from schemas.tables import TABLES
 from transforms.build import far_ends
@@ -22,6 +24,12 @@ from transforms.home.snapshot import Segment
 from transforms.rules import balances
 from transforms.text.json_text import Places
 
+FROM = tuple(column.name for column in DELIVERED_BY)
+"""Where a row is from."""
+
+OF_PART = [*TABLES["part"].names, *FROM]
+"""What a snapshot has of a part beside where its documents lie."""
+
 POSTS = (
     *("part", "krav", "kravforfall", "innbetaling", "utbetaling", "plassering"),
     *("far_forfall", "far_innbetaling"),
@@ -30,12 +38,31 @@ POSTS = (
 
 
 @dataclass(frozen=True)
+class Delivered:
+    """Which delivery a row of a table is from: rows are numbered through the deliveries ``used`` (``row_files``)."""
+
+    used: Sequence[Accepted]
+
+    def by(self, name: str, rows: pl.Series) -> dict[str, pl.Series]:
+        """``kilde`` and ``leveransenummer`` of the rows with these numbers in the table."""
+        firsts = np.cumsum([0, *(one.good(name) for one in self.used)])
+        which = np.searchsorted(firsts, rows.to_numpy(), "right") - 1
+        return {
+            "kilde": pl.Series([one.kilde for one in self.used], dtype=pl.String).gather(which),
+            "leveransenummer": pl.Series([one.leveransenummer for one in self.used], dtype=pl.UInt32).gather(which),
+        }
+
+
+@dataclass(frozen=True)
 class Making:
-    """What every segment of a snapshot is made with, beside posts: the snapshot's folder, the rates, and ``S``."""
+    """What every segment of a snapshot is made with, beside posts: the snapshot's folder, the rates, ``S``, and which
+    rows were delivered by whom.
+    """
 
     snapshot: Path
     rates: pl.DataFrame
     snapshot_date: date
+    delivered: "Delivered"
 
     def dated(self, oversikter: pl.DataFrame) -> pl.DataFrame:
         """Index rows of overviews with their date."""
@@ -81,16 +108,22 @@ def build_bucket(job: Job) -> Built:
         SegmentWriter(of_oversikter, part["part"]) as oversikter,
     ):
         write_documents(histories, oversikter, bucket, shown)
+    bucket |= with_delivered(bucket, making.delivered)
     bucket["plassering"] = placement_ends(bucket)
     for segment in (of_histories, of_oversikter):
         write_tables(segment, {name: _rows(bucket[name], name, segment.of) for name in segment.of.tables})
     return Built(
-        part.select(TABLES["part"].names),
+        bucket["part"].select(OF_PART),
         making.dated(oversikter.index()),
         histories.index(),
         histories.raw_bytes + oversikter.raw_bytes,
         histories.packed_bytes + oversikter.packed_bytes,
     )
+
+
+def with_delivered(bucket: Bucket, delivered: Delivered) -> Bucket:
+    """The delivered tables with where each row is from (``FROM``)."""
+    return {name: bucket[name].with_columns(**delivered.by(name, bucket[name]["row"])) for name in TABLES}
 
 
 def _read(job: Job, name: str) -> pl.DataFrame:
@@ -190,7 +223,7 @@ def placement_ends(bucket: Bucket) -> pl.DataFrame:
     both = pl.concat([placed["kravforfallsidentifikator"], placed["motpost"].alias("")], rechunk=True)
     return ends.with_columns(
         placed["plasseringsidentifikator"].gather(which),
-        placed["plasseringstype"].gather(which),
+        *(placed[name].gather(which) for name in ("plasseringstype", *FROM)),
         part=bucket["part"]["part"].gather(ends["doc"]),
         ende=pl.Series(["kravforfall", "motpost"]).gather(ende),
         post=both.gather(which + ende * placed.height),

@@ -18,7 +18,7 @@ import polars as pl
 
 from schemas.published import PUBLISHED
 from schemas.store import HISTORIES, OVERSIKTER, SEGMENTS, Segments
-from schemas.tables import PART
+from transforms.build.bucket import OF_PART
 from transforms.build.documents import SegmentWriter
 from transforms.build.frames import Frames, table_rows, write_rows
 from transforms.home.dictionaries import copy_dictionaries
@@ -38,6 +38,15 @@ class Staying(NamedTuple):
     redated: pl.DataFrame
 
 
+_OF_PART = pl.Schema({name: PUBLISHED["part"].stored[name] for name in OF_PART})
+
+
+def _read_part(previous: Path) -> pl.DataFrame:
+    """What a snapshot has of its parts beside places: null what an earlier program's has not."""
+    part = pl.read_parquet(previous / PART_TABLE)
+    return part.match_to_schema(_OF_PART, missing_columns="insert", extra_columns="ignore")
+
+
 class CarriedOver(NamedTuple):
     """Index rows of overviews and of histories, and the ``part`` rows of them all; see ``build.Built``."""
 
@@ -49,7 +58,7 @@ class CarriedOver(NamedTuple):
 NOTHING = CarriedOver(
     empty_index().select(OVERSIKTER.columns),
     empty_index().select(HISTORIES.columns),
-    PUBLISHED["part"].stored.to_frame().select(PART.names),
+    _OF_PART.to_frame(),
 )
 """What is carried over from no snapshot."""
 
@@ -75,7 +84,7 @@ def carry_over(
     return CarriedOver(
         _Carrying(previous, snapshot, OVERSIKTER).carry(rows.filter(~pl.col("redated")), link=link),
         _Carrying(previous, snapshot, HISTORIES).carry(rows, link=link),
-        pl.read_parquet(previous / PART_TABLE).select(PART.names).join(rows, on="part", how="semi"),
+        _read_part(previous).join(rows, on="part", how="semi"),
     )
 
 

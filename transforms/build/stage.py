@@ -9,7 +9,7 @@ import polars as pl
 
 from schemas.receipts import AcceptReceipt, BuildReceipt, CheckReceipt, SpreadReceipt
 from schemas.report import BuildCounts
-from transforms.build.bucket import Built, Job, Making, build_bucket
+from transforms.build.bucket import Built, Delivered, Job, Making, build_bucket
 from transforms.build.carry_over import NOTHING, CarriedOver, Staying, carry_over
 from transforms.build.redate import Redated, redate, redate_jobs
 from transforms.home import snapshot
@@ -37,7 +37,8 @@ def build(
     parts = pl.read_parquet(run.parts)
     previous = run.previous()
     ways = {way: parts.filter(way=way).select("part") for way in ("build", "redate", "same", "held back")}
-    making = Making(folder, reference.read_rates(run.rates), run.snapshot_date)
+    rates, delivered = reference.read_rates(run.rates), Delivered(accepted.in_force)
+    making = Making(folder, rates, run.snapshot_date, delivered)
     made: list[Callable[[], Built | Redated]] = [
         partial(build_bucket, Job(making, number, run.posts)) for number in range(spread.counts.buckets)
     ]

@@ -4,7 +4,7 @@ import duckdb
 import polars as pl
 
 from schemas.refusals import SENTENCES
-from schemas.tables import TABLES, WITH_PART
+from schemas.tables import REFERENCES, TABLES, WITH_PART
 from transforms.home.findings import SCHEMA
 
 _REFUSED_DUE_DATE = """cause.tabell = 'kravforfall' AND cause.kravidentifikator = row.noekkel
@@ -74,8 +74,23 @@ def quarantined_findings(connection: duckdb.DuckDBPyConnection, files: pl.DataFr
     return found
 
 
+def refused_rows(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """The rows in ``row_ids``, whole: ``avvist``, their number there, and ``rot``, that of the row each comes from.
+
+    For the analysts, who see the register anyway. After ``quarantined_findings``, which registers ``files``.
+    """
+    rows: pl.DataFrame = connection.sql(
+        f"""
+        SELECT id AS avvist, tabell, noekkel, kilde, leveransenummer::INTEGER AS leveransenummer, files.sti AS fil, rad,
+               koder, {", ".join(REFERENCES)}, slettet, beloep, rot
+        FROM row_ids LEFT JOIN files USING (kilde, leveransenummer, tabell, fil) LEFT JOIN roots USING (id) ORDER BY id
+        """
+    ).pl()
+    return rows
+
+
 def _create_roots(connection: duckdb.DuckDBPyConnection) -> None:
-    """``roots (id, rot_…)``: from each row refused because of another, along the causes to the first.
+    """``roots (id, rot, rot_…)``: from each row refused because of another, along the causes to the first.
 
     Causes end: a row refused by values or keys has none, and none is a row's own consequence.
     """
@@ -93,8 +108,8 @@ def _create_roots(connection: duckdb.DuckDBPyConnection) -> None:
           UNION ALL SELECT walk.id, edges.cause, steps + 1 FROM walk
           JOIN edges ON edges.id = walk.reached WHERE steps < 8),
         ends AS (SELECT id, arg_max(reached, steps) AS root FROM walk GROUP BY id)
-        SELECT ends.id, list_first(koder) AS rot_kode, kilde AS rot_kilde, leveransenummer AS rot_leveransenummer,
-               fil AS rot_fil, rad AS rot_rad, tabell AS rot_tabell,
+        SELECT ends.id, ends.root AS rot, list_first(koder) AS rot_kode, kilde AS rot_kilde,
+               leveransenummer AS rot_leveransenummer, fil AS rot_fil, rad AS rot_rad, tabell AS rot_tabell,
                CASE WHEN tabell <> 'part' THEN noekkel END AS rot_noekkel
         FROM ends JOIN row_ids ON row_ids.id = ends.root
         """

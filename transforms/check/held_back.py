@@ -15,7 +15,9 @@ from transforms.home.snapshot import rows_sql
 
 
 def hold_back(connection: duckdb.DuckDBPyConnection, previous: Path | None) -> None:
-    """Creates ``held_back (part)`` and ``leads_nowhere``, the number of quarantined rows without a part.
+    """Creates ``held_back (part)``, and ``leads_nowhere``, the number of quarantined rows without a part.
+
+    And ``led_to (part, gjennom, avvist)``: which rows, by ``id``, lead to each, by its owner (``gjennom``) or itself.
 
     Needs ``quarantined``, ``rows_*`` with all that quarantined rows refer to, and ``ledger_part``. ``previous``: the
     last published snapshot.
@@ -28,7 +30,14 @@ def hold_back(connection: duckdb.DuckDBPyConnection, previous: Path | None) -> N
     rows = connection.execute("SELECT count(*) FROM quarantined").fetchone()
     if rows and rows[0]:
         _follow(connection, previous)
-    connection.execute("CREATE TEMP VIEW leads_nowhere AS SELECT id FROM row_ids ANTI JOIN leads USING (id)")
+    connection.execute(
+        """
+        CREATE TEMP VIEW leads_nowhere AS SELECT id FROM row_ids ANTI JOIN leads USING (id);
+        CREATE TEMP VIEW led_to AS
+        SELECT DISTINCT part, NULL::VARCHAR AS gjennom, id AS avvist FROM leads
+        UNION ALL SELECT DISTINCT enk.part, innehaver, id FROM ledger_part AS enk JOIN leads ON leads.part = innehaver
+        """
+    )
 
 
 def _lookup(name: str, column: str) -> str:

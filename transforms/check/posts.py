@@ -263,14 +263,15 @@ def _over(placed: pl.DataFrame, posts: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def _collect_quarantined(connection: duckdb.DuckDBPyConnection) -> None:
-    """``quarantined``: every refused row in force: its place, reasons and what it refers to."""
+    """``quarantined``: every refused row in force: its place, reasons, what it refers to, and its amount."""
     parts = []
     for table in TABLES.values():
+        amount = f"said.{table.amount}" if table.amount else "NULL::BIGINT"
         references = [name if name in table.names else f"NULL::VARCHAR AS {name}" for name in REFERENCES]
         parts.append(
             f"""
             SELECT '{table.name}' AS tabell, said.{table.key} AS noekkel, said.fil, said.rad,
-                   bad.koder, {", ".join(references)}, false AS slettet, kilde, leveransenummer
+                   bad.koder, {", ".join(references)}, false AS slettet, {amount} AS beloep, kilde, leveransenummer
             FROM rows_{table.name} AS said JOIN (
               SELECT noekkel, list(DISTINCT kode ORDER BY kode) AS koder FROM bad_{table.name} GROUP BY noekkel
             ) AS bad ON bad.noekkel = said.{table.key}

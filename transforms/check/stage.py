@@ -9,7 +9,7 @@ from schemas.report import CheckCounts
 from schemas.snapshot import beyond
 from schemas.tables import TABLES
 from transforms import stops
-from transforms.check.findings import quarantined_findings
+from transforms.check.findings import quarantined_findings, refused_rows
 from transforms.check.held_back import hold_back
 from transforms.check.posts import check_posts, count_posts, count_said, said_twice
 from transforms.check.reported import (
@@ -23,7 +23,7 @@ from transforms.check.reported import (
 from transforms.check.said import said_before
 from transforms.home import retained
 from transforms.home.report import StoppedError, by_code, delivered_files
-from transforms.home.snapshot import FINDINGS, HELD_BACK, QUARANTINED, SAME, read_manifest
+from transforms.home.snapshot import FINDINGS, HELD_BACK, LED_TO, QUARANTINED, REFUSED_ROWS, SAME, read_manifest
 from transforms.ledgers.changes import why_all
 from transforms.ledgers.connection import ledgers
 from transforms.ledgers.good import hand_over_refused
@@ -60,9 +60,11 @@ def _hand_over(connection: duckdb.DuckDBPyConnection, accepted: AcceptReceipt, o
         HELD_BACK: "FROM held_back",
         QUARANTINED: "SELECT DISTINCT tabell, noekkel FROM quarantined WHERE noekkel IS NOT NULL",
         SAME: said_twice(),
+        LED_TO: "FROM led_to",
     }.items():
         connection.sql(f"FROM ({query}) ORDER BY ALL").pl().write_parquet(out / name)
     quarantined_findings(connection, delivered_files(accepted.in_force)).write_parquet(out / FINDINGS)
+    refused_rows(connection).write_parquet(out / REFUSED_ROWS)
 
 
 def _receipt(

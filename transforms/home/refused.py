@@ -13,7 +13,9 @@ REFUSED_SCHEMA = pl.Schema(
         "koder": pl.List(pl.String()),
         **dict.fromkeys(REFERENCES, pl.String()),
         "slettet": pl.Boolean(),
+        "beloep": pl.Int64(),
     }
 )
 """A refused row: its table, its key as delivered (null when it has none), its place, its reasons, what it leads to
-parts by, and whether it is a removal (not there in deliveries that an earlier program accepted)."""
+parts by, whether it is a removal, and its amount in øre: null when it is none, or not well-formed. The last two are not
+there in deliveries that earlier programs accepted."""

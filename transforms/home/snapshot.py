@@ -4,6 +4,7 @@
                                   tables/      <table>/<segment>.parquet      amounts in øre
                                                part/part.parquet
                                   findings.parquet, held_back.parquet, quarantined.parquet, same.parquet
+                                  led_to.parquet, refused_rows.parquet
                                   analytics.duckdb                            views, amounts in kroner
                                   manifest.json                               written last
     <home>/current -> snapshots/<date>-<run>
@@ -34,6 +35,8 @@ from transforms.home.dictionaries import copy_dictionaries
 from transforms.home.sql import sql_text
 
 CURRENT = "current"
+ANALYTICS = "analytics.duckdb"
+"""The analysts' database, of a snapshot, and in the home a link to the published one's."""
 MANIFEST = "manifest.json"
 SNAPSHOTS = "snapshots"
 DELIVERIES = "deliveries"
@@ -43,7 +46,11 @@ PARTS_PER_SEGMENT = 4_000
 """Of a bucket too: some 150 MB of documents at the mix of ``generate``, and three times as much while it is built."""
 PART_TABLE = "tables/part/part.parquet"
 HELD_BACK = "held_back.parquet"
-"""``part``: the parts held back that night."""
+"""``part``: the parts held back that night, and ``siden`` which date, which an earlier program did not write."""
+LED_TO = "led_to.parquet"
+"""Which refused rows lead to the parts held back: ``part``, ``gjennom`` (its owner, if by that), ``avvist``."""
+REFUSED_ROWS = "refused_rows.parquet"
+"""The rows quarantined that night, whole: by ``avvist``, their number. For analysts only: it tells who is who."""
 FINDINGS = "findings.parquet"
 """Every refusal and report of that night (``home.findings``)."""
 QUARANTINED = "quarantined.parquet"
@@ -191,7 +198,7 @@ def write_index(
 
 
 def write_part(snapshot: Path, index: pl.DataFrame, part: pl.DataFrame) -> None:
-    """Writes the table ``part``: ``part``, ``parttype`` and ``innehaver``, and from the index the documents' places."""
+    """Writes the table ``part``: the columns ``part`` that are stored, and from the index the documents' places."""
     places = ["part", "snapshotdato", *(segments.column for segments in SEGMENTS)]
     published = index.filter(pl.col("snapshotdato").is_not_null()).select(places)
     rows = published.join(part, on="part", how="left", maintain_order="left")
@@ -255,6 +262,17 @@ def damaged_files(snapshot: Path, manifest: SnapshotManifest) -> list[str]:
         for name, file in manifest.files.items()
         if not (snapshot / name).is_file() or (snapshot / name).stat().st_size != file.bytes
     ]
+
+
+def analytics_changed(snapshot: Path, manifest: SnapshotManifest) -> bool:
+    """Whether the snapshot's file for analysts is gone, or other than it was published. It is small, so it is read."""
+    told, path = manifest.files.get(ANALYTICS), snapshot / ANALYTICS
+    return told is not None and not (path.is_file() and _sha256(path) == told.sha256)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _checksum(path: Path) -> StoredFile:

@@ -151,9 +151,12 @@ def _create_refused(
     )
 
 
+_LATER = {"slettet": "BOOLEAN", "beloep": "BIGINT"}
+
+
 def _refused_of(deliveries: Path, delivery: Accepted) -> str:
-    """The refused rows of a delivery, as SQL. Those of an earlier program don't say whether they are removals."""
+    """The refused rows of a delivery, as SQL. Those of an earlier program don't say all of it (``home.refused``)."""
     path = deliveries / delivery.folder / "refused.parquet"
     there = pl.read_parquet_schema(path)
-    columns = [name if name in there else f"NULL::BOOLEAN AS {name}" for name in REFUSED_SCHEMA]
+    columns = [name if name in there else f"NULL::{_LATER[name]} AS {name}" for name in REFUSED_SCHEMA]
     return f"SELECT {', '.join(columns)}, {sql_text(delivery.kilde)}, {delivery.leveransenummer} FROM {_read([path])}"

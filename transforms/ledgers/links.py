@@ -21,7 +21,7 @@ from transforms.ledgers.keys import Keys, with_hashes, without_hashes
 Links = dict[str, pl.DataFrame]
 """The good rows of each table, amounts in øre (``beloep``; ``Int64``), numbers ``UInt32``:
 
-- ``part``: ``part_row`` (ascending), ``part``, ``parttype``, ``innehaver``, ``innehaver_row``
+- ``part``: ``part_row`` (ascending), ``row``, ``part``, ``parttype``, ``innehaver``, ``innehaver_row``
 - ``krav``, ``innbetaling``, ``utbetaling``: ``row``, ``part_row``, ``beloep``
 - ``kravforfall``: ``row``, ``krav_row``, ``part_row``, ``beloep``
 - ``plassering``: ``row``, ``plasseringstype``, ``plassert_beloep``, ``forfall_row``, ``motpost_row``
@@ -83,8 +83,8 @@ class Named:
 
 
 def number_parts(part: pl.DataFrame) -> pl.DataFrame:
-    """Good parts by code point, each with its number and its owner's, and its key."""
-    numbered = part.drop("row").sort("part").with_row_index("part_row")
+    """Good parts by code point, each with its number and its owner's, its row, and its key."""
+    numbered = part.sort("part").with_row_index("part_row")
     owner = pl.when(pl.col("innehaver").is_not_null()).then(pl.col("innehaver_row"))
     return Named.of(numbered, "part").linked(numbered, "innehaver", innehaver_row="part_row").with_columns(owner)
 

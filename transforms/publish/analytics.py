@@ -1,42 +1,130 @@
-"""The analysts' DuckDB file: a view per table of the snapshot, amounts in kroner (DECIMAL).
+"""The analysts' DuckDB file: views of the snapshot, amounts in kroner (DECIMAL), with comments, and macros.
 
-The views name the snapshot's own folder, so one query never mixes two snapshots, and the file opens
-from any folder.
+The views name the snapshot's own folder, so one query never mixes two snapshots, and the file opens from any folder.
+It is written as DuckDB 1.0 reads it, and may not be written to afterwards.
 """
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import polars as pl
 
-from schemas.published import PUBLISHED, PublishedColumn
-from transforms.home.snapshot import CURRENT, rows_sql
+from schemas.analytics import AGE_BAND, VIEWS
+from schemas.macros import MACROS
+from schemas.snapshot import OSLO, Accepted, SnapshotManifest
+from transforms.home.snapshot import ANALYTICS, CURRENT
 from transforms.home.sql import sql_text
+from transforms.publish import macros
+from transforms.publish.views import UTEN_FORFALL, Of, delivered_files, views
+from transforms.rules.money import kroner
 
-FILE = "analytics.duckdb"
+READ_ONLY = 0o444
+STORAGE = "v1.0.0"
+"""What every DuckDB from 1.0 on reads."""
 
 
-def write_analytics(snapshot: Path) -> None:
-    """Makes ``analytics.duckdb`` in the snapshot with a view per table and one over the findings."""
-    path = snapshot / FILE
+def write_analytics(of: Of, manifest: SnapshotManifest, rates: pl.DataFrame, kravtyper: pl.DataFrame) -> None:
+    """Makes ``analytics.duckdb`` in the snapshot. ``rates``, ``kravtyper``: what it is made with (``reference``).
+
+    ``manifest``: the snapshot's own, of which only what tells of the snapshot and its deliveries is read.
+    """
+    path = of.snapshot / ANALYTICS
     path.unlink(missing_ok=True)
-    with duckdb.connect(str(path)) as connection:
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH {sql_text(path)} AS analytics (STORAGE_VERSION '{STORAGE}'); USE analytics")
         connection.begin()  # one commit, which is a flush to disk, not one a view
-        for name, table in PUBLISHED.items():
-            columns = ", ".join(map(_column, table.shown))
-            connection.execute(f"CREATE VIEW {name} AS SELECT {columns} FROM ({rows_sql(snapshot, name)})")
-        connection.execute(f"CREATE VIEW findings AS FROM read_parquet({sql_text(snapshot / 'findings.parquet')})")
+        connection.execute(f"CREATE TYPE aldersgruppe AS {AGE_BAND}")
+        _create_tables(connection, of, manifest, rates, kravtyper)
+        for macro in macros.before_views(rates):
+            connection.execute(macro)
+        for name, query in views(of).items():
+            connection.execute(f"CREATE VIEW {name} AS {query}")
+        if manifest.stages.check and (manifest.stages.check.held_back or _without_documents(manifest)):
+            connection.execute(f"INSERT INTO intern.uten_forfall {UTEN_FORFALL}")
+        for macro in macros.after_views():
+            connection.execute(macro)
+        _comment(connection)
         connection.commit()
+    path.chmod(READ_ONLY)
 
 
-def _column(column: PublishedColumn) -> str:
-    """Øre × 0.01 is exact: integers and decimals times a decimal."""
-    name, shown = column.name, column.holds.value.shown
-    return f"({name}::DECIMAL(36, 0) * 0.01)::{shown} AS {name}" if column.is_amount else name
+def _without_documents(manifest: SnapshotManifest) -> int:
+    return manifest.stages.build.parts_without_documents if manifest.stages.build else 0
+
+
+def _create_tables(
+    connection: duckdb.DuckDBPyConnection,
+    of: Of,
+    manifest: SnapshotManifest,
+    rates: pl.DataFrame,
+    kravtyper: pl.DataFrame,
+) -> None:
+    """What is not in the snapshot's tables, and small."""
+    connection.register("rates", rates.to_arrow())
+    connection.register("kravtyper", kravtyper.to_arrow())
+    connection.execute(
+        """
+        CREATE SCHEMA intern;
+        CREATE TABLE intern.uten_forfall (plasseringsidentifikator VARCHAR);
+        CREATE TABLE rente_sats AS
+        SELECT fra_dato, lead(fra_dato) OVER (ORDER BY fra_dato) - 1 AS til_dato, (sats * 0.01)::DECIMAL(6, 2) AS sats
+        FROM rates ORDER BY fra_dato;
+        CREATE TABLE kravtype AS SELECT kravtype, tekst, kravgruppe, renteberegnes FROM kravtyper ORDER BY kravtype
+        """
+    )
+    stages = manifest.stages
+    row = (manifest.snapshot, manifest.snapshotdato, _in_oslo(manifest.extracted_at), manifest.previous)
+    counts = (stages.build.parts if stages.build else None, stages.check.held_back if stages.check else None)
+    _fill(connection, "intern.snapshot", _columns("snapshot", 6), [(*row, *counts)])
+    _fill(connection, "leveranse", _columns("leveranse"), [line for one in manifest.used for line in _delivered(one)])
+    _fill(connection, "intern.levert_fil", _FILES, delivered_files(of))
+
+
+_FILES = "filename VARCHAR, kilde VARCHAR, leveransenummer INTEGER, fil VARCHAR"
+
+
+def _columns(view: str, many: int | None = None) -> str:
+    return ", ".join(f"{column.name} {column.shown}" for column in VIEWS[view].columns[:many])
+
+
+def _fill(connection: duckdb.DuckDBPyConnection, name: str, columns: str, rows: list[tuple[Any, ...]]) -> None:
+    connection.execute(f"CREATE TABLE {name} ({columns})")
+    if rows:
+        values = ", ".join(f"({', '.join('?' for _ in row)})" for row in rows)
+        connection.execute(f"INSERT INTO {name} VALUES {values}", [value for row in rows for value in row])
+
+
+def _in_oslo(moment: Any) -> Any:
+    """The wall clock's time: of a moment with its offset, old clients show nothing without more libraries."""
+    return moment.astimezone(OSLO).replace(tzinfo=None)
+
+
+def _delivered(one: Accepted) -> list[tuple[Any, ...]]:
+    return [
+        (
+            *(one.kilde, one.leveransenummer, one.type, _in_oslo(one.extracted_at), tabell),
+            *(receipt.rader, receipt.refused, receipt.removed, kroner(receipt.oere)),
+        )
+        for tabell, receipt in one.receipt.items()
+    ]
+
+
+def _comment(connection: duckdb.DuckDBPyConnection) -> None:
+    tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    for view in VIEWS.values():
+        kind = "TABLE" if view.name in tables else "VIEW"
+        connection.execute(f"COMMENT ON {kind} {view.name} IS {sql_text(view.comment)}")
+        for column in view.columns:
+            connection.execute(f"COMMENT ON COLUMN {view.name}.{column.name} IS {sql_text(column.comment)}")
+    for macro in MACROS.values():
+        kind = "MACRO TABLE" if macro.columns else "MACRO"
+        connection.execute(f"COMMENT ON {kind} {macro.name} IS {sql_text(macro.comment)}")
 
 
 def link_analytics(home: Path) -> None:
     """``<home>/analytics.duckdb`` always leads to the published snapshot's."""
-    link = home / FILE
+    link = home / ANALYTICS
     if not link.is_symlink():
         link.unlink(missing_ok=True)
-        link.symlink_to(f"{CURRENT}/{FILE}")
+        link.symlink_to(f"{CURRENT}/{ANALYTICS}")

@@ -5,6 +5,8 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import polars as pl
+
 from schemas.receipts import PublishReceipt
 from schemas.report import PublishCounts, Stages
 from schemas.snapshot import SnapshotManifest
@@ -13,7 +15,10 @@ from transforms.home import retained, snapshot
 from transforms.home.findings import findings
 from transforms.home.report import StoppedError
 from transforms.publish.analytics import link_analytics, write_analytics
+from transforms.publish.held_back import since
+from transforms.publish.views import Of
 from transforms.receipts import Left
+from transforms.rules import reference
 from transforms.run import Settings
 
 
@@ -29,12 +34,16 @@ def publish(run: Settings, left: Left, hold_lock: Callable[[], None]) -> Publish
     found = findings([*accepted.refusals, *checked.reports], run.checked / snapshot.FINDINGS)
     found.write_parquet(folder / snapshot.FINDINGS)
     snapshot.write_json(folder / "reconciliation.json", reconciled.reconciliation.model_dump())
-    for name in (snapshot.HELD_BACK, snapshot.QUARANTINED, snapshot.SAME):
+    for name in (snapshot.QUARANTINED, snapshot.SAME, snapshot.LED_TO, snapshot.REFUSED_ROWS):
         shutil.copyfile(run.checked / name, folder / name)
-    write_analytics(folder)
+    held_back = since(pl.read_parquet(run.checked / snapshot.HELD_BACK), run.previous(), run.snapshot_date)
+    held_back.write_parquet(folder / snapshot.HELD_BACK)
+    manifest = _manifest(run, left)
+    of = Of(run.path, run.deliveries, folder, accepted.in_force)
+    write_analytics(of, manifest, reference.read_rates(run.rates), reference.read_kravtyper(run.kravtyper))
     for delivery in accepted.new:
         snapshot.make_durable(run.deliveries / delivery.folder)
-    manifest = _manifest(run, left)
+    manifest = manifest.model_copy(update={"files": snapshot.checksums(folder, run.previous())})
     snapshot.write_json(folder / snapshot.MANIFEST, manifest.model_dump(mode="json"))
     hold_lock()
     snapshot.switch(run.path, folder)
@@ -46,6 +55,7 @@ def publish(run: Settings, left: Left, hold_lock: Callable[[], None]) -> Publish
 
 
 def _manifest(run: Settings, left: Left) -> SnapshotManifest:
+    """All of it but the files, of which some are still to be written."""
     accepted, name = left.accept, left.build.snapshot
     known = {(one.kilde, one.leveransenummer): one for one in [*accepted.accepted, *accepted.in_force]}
     return SnapshotManifest(
@@ -62,5 +72,5 @@ def _manifest(run: Settings, left: Left) -> SnapshotManifest:
         accepted=[known[key] for key in sorted(known)],
         stages=Stages.model_validate({stage: receipt.counts for stage, receipt in left.items()}),
         reconciliation=left.reconcile.reconciliation,
-        files=snapshot.checksums(run.snapshot(name), run.previous()),
+        files={},
     )

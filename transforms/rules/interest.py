@@ -12,7 +12,7 @@ import polars as pl
 
 ONE_DAY = timedelta(days=1)
 LEAST_KRONER = 50
-_DIVISOR = 365 * 100 * 100 * 100
+DIVISOR = 365 * 100 * 100 * 100
 """Days a year, hundredths of a percent, and øre, to whole kroner."""
 
 
@@ -48,7 +48,7 @@ def _ends(rates: pl.DataFrame, snapshot_date: date) -> pl.Series:
 
 def interest(remaining: pl.Expr, weight: pl.Expr) -> pl.Expr:
     """Whole kroner (Int128) on ``remaining`` (øre, at least 0) with ``weight``."""
-    kroner = remaining.cast(pl.Int128) * weight // _DIVISOR
+    kroner = remaining.cast(pl.Int128) * weight // DIVISOR
     return pl.when(kroner >= LEAST_KRONER).then(kroner).otherwise(0)
 
 

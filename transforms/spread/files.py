@@ -1,6 +1,6 @@
 """Writes the posts of each bucket to files of its own, in one pass over the rows of each table."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from functools import partial
@@ -14,6 +14,7 @@ from schemas.tables import BUT_PART, TABLES, UNIQUE, Table
 from transforms.ledgers.link_files import LinkFiles
 from transforms.ledgers.links import Links, Numbered
 from transforms.ledgers.row_files import RowFile, read_rows
+from transforms.rules.check_digits import with_flags
 from transforms.rules.shown import KRAV_SHOWN, PAYMENT_SHOWN, masked, with_texts
 from transforms.spread.buckets import Buckets, far_posts, remaining
 
@@ -23,15 +24,20 @@ ROWS_A_GROUP = 4_000
 
 
 def write_buckets(
-    files: Mapping[str, Sequence[RowFile]], links: LinkFiles, buckets: Buckets, out: Path, kravtyper: pl.DataFrame
+    files: Mapping[str, Sequence[RowFile]],
+    links: LinkFiles,
+    buckets: Buckets,
+    out: Path,
+    kravtyper: pl.DataFrame,
+    failing: Mapping[str, Collection[str]],
 ) -> None:
     """Writes ``<out>/<table>/bucket=<n>/0.parquet`` for every bucket that has rows of a table, and
     ``<out>/<table>.parquet``, the columns without rows, for the others.
 
     ``files``: by table, those that have its rows. Columns are those of the delivered tables and the numbers of
-    ``buckets``, but for the part's key: ``part_row`` says it. Texts are filled in from ``kravtyper`` and the payer's
-    account is masked. A placement goes to the bucket of each end. ``far_forfall`` and ``far_innbetaling`` have what
-    documents show of far ends.
+    ``buckets``, but for the part's key: ``part_row`` says it. Texts are filled in from ``kravtyper``, flags tell whose
+    check digits fail, of the columns ``failing`` by table, and the payer's account is masked. A placement goes to the
+    bucket of each end. ``far_forfall`` and ``far_innbetaling`` have what documents show of far ends.
     """
     out.mkdir(parents=True, exist_ok=True)
     far_dues, far_payments = far_posts(links, buckets)
@@ -42,7 +48,8 @@ def write_buckets(
         write_rows([buckets.part], out / "part", pool)
         for name in BUT_PART:
             elsewhere = Numbered(far.get(name, _NOBODY).unique("row"))
-            pieces = _Pieces(_rows(files[name], TABLES[name], kravtyper), partial(_here, buckets, name), elsewhere)
+            rows = _rows(files[name], TABLES[name], kravtyper, failing.get(name, ()))
+            pieces = _Pieces(rows, partial(_here, buckets, name), elsewhere)
             write_rows(pieces, out / name, pool)
             met[name] = pl.concat(pieces.met)
         paid_out = dues.join(far_dues.filter("paid_out"), on="row", how="semi")["krav_row"]
@@ -85,16 +92,20 @@ def _shown_of_dues(far: pl.DataFrame, met: Links, rest: pl.DataFrame) -> pl.Data
     return shown.join(rest, on="krav_row", how="left")
 
 
-def _rows(files: Sequence[RowFile], table: Table, kravtyper: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def _rows(
+    files: Sequence[RowFile], table: Table, kravtyper: pl.DataFrame, failing: Collection[str]
+) -> Iterator[pl.DataFrame]:
     """The table's rows as documents and tables show them, first none of them."""
-    columns = [name for name in table.names if name not in ("part", "fra_iban")]
+    left_out = {"part", "fra_iban"} - {*failing}  # the IBAN is shown nowhere
+    columns = [name for name in table.names if name not in left_out]
     none = pl.DataFrame(schema={"row": pl.UInt32, **table.accepted}).select("row", *columns)
-    for rows in chain([none], read_rows(files, columns)):
+    for delivered in chain([none], read_rows(files, columns)):
+        rows = with_flags(delivered, table, failing)
         match table.name:
             case "krav":
                 yield with_texts(rows, kravtyper)
             case "innbetaling":
-                yield rows.with_columns(masked("fra_kontonummer"))
+                yield rows.drop("fra_iban", strict=False).with_columns(masked("fra_kontonummer"))
             case _:
                 yield rows
 

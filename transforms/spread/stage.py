@@ -9,7 +9,7 @@ import duckdb
 
 from schemas.receipts import AcceptReceipt, CheckReceipt, SpreadReceipt, Totals
 from schemas.report import SpreadCounts
-from schemas.snapshot import beyond
+from schemas.snapshot import beyond, failing_columns
 from transforms.home.report import StoppedError
 from transforms.home.snapshot import HELD_BACK, QUARANTINED, read_manifest
 from transforms.home.sql import sql_text
@@ -43,7 +43,7 @@ def spread(run: Settings, accepted: AcceptReceipt, checked: CheckReceipt) -> Spr
     if checked.all_because or previous is None:
         with _posts(run, accepted, look_at_everything) as connection:
             files = all_files(run.deliveries, accepted.used)
-            done = _spread(connection, run, files, LinkFiles(run.links), everyone(connection))
+            done = _spread(connection, run, accepted, files, LinkFiles(run.links), everyone(connection))
     else:
         done = _spread_affected(run, accepted, previous)
     return done.model_copy(update={"counts": done.counts.model_copy(update={"all_because": checked.all_because})})
@@ -56,13 +56,14 @@ def _spread_affected(run: Settings, accepted: AcceptReceipt, previous: Path) -> 
         links.show(connection)
         chosen = _choose(connection, run, accepted, previous)
         if suffices_for(connection, chosen.to_build, run.near):
-            done = _spread(connection, run, near_files(run.near), links, chosen)
+            done = _spread(connection, run, accepted, near_files(run.near), links, chosen)
     if done is None:
         with _posts(run, accepted, partial(look_around_parts, parts=chosen.to_build)) as connection:
             links = LinkFiles(run.work / "spread" / "links")
             for name, rows in links_of(connection).items():
                 links.write(name, rows)
-            done = _spread(connection, run, all_files(run.deliveries, accepted.used), links, chosen)
+            files = all_files(run.deliveries, accepted.used)
+            done = _spread(connection, run, accepted, files, links, chosen)
     if chosen.to_redate.is_empty():
         return done
     redated = _totals_of_redated(run, accepted, previous, chosen)
@@ -92,6 +93,7 @@ def _posts(
 def _spread(
     connection: duckdb.DuckDBPyConnection,
     run: Settings,
+    accepted: AcceptReceipt,
     files: Mapping[str, Sequence[RowFile]],
     links: LinkFiles,
     chosen: Chosen,
@@ -99,7 +101,8 @@ def _spread(
     hold_chosen(connection, chosen)
     count = bucket_count(chosen.to_build.height)
     buckets = Buckets(links, chosen.to_build, count)
-    write_buckets(files, links, buckets, run.posts, reference.read_kravtyper(run.kravtyper))
+    kravtyper = reference.read_kravtyper(run.kravtyper)
+    write_buckets(files, links, buckets, run.posts, kravtyper, failing_columns(accepted.in_force))
     connection.sql(_WAYS).pl().write_parquet(run.parts)
     good = connection.execute("SELECT count(*) FROM good_part").fetchall()[0][0]
     counts = SpreadCounts(

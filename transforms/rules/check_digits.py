@@ -4,6 +4,7 @@ They are shown as delivered, for some sources mask them (CONTRACT section 2, lev
 """
 
 from collections import Counter
+from collections.abc import Collection
 
 import numpy as np
 import polars as pl
@@ -18,14 +19,44 @@ _A = np.uint8(ord("A"))
 """Less this a capital letter's byte is its place in the alphabet from 0, and any other byte is more than 25."""
 
 
+FAILS = "_feiler"
+"""Behind a column's name: whether its value fails."""
+
+
+def checked(table: Table) -> dict[str, str]:
+    """The columns of the table that have check digits, each with the report of its failing values."""
+    return {column: code for column in table.names for end, code in COLUMNS.items() if column.endswith(end)}
+
+
+def with_flags(rows: pl.DataFrame, table: Table, failing: Collection[str]) -> pl.DataFrame:
+    """The rows with a flag (``FAILS``) for each column that has check digits. Only those in ``failing`` are looked at:
+    of the others no value fails.
+    """
+    flags = {
+        column: _fail(rows[column], code) if column in failing else pl.lit(value=False)
+        for column, code in checked(table).items()
+    }
+    return rows.with_columns(**{column + FAILS: flag for column, flag in flags.items()})
+
+
+def _fail(values: pl.Series, code: str) -> pl.Series:
+    if code == "R-KID":
+        return ~valid_kid(values.fill_null(_VALID_KID))
+    some = values.drop_nulls().unique()
+    return values.is_in(some.filter(~_VALID[code](some)).implode()).fill_null(value=False)
+
+
+_VALID_KID = "00"
+"""In place of none: it must not fail."""
+
+
 def count_failing(rows: pl.DataFrame, table: Table) -> Counter[tuple[str, str]]:
     """How many values fail, by (report, column). ``rows`` hold the table's columns as text."""
     failing: Counter[tuple[str, str]] = Counter()
-    for column in table.names:
-        code = next((code for end, code in COLUMNS.items() if column.endswith(end)), None)
+    for column, code in checked(table).items():
         if code == "R-KID":  # seldom the same twice
             failing[code, column] += int((~valid_kid(rows[column].drop_nulls())).sum())
-        elif code:
+        else:
             values = rows[column].drop_nulls().value_counts()
             failing[code, column] += int(values.filter(~_VALID[code](values[column]))["count"].sum())
     return +failing

@@ -1,0 +1,104 @@
+"""The macros of the analysts' database, as SQL that DuckDB 1.0 knows (``schemas.analytics.MACROS``)."""
+
+from datetime import date
+
+import polars as pl
+
+from schemas.analytics import AGE_BANDS
+from schemas.macros import MACROS
+from transforms.home.sql import sql_text
+from transforms.rules.interest import DIVISOR, LEAST_KRONER
+
+
+def before_views(rates: pl.DataFrame) -> list[str]:
+    """The macros that views use, and those of interest. ``rates``: ``fra_dato``, ``sats`` (``rules.interest``)."""
+    return [
+        _macro("aldersgruppe", _age_band()),
+        f"CREATE MACRO rentevekt(dag) AS {_weight_through(rates)}",
+        f"CREATE MACRO rentekroner(oere, vekt) AS (oere::HUGEINT * vekt::HUGEINT) // {DIVISOR}",
+        _macro("renter", _interest(rates["fra_dato"][0])),
+    ]
+
+
+def after_views() -> list[str]:
+    """The macros that use views."""
+    return [
+        _macro("saldo", "(SELECT max(o.saldo) FROM oversikt AS o WHERE o.forespurt_part = nr)"),
+        _macro("aldersfordelt", _AGED_DEBT),
+        _macro("uplassert_etter_alder", _UNPLACED),
+        _macro("betalt_i_tide", _ON_TIME),
+    ]
+
+
+def _macro(name: str, body: str) -> str:
+    macro = MACROS[name]
+    return f"CREATE MACRO {macro.call} AS {'TABLE ' if macro.columns else ''}{body}"
+
+
+def _age_band() -> str:
+    cases = " ".join(
+        f"WHEN dager <= {days} THEN {sql_text(band)}" for days, band in AGE_BANDS.items() if days is not None
+    )
+    return f"CASE {cases} WHEN dager > 0 THEN {sql_text(AGE_BANDS[None])} END::aldersgruppe"
+
+
+def _weight_through(rates: pl.DataFrame) -> str:
+    """The sum of the daily rates through ``dag`` (hundredths of a percent a year), newest rate first: most days are of
+    the last ones.
+    """
+    cases, before = [], 0
+    days, satser = rates["fra_dato"].to_list(), rates["sats"].to_list()
+    for place, (first, sats) in enumerate(zip(days, satser, strict=True)):
+        cases.append(f"WHEN dag >= DATE '{first}' THEN {before} + (dag - DATE '{first}' + 1) * {sats}")
+        before += (days[place + 1] - first).days * sats if place + 1 < len(days) else 0
+    return f"CASE {' '.join(reversed(cases))} WHEN dag IS NOT NULL THEN 0 END"
+
+
+def _interest(first: date) -> str:
+    """CONTRACT section 3, as ``rules.interest``. Days before the first rate bear none, whatever is added."""
+    added = f"(paaslag * 100)::BIGINT * greatest(til - greatest(fra, DATE '{first}' - 1), 0)"
+    kroner = f"rentekroner(beloep::DECIMAL(38, 2) * 100, rentevekt(til) - rentevekt(fra) + {added})"
+    return (
+        "CASE WHEN beloep IS NULL OR fra IS NULL OR til IS NULL THEN NULL WHEN beloep <= 0 OR til <= fra THEN 0 "
+        f"WHEN {kroner} < {LEAST_KRONER} THEN 0 ELSE {kroner} END::DECIMAL(38, 2)"
+    )
+
+
+_AGED_DEBT = """
+    SELECT kravgruppe, aldersgruppe, count(*) AS antall, sum(gjenstaaende_beloep) AS gjenstaaende_beloep,
+           sum(stipulerte_renter) AS stipulerte_renter
+    FROM forfall WHERE gjenstaaende_beloep > 0 GROUP BY kravgruppe, aldersgruppe ORDER BY kravgruppe, aldersgruppe"""
+
+_UNPLACED = """
+    SELECT aldersgruppe(date_diff('day', innbetalingsdato, snapshotdato)) AS aldersgruppe, count(*) AS antall,
+           sum(uplassert_beloep) AS uplassert_beloep
+    FROM innbetaling JOIN part USING (part) WHERE uplassert_beloep <> 0 GROUP BY 1 ORDER BY 1"""
+
+_DUE = """
+    SELECT kravforfallsidentifikator, kravgruppe, forfallsdato, kravforfall.opprinnelig_beloep,
+           kravforfall.gjenstaaende_beloep
+    FROM kravforfall JOIN krav USING (kravidentifikator)
+    WHERE kravforfall.opprinnelig_beloep > 0 AND forfallsdato BETWEEN fra AND til"""
+
+_ON_TIME = f"""
+    SELECT owed.kravgruppe, antall, opprinnelig AS opprinnelig_beloep, coalesce(i_tide, 0) AS betalt_i_tide,
+           coalesce(for_sent, 0) AS betalt_for_sent, coalesce(motregnet, 0) AS motregnet, rest AS gjenstaaende_beloep
+    FROM (
+      SELECT kravgruppe, count(*) AS antall, sum(opprinnelig_beloep) AS opprinnelig, sum(gjenstaaende_beloep) AS rest
+      FROM ({_DUE}) AS due GROUP BY kravgruppe) AS owed
+    LEFT JOIN (
+      SELECT kravgruppe,
+             sum(CASE WHEN plasseringstype = 'INNBETALING' AND paid <= forfallsdato THEN plassert_beloep ELSE 0 END)
+               AS i_tide,
+             sum(CASE WHEN plasseringstype = 'INNBETALING' AND paid > forfallsdato THEN plassert_beloep ELSE 0 END)
+               AS for_sent,
+             sum(CASE WHEN plasseringstype = 'MOTKRAV' THEN plassert_beloep ELSE 0 END) AS motregnet
+      FROM (
+        SELECT due.kravgruppe, due.forfallsdato, plasseringstype, plassert_beloep,
+               coalesce(innbetalingsdato, plasseringsdato) AS paid
+        FROM ({_DUE}) AS due JOIN plassering ON ende = 'kravforfall' AND post = due.kravforfallsidentifikator
+        LEFT JOIN innbetaling ON innbetalingsidentifikator = motpost) AS placed
+      GROUP BY kravgruppe) AS covered ON covered.kravgruppe = owed.kravgruppe
+    ORDER BY owed.kravgruppe"""
+"""A due date has all that is placed on it at its own end, whosever the payment is; one that is not here counts as paid
+on the day that it was placed. No WITH: DuckDB 1.4 does not read macros that have one."""

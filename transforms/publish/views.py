@@ -1,0 +1,173 @@
+"""The views of the analysts' database, as SQL that DuckDB 1.0 knows (``schemas.analytics.VIEWS``)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.published import PUBLISHED, PublishedColumn
+from schemas.snapshot import Accepted
+from schemas.tables import TABLES
+from transforms.home.shown import shown
+from transforms.home.snapshot import CURRENT, FINDINGS, HELD_BACK, LED_TO, MANIFEST, REFUSED_ROWS, rows_sql
+from transforms.home.sql import sql_text
+from transforms.ledgers.row_files import paths_of
+
+
+@dataclass(frozen=True)
+class Of:
+    """What the views are of: a snapshot's folder, its home and its name, and the deliveries that it ``used``."""
+
+    home: Path
+    deliveries: Path
+    snapshot: Path
+    used: Sequence[Accepted]
+
+
+def views(of: Of) -> dict[str, str]:
+    """By name the query of each view, in an order in which each comes after those that it names."""
+    published = {name: _published(of.snapshot, name) for name in PUBLISHED}
+    return {**published, **_MADE_OF_TABLES, **_of_the_night(of)}
+
+
+def _published(snapshot: Path, name: str) -> str:
+    columns = ", ".join(_column(name, column) for column in PUBLISHED[name].shown)
+    return f"SELECT {columns} FROM ({rows_sql(snapshot, name)})"
+
+
+def _column(table: str, column: PublishedColumn) -> str:
+    """Øre × 0.01 is exact: integers and decimals times a decimal."""
+    name, as_shown = column.name, column.holds.value.shown
+    if (table, name) in _COMPUTED:
+        return f"{_COMPUTED[table, name]} AS {name}"
+    return f"({name}::DECIMAL(36, 0) * 0.01)::{as_shown} AS {name}" if column.is_amount else name
+
+
+_MONTHS = "date_diff('month', periode_start, periode_slutt + 1)"
+_MONTH = "month(periode_start)"
+_COMPUTED = {
+    ("part", "husholdning"): "coalesce(innehaver, part)",
+    ("krav", "termin"): f"""CASE
+        WHEN day(periode_start) > 1 OR day(periode_slutt + 1) > 1 THEN NULL
+        WHEN {_MONTHS} = 12 AND {_MONTH} = 1 THEN year(periode_start)::VARCHAR
+        WHEN {_MONTHS} = 6 AND {_MONTH} % 6 = 1 THEN concat(year(periode_start), '-H', ({_MONTH} + 5) // 6)
+        WHEN {_MONTHS} = 3 AND {_MONTH} % 3 = 1 THEN concat(year(periode_start), '-K', ({_MONTH} + 2) // 3)
+        WHEN {_MONTHS} = 2 AND {_MONTH} % 2 = 1 THEN concat(year(periode_start), '-T', ({_MONTH} + 1) // 2)
+        WHEN {_MONTHS} = 1 THEN concat(year(periode_start), '-M', lpad({_MONTH}::VARCHAR, 2, '0')) END""",
+}
+"""What depends on other columns of the row."""
+
+
+def _placed(plasseringstype: str, motpost: str) -> str:
+    """Placements of the type once each, both ends named: of the two rows the due date's, or the only one."""
+    due_end = "ende = 'kravforfall'"
+    ends = {
+        motpost: f"CASE WHEN {due_end} THEN motpost ELSE post END",
+        "kravforfallsidentifikator": f"CASE WHEN {due_end} THEN post ELSE motpost END",
+    }
+    first, second = sorted(ends, key=lambda name: (name == "utbetalingsidentifikator", name == _DUE, name))
+    return f"""
+        SELECT plasseringsidentifikator, {ends[first]} AS {first}, {ends[second]} AS {second},
+               plassert_beloep, plasseringsdato, kilde, leveransenummer
+        FROM plassering WHERE plasseringstype = '{plasseringstype}'
+          AND ({due_end} OR plasseringsidentifikator IN (FROM intern.uten_forfall))"""
+
+
+_DUE = "kravforfallsidentifikator"
+
+UTEN_FORFALL = """
+    SELECT plasseringsidentifikator FROM plassering WHERE ende = 'motpost' AND plasseringsidentifikator NOT IN (
+      SELECT plasseringsidentifikator FROM plassering WHERE ende = 'kravforfall')"""
+"""The placements of which only the motpost's end is here."""
+
+_MADE_OF_TABLES = {
+    "forfall": """
+        SELECT f.kravforfallsidentifikator, f.kravidentifikator, f.part, p.parttype, p.husholdning,
+               k.kravtype, k.kravgruppe, k.kravbeskrivelse, k.opprettelsesdato, k.termin,
+               f.forfallsdato, f.utsatt_iverksettelse, f.opprinnelig_beloep, f.gjenstaaende_beloep,
+               f.renteberegnes, f.stipulerte_renter, f.forfalt,
+               greatest(p.snapshotdato - f.forfallsdato, 0) AS dager_forfalt,
+               aldersgruppe(p.snapshotdato - f.forfallsdato) AS aldersgruppe,
+               p.snapshotdato, f.kilde, f.leveransenummer
+        FROM kravforfall AS f JOIN krav AS k USING (kravidentifikator) JOIN part AS p ON p.part = f.part""",
+    "husholdning": """
+        WITH owed AS (
+          SELECT part, sum(stipulerte_renter) AS renter, sum(forfalte_krav) AS forfalt,
+                 sum(ikke_forfalte_krav) AS ikke_forfalt
+          FROM krav WHERE aapent GROUP BY part),
+        paid AS (
+          SELECT part, -sum(uplassert_beloep) AS uplassert FROM innbetaling WHERE uplassert_beloep <> 0 GROUP BY part)
+        SELECT husholdning, count(*) AS antall_parter,
+               coalesce(sum(renter), 0)::DECIMAL(38, 2) AS stipulerte_renter,
+               coalesce(sum(forfalt), 0)::DECIMAL(38, 2) AS forfalte_krav,
+               coalesce(sum(ikke_forfalt), 0)::DECIMAL(38, 2) AS ikke_forfalte_krav,
+               coalesce(sum(uplassert), 0)::DECIMAL(38, 2) AS uplasserte_innbetalinger,
+               (coalesce(sum(renter), 0) + coalesce(sum(forfalt), 0) + coalesce(sum(ikke_forfalt), 0)
+                + coalesce(sum(uplassert), 0))::DECIMAL(38, 2) AS saldo
+        FROM part LEFT JOIN owed USING (part) LEFT JOIN paid USING (part) GROUP BY husholdning""",
+    "plassert_innbetaling": _placed("INNBETALING", "innbetalingsidentifikator"),
+    "plassert_motkrav": _placed("MOTKRAV", "motkravforfallsidentifikator"),
+    "plassert_utbetaling": _placed("UTBETALING", "utbetalingsidentifikator"),
+    "innbetaling_mot_forfall": """
+        SELECT placed.plasseringsidentifikator, placed.innbetalingsidentifikator, i.part AS betaler,
+               placed.kravforfallsidentifikator, k.kravidentifikator, k.part, k.kravtype, k.kravgruppe,
+               f.forfallsdato, i.innbetalingsdato, i.innbetalingsdato - f.forfallsdato AS dager_etter_forfall,
+               placed.plassert_beloep
+        FROM plassert_innbetaling AS placed JOIN kravforfall AS f USING (kravforfallsidentifikator)
+        JOIN krav AS k USING (kravidentifikator) JOIN innbetaling AS i USING (innbetalingsidentifikator)""",
+}
+
+
+def _of_the_night(of: Of) -> dict[str, str]:
+    files = (REFUSED_ROWS, LED_TO, HELD_BACK, FINDINGS)
+    refused, led_to, held_back, findings = (f"read_parquet({sql_text(of.snapshot / name)})" for name in files)
+    return {
+        "snapshot": f"""
+            SELECT this.*, publisert, publisert = snapshot AS er_publisert FROM intern.snapshot AS this, (
+              SELECT regexp_extract(content, '"snapshot": "([^"]+)"', 1) AS publisert
+              FROM read_text({sql_text(of.home / CURRENT / MANIFEST)}))""",
+        "rad": _delivered_rows(of),
+        "findings": f"FROM {findings}",
+        "avvist": f"""
+            SELECT avvist, tabell, noekkel, kilde, leveransenummer, fil, rad, koder[1] AS kode, koder,
+                   (beloep::DECIMAL(36, 0) * 0.01)::DECIMAL(38, 2) AS beloep,
+                   part, kravidentifikator, kravforfallsidentifikator, motpost, slettet, rot
+            FROM {refused}""",
+        "holdt_tilbake": f"""
+            SELECT led.part, siden, p.part IS NOT NULL AS har_dokumenter, gjennom, row.avvist,
+                   row.kode, row.tabell, row.noekkel, root.avvist AS rot,
+                   root.kode AS rot_kode, root.tabell AS rot_tabell, root.noekkel AS rot_noekkel
+            FROM {held_back} AS held JOIN {led_to} AS led USING (part) JOIN avvist AS row USING (avvist)
+            JOIN avvist AS root ON root.avvist = coalesce(row.rot, row.avvist)
+            LEFT JOIN part AS p ON p.part = led.part""",
+    }
+
+
+def _delivered_rows(of: Of) -> str:
+    """The accepted rows of all deliveries in force, one scan for each of their tables."""
+    scans = []
+    for name, table in TABLES.items():
+        files = [path for one in of.used for path in paths_of(of.deliveries, one, name)]
+        if files:
+            listed = ", ".join(map(sql_text, files))
+            scans.append(
+                f"SELECT '{name}' AS tabell, {table.key} AS noekkel, filename, rad, slettet "
+                f"FROM read_parquet([{listed}], filename = true)"
+            )
+    rows = " UNION ALL ".join(scans) or _NO_ROWS
+    return f"""
+        SELECT tabell, noekkel, kilde, leveransenummer, fil, rad, slettet
+        FROM ({rows}) AS rows JOIN intern.levert_fil AS files USING (filename)"""
+
+
+_NO_ROWS = """SELECT NULL::VARCHAR AS tabell, NULL::VARCHAR AS noekkel, NULL::VARCHAR AS filename,
+    NULL::UINTEGER AS rad, NULL::BOOLEAN AS slettet WHERE false"""
+
+
+def delivered_files(of: Of) -> list[tuple[str, str, int, str]]:
+    """``filename``, ``kilde``, ``leveransenummer`` and the name in the delivery, of each file of rows."""
+    return [
+        (str(path), one.kilde, one.leveransenummer, shown(one.filer[name][int(path.stem)]))
+        for name in TABLES
+        for one in of.used
+        for path in paths_of(of.deliveries, one, name)
+    ]
