@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from transforms.home import retained
 from transforms.home.lock import LOCK, is_held
 from transforms.home.path import HomePathError, check_path
 from transforms.home.snapshot import (
+    ANALYTICS,
     CURRENT,
     DELIVERIES,
     SNAPSHOTS,
@@ -28,8 +30,6 @@ from transforms.home.snapshot import (
     published_snapshot,
     read_manifest,
 )
-
-ANALYTICS = "analytics.duckdb"
 
 
 class Found(NamedTuple):
@@ -164,7 +164,8 @@ def _analysts(home: Path) -> Iterator[Found]:
     except duckdb.Error:
         yield Found(f"{link} cannot be opened", "close what holds it, or run a night, which makes it anew")
         return
-    if all(str(current) in sql for (sql,) in views):
+    paths = {path for (sql,) in views for path in re.findall(r"'(/[^']+)'", sql)}
+    if all(path.startswith(f"{home}/") for path in paths):
         yield Found(f"analysts: {len(views)} views of the published snapshot")
     else:
         yield Found("the analysts' views are of another path: the home was moved", "run a night, which makes them anew")

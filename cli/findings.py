@@ -9,8 +9,9 @@ import polars as pl
 from cli.options import home_option
 from cli.output import say_or_fail, warn
 from cli.summary import outcome, reasons
-from schemas.refusals import REPORT_TO_DO, SENTENCES, TO_DO
+from schemas.refusals import SENTENCES
 from schemas.report import RunReport
+from schemas.runbook import to_do
 from schemas.tables import TABLES
 from transforms.home import report
 from transforms.home.snapshot import FINDINGS, HomeDamagedError, published_snapshot, read_manifest
@@ -20,11 +21,6 @@ WORST = (3, 1, 2, 0)
 """Levels, the worst first."""
 OWN = {f"av_{name}": (f"rot_{name}", name) for name in ("kode", "kilde", "leveransenummer", "tabell")}
 """Where a finding comes from: the row that it was refused because of, else itself."""
-TO_DO_AT = {
-    1: "have the source send the delivery again, corrected, under the same number, or a new `full`",
-    2: "have the source correct the row, in a later delivery",
-}
-"""What to do about a code that has no words of its own, by level; ``docs/refusals.md`` has more."""
 
 
 @click.command()
@@ -106,10 +102,9 @@ def _text(found: pl.DataFrame, held_back: int, where_all: str) -> str:
     groups = [(key, rows) for key, rows in found.group_by("nivaa", *OWN, maintain_order=True)]
     groups.sort(key=lambda group: (WORST.index(group[0][0]), -holds(group[1]), -group[1].height))
     lines: list[str] = []
-    cures = TO_DO | REPORT_TO_DO
-    for (level, code, *place), rows in groups:
+    for (_, code, *place), rows in groups:
         lines += ["", f"{code} {_place_of(*place)}{SENTENCES[str(code)]}: {_counted(rows, holds(rows))}"]
-        lines.append(f"  to do: {cures.get(str(code)) or TO_DO_AT[int(str(level))]}")
+        lines.append(f"  to do: {to_do(str(code))}")
         first = rows.sort(pl.col("rot_kode").is_not_null(), maintain_order=True).head(EXAMPLES)
         lines += [f"  {printable(_place(row))}" for row in first.iter_rows(named=True)]
         if rows.height > EXAMPLES:

@@ -23,4 +23,4 @@ def ui(home: Path, inbox: Path, port: int) -> None:
     )
     dagster = str(Path(sys.executable).with_name("dagster"))
     os.chdir(ROOT)
-    os.execv(dagster, [dagster, "dev", "-m", "pipelines.definitions", "-h", "127.0.0.1", "-p", str(port)])  # noqa: S606
+    os.execv(dagster, [dagster, "dev", "-h", "127.0.0.1", "-p", str(port)])  # noqa: S606

@@ -1,47 +1,78 @@
 """One asset per stage. Each calls its stage and shows what it counted; ``checks`` decide what stops a run."""
 
-import dagster as dg
+from typing import Any, cast
 
-from pipelines.resources import PARTITIONS, NightResource
-from schemas.report import Counts
+import dagster as dg
+import duckdb
+import polars as pl
+
+from pipelines.columns import SCHEMA, delivered_columns
+from pipelines.pictures import of_the_night
+from pipelines.published import materialized
+from pipelines.resources import NightResource
+from pipelines.sources import observed
+from schemas.receipts import AcceptReceipt, Receipt
+from schemas.report import BuildCounts
+from transforms.home.report import told
 
 GROUP = "night"
+RUNBOOK = {"runbook": dg.MetadataValue.path("docs/refusals.md")}
 
 
-def _shown(counts: Counts) -> dg.MaterializeResult[None]:
-    values = counts.model_dump()
-    return dg.MaterializeResult(
-        metadata={
-            name: dg.MetadataValue.json(value) if isinstance(value, dict) else value for name, value in values.items()
-        }
-    )
+def _shown(receipt: Receipt, first: dict[str, Any] | None = None) -> dg.MaterializeResult[None]:
+    values = receipt.counts.model_dump()
+    counted = {
+        name: dg.MetadataValue.json(value) if isinstance(value, dict) else value for name, value in values.items()
+    }
+    return dg.MaterializeResult(metadata=(first or {}) | counted)
 
 
-@dg.asset(partitions_def=PARTITIONS, group_name=GROUP, kinds={"parquet"})
-def deliveries(night: NightResource) -> dg.MaterializeResult[None]:
+@dg.asset(group_name=GROUP, kinds={"parquet"}, metadata=RUNBOOK | {SCHEMA: delivered_columns()})
+def deliveries(context: dg.AssetExecutionContext, night: NightResource) -> dg.MaterializeResult[None]:
     """What is new in the inbox taken in as typed Parquet; which deliveries are in force."""
-    return _shown(night.do("accept"))
+    receipt = cast(AcceptReceipt, night.do("accept", context.log))
+    run = night.settings
+    for source in observed(receipt, run.snapshot_date, night.operations, run.max_age_days):
+        context.log_event(source)
+    return _shown(receipt)
 
 
-@dg.asset(partitions_def=PARTITIONS, group_name=GROUP, kinds={"duckdb"}, deps=[deliveries])
-def posts(night: NightResource) -> dg.MaterializeResult[None]:
+@dg.asset(group_name=GROUP, kinds={"duckdb"}, deps=[deliveries], metadata=RUNBOOK)
+def posts(context: dg.AssetExecutionContext, night: NightResource) -> dg.MaterializeResult[None]:
     """All sources together: good posts, quarantined rows, the parts that they hold back."""
-    return _shown(night.do("check"))
+    return _shown(night.do("check", context.log))
 
 
-@dg.asset(partitions_def=PARTITIONS, group_name=GROUP, kinds={"duckdb"}, deps=[posts])
-def buckets(night: NightResource) -> dg.MaterializeResult[None]:
+@dg.asset(group_name=GROUP, kinds={"duckdb"}, deps=[posts], metadata=RUNBOOK)
+def buckets(context: dg.AssetExecutionContext, night: NightResource) -> dg.MaterializeResult[None]:
     """The parts whose documents can differ, their posts spread over buckets of households."""
-    return _shown(night.do("spread"))
+    return _shown(night.do("spread", context.log))
 
 
-@dg.asset(partitions_def=PARTITIONS, group_name=GROUP, kinds={"polars"}, deps=[buckets])
-def documents(night: NightResource) -> dg.MaterializeResult[None]:
+@dg.asset(group_name=GROUP, kinds={"polars"}, deps=[buckets], metadata=RUNBOOK)
+def documents(context: dg.AssetExecutionContext, night: NightResource) -> dg.MaterializeResult[None]:
     """Balances, overviews and documents, as bytes: built for the parts that need it, carried over for the others."""
-    return _shown(night.do("build"))
+    return _shown(night.do("build", context.log))
 
 
-@dg.asset(partitions_def=PARTITIONS, group_name=GROUP, kinds={"duckdb"}, deps=[documents])
-def snapshot(night: NightResource) -> dg.MaterializeResult[None]:
-    """The snapshot with its manifest, published by one switch."""
-    return _shown(night.do("publish"))
+@dg.asset(
+    group_name=GROUP,
+    kinds={"duckdb"},
+    deps=[documents],
+    metadata=RUNBOOK,
+)
+def snapshot(context: dg.AssetExecutionContext, night: NightResource) -> dg.MaterializeResult[None]:
+    """The snapshot with its manifest, published by one switch; the picture of its night."""
+    receipt = night.do("publish", context.log)
+    run, receipts = night.settings, night.report.receipts
+    for brought in materialized(cast(BuildCounts, receipts["build"].counts), run.path, context.partition_key):
+        context.log_event(brought)
+    try:
+        return _shown(receipt, of_the_night(run, night.report, receipts))
+    except (OSError, duckdb.Error, pl.exceptions.PolarsError) as error:  # it is published all the same
+        context.log.warning(f"the picture of the night could not be made: {told(error)}")
+        return _shown(receipt)
+
+
+STAGES = [deliveries, posts, buckets, documents, snapshot]
+"""In their order."""

@@ -1,15 +1,19 @@
-"""The Dagster code location: assets, checks, the job and its nightly schedule."""
+"""The Dagster code location: sources, assets, checks, what is published, the job, and how it starts by itself."""
 
-from collections.abc import Iterator
-from zoneinfo import ZoneInfo
+from pathlib import Path
 
 import dagster as dg
 
-from pipelines import assets, checks
-from pipelines.resources import PARTITIONS, NightResource
+from pipelines import assets, checks, settings, starts
+from pipelines.known import Known
+from pipelines.known import known as look
+from pipelines.nights import nights
+from pipelines.published import published_specs
+from pipelines.resources import NightResource
+from pipelines.sources import source_specs
+from schemas.operations import Operations
 
 JOB = "night"
-OSLO = "Europe/Oslo"
 
 night_job = dg.define_asset_job(
     JOB,
@@ -19,29 +23,41 @@ night_job = dg.define_asset_job(
 )
 
 
-@dg.schedule(
-    job=night_job,
-    cron_schedule="30 3 * * *",  # exists once on every day: the clock changes between 02:00 and 03:00
-    execution_timezone=OSLO,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
-def nightly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-    """Runs the night of the day that it is in Oslo."""
-    day = str(context.scheduled_execution_time.astimezone(ZoneInfo(OSLO)).date())
-    context.instance.add_dynamic_partitions(str(PARTITIONS.name), [day])
-    yield dg.RunRequest(run_key=day, partition_key=day)
+def build_definitions(
+    night: NightResource | None = None,
+    days: dg.PartitionsDefinition | None = None,
+    known: Known | None = None,
+    operations: Operations | None = None,
+) -> dg.Definitions:
+    """The definitions over the night's home: its partitions, its sources and what its operator has settled.
 
+    What is not given is the environment's, and what the home and the inbox know. Raises ``OperationsError``.
+    """
+    night = night or NightResource()
+    known = known or look(Path(night.inbox), Path(night.home))
+    operations = operations or settings.operations(Path(night.home))
+    days = days or nights(known)
+    owners = [f"team:{operations.owner}"]
+    sources = source_specs(known, operations)
 
-def build_definitions(night: NightResource | None = None) -> dg.Definitions:
-    """The definitions, with another night resource than the environment's if one is given."""
+    def of_the_home(spec: dg.AssetSpec) -> dg.AssetSpec:
+        first = [source.key for source in sources] if spec.key == assets.deliveries.key else []
+        return spec.replace_attributes(partitions_def=days, owners=owners, deps=[*spec.deps, *first])
+
+    stages = dg.map_asset_specs(of_the_home, assets.STAGES)
+    published = published_specs(assets.snapshot.key, assets.deliveries.key, days, owners)
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([assets]),
+        assets=[*sources, *stages, *published],
         asset_checks=dg.load_asset_checks_from_modules([checks]),
         jobs=[night_job],
-        schedules=[nightly],
-        resources={"night": night or NightResource()},
+        schedules=[starts.make_schedule(night_job)],
+        sensors=[starts.make_sensor(night_job)],
+        resources={"night": night},
         executor=dg.in_process_executor,
     )
 
 
-defs = build_definitions()
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What the UI and the daemon load: of the home and the inbox that the environment names."""
+    return build_definitions()

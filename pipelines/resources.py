@@ -2,6 +2,8 @@
 
 import contextlib
 import hashlib
+import logging
+import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -9,28 +11,31 @@ from typing import Any, ClassVar
 
 import dagster as dg
 import polars as pl
+from dagster._core.errors import DagsterUserCodeProcessError
+from dagster_shared.error import SerializableErrorInfo
 from pydantic import PrivateAttr
 
+from pipelines.nights import PARTITION
+from pipelines.pages import cures, of_stops, warnings
 from pipelines.settings import default_home, default_inbox, operations
 from schemas.operations import Operations, OperationsError
-from schemas.report import Counts
+from schemas.receipts import Receipt
+from schemas.refusals import Refusal
 from transforms.home.lock import HomeInUseError, locked
-from transforms.home.report import Report, told
+from transforms.home.report import Report, StoppedError, last_run, read_report, told
 from transforms.night import Night
 from transforms.receipts import Left
 from transforms.rules.reference import KRAVTYPER, RATES
 from transforms.run import Settings
 
-PARTITIONS = dg.DynamicPartitionsDefinition(name="snapshotdato")
-"""One partition per snapshot date that was run: any date can be, and only those that were show."""
-
-
 SNAPSHOT = "snapshot"
 """The asset that publishes."""
 HOME_TAG = "kravoversikt/home"
-
-
 RUN_TAG = "kravoversikt/run"
+OUTCOME_TAG, WARNINGS_TAG, STOPPED_TAG = "kravoversikt/outcome", "kravoversikt/warnings", "kravoversikt/stopped-by"
+"""What a list of runs tells of each: published or not, how many codes to look at, the codes that stopped it."""
+SECONDS_BETWEEN = 10
+"""Of a stage's progress, so often one line comes into Dagster's log: each costs it an event."""
 
 
 NOT_BEGUN = "not begun: "
@@ -44,14 +49,21 @@ def home_tags(home: Path, run_id: str) -> dict[str, str]:
     return {HOME_TAG: hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16], RUN_TAG: run_id}
 
 
-class NightFailedError(dg.Failure):
-    """A stage failed: the kind of the error and where it was met, without what it said, which may quote the data.
+class NightFailedError(DagsterUserCodeProcessError, dg.Failure):
+    """A stage failed: the kind of the error and where it was met, without what it said, which may quote the data; or
+    why the night stops, and what to do.
 
-    As Dagster's own failure it is what the run shows first, of the step and of the run, and nothing is retried.
+    As Dagster's own failure it is what the run shows first, of the step and of the run, and nothing is retried. As the
+    error of another process it is shown by its words alone: where in Dagster it was raised helps nobody.
     """
 
-    def __init__(self, why: str) -> None:
-        super().__init__(description=why, allow_retries=False)
+    def __init__(self, why: str, stops: list[Refusal] | None = None) -> None:
+        codes = dict.fromkeys(stop.code for stop in stops or [])
+        what = {"what to do": dg.MetadataValue.md(cures(codes))} if codes else None
+        words = SerializableErrorInfo(f"{why}\n", [], type(self).__name__)
+        super().__init__(  # type: ignore[no-untyped-call]
+            description=why, metadata=what, allow_retries=False, user_code_process_error_infos=[words]
+        )
 
 
 @contextlib.contextmanager
@@ -63,8 +75,12 @@ def telling_no_data(stage: str, report: Report) -> Iterator[None]:
     """
     try:
         yield
+    except NightFailedError:  # told already
+        raise
     except BaseException as error:
         report.failure = f"{stage}: {told(error)}"
+        if isinstance(error, StoppedError):
+            raise NightFailedError(of_stops(error.reasons), error.reasons) from None
         if isinstance(error, Exception | pl.exceptions.PanicException):
             raise NightFailedError(report.failure) from None
         raise
@@ -92,6 +108,9 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
     """Where progress goes; the command line sets it to print."""
 
     _night: Night = PrivateAttr()
+    _operations: Operations = PrivateAttr()
+    _log: logging.Logger = PrivateAttr()
+    _logged: float = PrivateAttr(default=0)
 
     @contextlib.contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["NightResource"]:
@@ -129,6 +148,7 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
             finally:
                 with telling_no_data("finish", report):
                     self._night.finish()
+                _tell_outcome(context, settings)
 
     def _begin(self, context: dg.InitResourceContext, held: contextlib.ExitStack, settings: Settings) -> Night:
         """Takes the home's lock and begins the report. Dagster keeps a resource's errors, so why not is told here."""
@@ -139,11 +159,12 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
                 context.log.info(whom)
 
         try:
+            self._operations = operations(settings.home)
             is_held = held.enter_context(locked(settings.home, settings.run, 60 * self.wait_minutes, waiting))
-            night = Night(settings, progress=NightResource.echo, lock_is_held=is_held)
+            night = Night(settings, progress=self._progress, lock_is_held=is_held)
             night.report.partial = context.run is not None and not _publishes(context.run)
             night.report.begin(settings.home)
-        except (HomeInUseError, OSError) as error:
+        except (HomeInUseError, OperationsError, OSError) as error:
             why = str(error)
             if isinstance(error, OSError):
                 why = f"the home cannot be written: {error.strerror}: {error.filename}"
@@ -156,11 +177,37 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
         with telling_no_data("asset check", self._night.report):
             return self._night.through(stage)
 
-    def do(self, stage: str) -> Counts:
-        """Does a stage of the night; returns what it counted."""
+    @property
+    def settings(self) -> Settings:
+        """What the run is run with."""
+        return self._night.settings
+
+    @property
+    def operations(self) -> Operations:
+        """What the operator has settled for the home, as the run began."""
+        return self._operations
+
+    @property
+    def report(self) -> Report:
+        """What the run is going to tell."""
+        return self._night.report
+
+    def do(self, stage: str, log: logging.Logger) -> Receipt:
+        """Does a stage of the night; returns what it left. ``log``: the step's, told of its beginning and its end."""
         type(self).echo(f"{stage} …")
+        log.info(f"{stage}: begins")
+        self._log, self._logged = log, time.monotonic()
         with telling_no_data(stage, self._night.report):
-            return self._night.do(stage).counts
+            receipt = self._night.do(stage)
+        log.info(f"{stage}: done in {receipt.counts.seconds:.2f} s, at most {receipt.counts.peak_memory_mb} MB")
+        return receipt
+
+    def _progress(self, line: str) -> None:
+        """A line of a stage's progress, for the command line, and when the last one is some time ago for Dagster."""
+        type(self).echo(line)
+        if time.monotonic() - self._logged >= SECONDS_BETWEEN:
+            self._log.info(line)
+            self._logged = time.monotonic()
 
 
 def _settled(home: Path) -> Operations:
@@ -174,7 +221,7 @@ def _settled(home: Path) -> Operations:
 def _day(run: dg.DagsterRun) -> date:
     """The run's snapshot date. Raises ``NightFailedError``: a partition of any name can be added in the UI."""
     try:
-        told = run.tags.get("dagster/partition", "")
+        told = run.tags.get(PARTITION, "")
         day = date.fromisoformat(told)
         if told != str(day):  # Python takes other forms of a date too
             raise ValueError
@@ -189,6 +236,27 @@ def _publishes(run: dg.DagsterRun) -> bool:
     if steps:
         return SNAPSHOT in steps
     return run.asset_selection is None or dg.AssetKey(SNAPSHOT) in run.asset_selection
+
+
+def _tell_outcome(context: dg.InitResourceContext, settings: Settings) -> None:
+    """Puts what came of the run on it as tags, and as the last line of its log: with warnings, or stopped by what."""
+    folder = None
+    with contextlib.suppress(OSError):  # nothing may fail that has been published
+        folder = last_run(settings.home, settings.run)
+    if context.instance is None or context.run is None or folder is None:
+        return
+    report = read_report(folder)
+    codes = {code: report.findings[code] for code in warnings(report.findings)}
+    stopped = dict.fromkeys(stop.partition(" ")[0] for stop in report.stops)
+    tags = {OUTCOME_TAG: report.outcome}
+    tags |= {WARNINGS_TAG: str(len(codes))} if codes else {}
+    tags |= {STOPPED_TAG: ", ".join(stopped)} if stopped else {}
+    context.instance.add_run_tags(context.run.run_id, tags)
+    words = f"night of {settings.snapshot_date}: {report.outcome}"
+    words += f", with warnings: {', '.join(f'{code} × {count}' for code, count in codes.items())}" if codes else ""
+    if context.log:
+        level = logging.ERROR if report.outcome != "published" else logging.WARNING if codes else logging.INFO
+        context.log.log(level, "; ".join([words, *(f"stopped by {stop}" for stop in report.stops)]))
 
 
 def _end_dead_runs(instance: dg.DagsterInstance, ours: dg.DagsterRun, home: Path) -> None:

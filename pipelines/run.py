@@ -11,12 +11,23 @@ from typing import Any
 from uuid import uuid4
 
 import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster_shared.error import SerializableErrorInfo
 
 from pipelines.definitions import JOB, build_definitions
 from pipelines.event_log import held_open
-from pipelines.resources import NOT_BEGUN, PARTITIONS, NightFailedError, NightResource, home_tags
-from pipelines.settings import dagster_home
+from pipelines.known import Known
+from pipelines.nights import PARTITION, nights_with
+from pipelines.resources import NOT_BEGUN, NightFailedError, NightResource, home_tags
+from pipelines.settings import LOCATION, dagster_home
+from schemas.operations import Operations
 from schemas.report import RunReport
 from transforms.home.lock import is_held
 from transforms.home.report import add_failure, last_run, put_on_record, read_report, systems_words, told
@@ -64,20 +75,18 @@ def _tell(home: Path, run: str, snapshot_date: str, failure: str) -> None:
 
 def _execute(night: NightResource, snapshot_date: str, run_id: str, folder: Path) -> str:
     """Runs the job. Returns what Dagster says of its end if it failed: a stage's failure, or one between stages."""
+    days, nothing = nights_with(date.fromisoformat(snapshot_date)), Known(Path(night.inbox))
+    job = build_definitions(night, days, nothing, Operations()).resolve_job_def(JOB)
+    tags = {} if night.wait_minutes else home_tags(Path(night.home), run_id)  # one that waits is not dead
     with _instance(folder) as instance, held_open(instance, folder, run_id):
-        instance.add_dynamic_partitions(str(PARTITIONS.name), [snapshot_date])
-        result = (
-            build_definitions(night)
-            .resolve_job_def(JOB)
-            .execute_in_process(
-                instance=instance,
-                partition_key=snapshot_date,
-                raise_on_error=False,
-                run_id=run_id,
-                tags=None if night.wait_minutes else home_tags(Path(night.home), run_id),  # one that waits is not dead
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            )
+        run = instance.create_run_for_job(
+            job,
+            run_id=run_id,
+            tags={**job.run_tags, **tags, PARTITION: snapshot_date},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            remote_job_origin=ORIGIN,
         )
+        result = execute_run(InMemoryJob(job), run, instance)
     ends = [event for event in result.all_events if event.event_type_value == "PIPELINE_FAILURE"]
     errors = [event.job_failure_data.error for event in ends]
     return "; ".join(_why(error) for error in errors if error)
@@ -92,6 +101,17 @@ def _why(error: SerializableErrorInfo) -> str:
         return cause.message.partition(": ")[2].strip().replace(NOT_BEGUN, "its beginning: ")
     return f"Dagster: {error.cls_name}{systems_words(error.message)}"
 
+
+ORIGIN = RemoteJobOrigin(
+    RemoteRepositoryOrigin(
+        ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name="pipelines.definitions"), LOCATION),
+        "__repository__",
+    ),
+    JOB,
+)
+"""Whose the runs are: the UI's timeline and the job's history leave out those of no code location. Dagster's public
+``execute_in_process`` makes runs of none, so this is what it does with one (docs/decisions/0027).
+"""
 
 NO_CAPTURE = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}

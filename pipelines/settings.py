@@ -1,6 +1,7 @@
 """Where configuration is read: the environment, once, with its defaults."""
 
 import os
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from schemas.operations import Operations
 
 ROOT = Path(__file__).resolve().parent.parent
+LOCATION = "kravoversikt"
+"""The name of the code location, as ``pyproject.toml`` gives it to Dagster's own commands."""
 
 
 def default_home() -> Path:
@@ -27,6 +30,15 @@ def operations(home: Path) -> "Operations":
     from schemas.operations import FILE_NAME, read_operations  # here, for it loads Polars: see tell_allocator
 
     return read_operations(Path(os.environ.get("KRAVOVERSIKT_OPERATIONS") or home / FILE_NAME))
+
+
+def first_night() -> date | None:
+    """``KRAVOVERSIKT_FIRST_NIGHT``, the first date that Dagster shows as a partition, if it is set.
+
+    Raises ``ValueError`` when it is no date.
+    """
+    told = os.environ.get("KRAVOVERSIKT_FIRST_NIGHT")
+    return date.fromisoformat(told) if told else None
 
 
 def dagster_home(home: Path) -> Path:

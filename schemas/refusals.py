@@ -138,20 +138,5 @@ REPORT = {
     "R-IBAN": "an IBAN's check digits fail, or it is masked",
 }
 
-REPORT_TO_DO = {
-    "R-SOURCE-MISSED": "ask the source whether it has missed a night",
-    "R-HELD-BACK": "look for the cause under level 2",
-    "R-KEY-SOURCES-SAME": "nothing; ask the sources which of them the post is, when it was not meant",
-    "R-SUPERSEDED": "nothing; when new ones stay below the full, have the source number on from it",
-    "R-KRAVTYPE-UNKNOWN": "give the run a newer file of kravtyper (`--kravtyper`)",
-    "R-EXTRACT-AFTER": "look for a slip in the date, or in the source's clock",
-    "R-EXTRACT-ORDER": "ask the source whether it has sent an old extract again",
-    "R-RATES-OLD": "give the run a new file of rates (`--rates`)",
-    "R-KID": "tell the source; it is shown as delivered",
-    "R-KONTONUMMER": "tell the source, unless it masks them; it is shown as delivered",
-    "R-IBAN": "tell the source, unless it masks them; it is shown as delivered",
-}
-"""What the operator does about what is reported."""
-
 SENTENCES = {**DELIVERY, **WAITING, **ROW, **RUN, **REPORT}
 """The plain sentence of every code."""

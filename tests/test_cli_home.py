@@ -14,19 +14,23 @@ from click.testing import CliRunner
 from cli import doctor as doctor_module
 from cli.main import main
 from cli.progress import Shown, progress
-from schemas.refusals import REPORT_TO_DO, TO_DO, Refusal
+from schemas.refusals import TO_DO, Refusal
 from schemas.report import RunReport
+from schemas.runbook import to_do
 from schemas.snapshot import OSLO
 from tests.manifests import accepted
 from tests.plain.numbers import organisation_number
 from tests.plain.statement import part
 from tests.small import S, Small
+from tests.test_analytics import LED, REFUSED
 from transforms.home.findings import SCHEMA, findings
 from transforms.home.lock import locked
 from transforms.home.report import Report, put_on_record
 from transforms.home.retained import RECORD
-from transforms.home.snapshot import published_snapshot
+from transforms.home.snapshot import HELD_BACK, LED_TO, REFUSED_ROWS, checksums, published_snapshot, read_manifest
 from transforms.publish.analytics import link_analytics, write_analytics
+from transforms.publish.views import Of
+from transforms.rules.reference import KRAVTYPER, RATES, read_kravtyper, read_rates
 
 COMPANY = organisation_number(1)
 DAYS = [S - timedelta(days=2), S - timedelta(days=1), S]
@@ -195,7 +199,7 @@ def test_findings_are_of_the_last_night_the_worst_first_and_together_by_what_the
         "L2-VALUE-POSITIVE mva 000002 innbetaling: 7 times",
         "R-SOURCE-MISSED skatt 000001: once",
     ]
-    for words in (TO_DO["L3-SOURCE-OLD"], REPORT_TO_DO["R-SOURCE-MISSED"], "have the source correct the row"):
+    for words in (TO_DO["L3-SOURCE-OLD"], to_do("R-SOURCE-MISSED"), "have the source correct the row"):
         assert f"\n  to do: {words}" in told
     assert "  mva 000002 krav row 8: K: L2-PART-UNKNOWN: comes from mva 000002 part row 9: holds back 1\n" in told
     assert "  skatt 000001: its last one is 1 day old\n" in told
@@ -273,9 +277,15 @@ def test_pin_and_unpin(home):
 @pytest.fixture
 def sound(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home in which all is as a night leaves it, but for the rows of deliveries."""
-    write_analytics(published_snapshot(home))
+    folder = published_snapshot(home)
+    pl.DataFrame([], {"part": pl.String, "siden": pl.Date}).write_parquet(folder / HELD_BACK)
+    pl.DataFrame([], LED).write_parquet(folder / LED_TO)
+    pl.DataFrame([], REFUSED).write_parquet(folder / REFUSED_ROWS)
+    of = Of(home, home / "deliveries", folder, [])
+    write_analytics(of, read_manifest(folder), read_rates(RATES), read_kravtyper(KRAVTYPER))
     manifest = home / "current" / "manifest.json"
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"used": []}))
+    files = {name: file.model_dump() for name, file in checksums(folder).items()}
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"used": [], "files": files}))
     link_analytics(home)
     return home
 

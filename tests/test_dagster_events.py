@@ -1,5 +1,8 @@
 """What the operator sees of a run in Dagster: counts by code on the assets, and the checks. Read from its events."""
 
+import logging
+import tomllib
+from pathlib import Path
 from types import SimpleNamespace
 
 import dagster as dg
@@ -8,6 +11,7 @@ from click.testing import CliRunner
 
 from cli.main import main
 from pipelines.event_log import held_open
+from pipelines.settings import LOCATION
 from tests.nights import S
 from tests.plain.numbers import organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, rows
@@ -15,6 +19,7 @@ from tests.plain.write import write_delivery
 
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).resolve().parent.parent
 COMPANY, STRANGER = organisation_number(1), organisation_number(2)
 WRONG = [
     *(innbetaling("I1", COMPANY, 0), innbetaling("I2", STRANGER, 5), innbetaling("I3", STRANGER, 5)),
@@ -36,12 +41,21 @@ def night(folder, *options):
         exit_code = CliRunner().invoke(main, words).exit_code
     with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
         [run] = instance.get_runs()
-        events = [entry.dagster_event for entry in instance.all_logs(run.run_id) if entry.dagster_event]
+        entries = instance.all_logs(run.run_id)
+        events = [entry.dagster_event for entry in entries if entry.dagster_event]
     made = [e.step_materialization_data.materialization for e in events if e.is_step_materialization]
     checks = [e.asset_check_evaluation_data for e in events if e.event_type_value == "ASSET_CHECK_EVALUATION"]
     return SimpleNamespace(
         exit_code=exit_code,
+        run=run,
         status=run.status,
+        said=[(entry.level, entry.user_message) for entry in entries if not entry.dagster_event],
+        failed=[e.step_failure_data for e in events if e.event_type_value == "STEP_FAILURE"],
+        observed={
+            e.asset_key.to_user_string(): e.asset_observation_data.asset_observation.metadata
+            for e in events
+            if e.event_type_value == "ASSET_OBSERVATION"
+        },
         dagster=home / "dagster",
         counted={asset.asset_key.to_user_string(): asset.metadata for asset in made},
         checks={check.check_name: check for check in checks},
@@ -81,10 +95,77 @@ def test_the_checks_warn_and_the_run_is_published(published):
     assert {name: check.severity for name, check in failed.items()} == {
         "every_delivery_accepted": dg.AssetCheckSeverity.WARN,
         "no_row_quarantined": dg.AssetCheckSeverity.WARN,
+        "held_back_share": dg.AssetCheckSeverity.WARN,
     }
     assert failed["every_delivery_accepted"].metadata["deliveries"].value == 2
     assert failed["no_row_quarantined"].metadata["rows"].value == 5
     assert published.checks["reconciliation"].passed
+
+
+def test_each_source_is_observed_and_each_document_and_the_analysts_database_is_materialized(published):
+    assert set(published.observed) == {"kilde/mva", "kilde/skatt"}
+    mva, skatt = published.observed["kilde/mva"], published.observed["kilde/skatt"]
+    assert (mva["last delivery"].value, mva["rows"].value, mva["max_age_days"].value) == ("000001 (full)", 8, 3)
+    assert (skatt["last delivery"].value, skatt["refused"].value) == ("none in force", 1)
+    made = {"dokument/oversikt", "dokument/krav", "dokument/innbetalinger", "dokument/utbetalinger", "analytics"}
+    assert made <= set(published.counted)
+    assert {"parts", "parts_held_back", "posts"} <= set(published.counted["dokument/krav"])
+    assert "SELECT kravgruppe" in published.counted["analytics"]["query"].value
+
+
+def test_a_check_says_what_a_person_reads(published):
+    rows = published.checks["no_row_quarantined"]
+    assert rows.description.startswith("L2-PART-UNKNOWN × 2, ")
+    assert "| L2-CLAIM-SUM | mva | 000001 |" in rows.metadata["findings"].value
+    assert "*To do:* have the source correct the row" in rows.metadata["findings"].value
+
+
+def test_a_check_says_what_it_looked_at_and_its_limit(published):
+    share = published.checks["held_back_share"]
+    assert not share.passed and share.severity == dg.AssetCheckSeverity.WARN
+    assert share.description.startswith("200.000% of 1 parts are held back, the limit is 1000.000%")
+    assert (share.metadata["share"].value, share.metadata["limit"].value) == (2.0, 10.0)
+    assert (
+        "| mva | 000001 (full) | 2026-11-22 23:00 | 1 | 3 | 8 |"
+        in published.checks["sources_usable"].metadata["sources"].value
+    )
+
+
+def test_a_night_with_warnings_looks_different_from_one_without(published):
+    assert published.run.tags["kravoversikt/outcome"] == "published"
+    assert published.run.tags["kravoversikt/warnings"] == "7"
+    assert published.counted["snapshot"]["warnings"].value == 7
+    assert published.counted["snapshot"]["summary"].value.startswith("**Published with warnings:** L1-")
+    level, last = published.said[-1]
+    assert level == logging.WARNING
+    assert last.startswith(f"night of {S}: published, with warnings: L1-GAP × 1, L1-MANIFEST-FIELD × 1, L2-")
+
+
+def test_the_snapshot_has_pictures_that_the_ui_shows_at_once(published):
+    shown = published.counted["snapshot"]
+    for name in ("kroner per kravgruppe", "kroner by age of debt", "seconds per stage", "refused, last nights"):
+        assert shown[name].value.partition("](data:image/svg+xml;base64,")[0].startswith("![")
+        assert len(shown[name].value) < 1000
+    assert shown["refused"].value == 7
+
+
+def test_the_log_tells_each_stage_begin_and_end(published):
+    told = [words for _, words in published.said]
+    for stage in ("accept", "check", "spread", "build", "reconcile", "publish"):
+        begin, end = (
+            next(n for n, words in enumerate(told) if words.startswith(f"{stage}: {what}"))
+            for what in ("begins", "done in")
+        )
+        assert begin < end
+
+
+def test_a_run_from_the_command_line_is_in_the_timeline_and_the_jobs_history(published):
+    """Both leave out runs that are of no code location."""
+    origin = published.run.remote_job_origin
+    assert (origin.location_name, origin.repository_origin.repository_name) == (LOCATION, "__repository__")
+    dagster = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]
+    named = {dagster["dagster"]["code_location_name"], dagster["dg"]["project"]["code_location_name"]}
+    assert named == {LOCATION}
 
 
 def test_no_process_is_started_to_capture_what_is_printed_and_nothing_of_the_event_log_stays_beside_it(published):
@@ -133,3 +214,12 @@ def test_a_check_that_stops_ends_the_run_before_it_builds(tmp_path):
     assert (check.passed, check.severity, check.blocking) == (False, dg.AssetCheckSeverity.ERROR, True)
     assert "L3-HELD-BACK" in next(iter(check.metadata))
     assert set(stopped.counted) == {"deliveries", "posts"}
+    [failure] = stopped.failed
+    assert failure.error.message.startswith(
+        "stopped by L3-HELD-BACK too many parts are held back: 2 of 1, the limit is"
+    )
+    assert "to do: find the cause under level 2" in failure.error.message
+    assert failure.error.stack == []
+    assert "**L3-HELD-BACK**" in failure.user_failure_data.metadata["what to do"].value
+    assert stopped.run.tags["kravoversikt/stopped-by"] == "L3-HELD-BACK"
+    assert (stopped.said[-1][0], stopped.run.tags["kravoversikt/outcome"]) == (logging.ERROR, "stopped")

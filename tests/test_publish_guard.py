@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from cli.main import main
 from pipelines.definitions import JOB, build_definitions
-from pipelines.resources import PARTITIONS, NightFailedError, NightResource, _publishes
+from pipelines.resources import NightResource, _publishes
 from pipelines.settings import dagster_home
 from schemas.refusals import SENTENCES, TO_DO
 from tests.nights import Nights, S
@@ -31,8 +31,8 @@ pytestmark = pytest.mark.slow
 COMPANY = organisation_number(1)
 STATEMENT = [part(COMPANY), krav("K", COMPANY, 100, kravtype="Restskatt"), kravforfall("F", "K", 100, "2026-01-15")]
 LATER = S + timedelta(days=9)
+DAYS = dg.DailyPartitionsDefinition(str(S), timezone="Europe/Oslo", end_offset=1000)
 ASSETS = ("deliveries", "posts", "buckets", "documents", "snapshot")
-FAILED = f"{NightFailedError.__module__}.{NightFailedError.__name__}"
 NO_CHECKS: frozenset[dg.AssetCheckKey] = frozenset()
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -49,9 +49,8 @@ class Home:
         write_delivery(nights.inbox, "mva", 2, "endring", rows(innbetaling("I", COMPANY, 5)))
         logging.getLogger("dagster").setLevel(logging.CRITICAL)
         self.instance = dg.DagsterInstance.from_config(str(dagster_home(nights.home)))
-        self.instance.add_dynamic_partitions(str(PARTITIONS.name), [str(S), str(LATER)])
         night = NightResource(home=str(nights.home), inbox=str(nights.inbox), memory="500MB", allow_date=True)
-        self.job = build_definitions(night).resolve_job_def(JOB)
+        self.job = build_definitions(night, DAYS).resolve_job_def(JOB)
 
     def execute(self, assets=None, checks=None, day=S):
         """Executes the job, or some assets and checks of it; the run as Dagster keeps it."""
@@ -184,7 +183,7 @@ def test_a_table_whose_files_differ_stops_without_its_check(home, monkeypatch):
 
 def night():
     """The job, as Dagster makes it anew in another process."""
-    return build_definitions().resolve_job_def(JOB)
+    return build_definitions(days=DAYS).resolve_job_def(JOB)
 
 
 def reexecute(home, failed, **config):
@@ -264,5 +263,7 @@ def test_without_any_source_nothing_is_tried_further(home):
     (home.nights.inbox / "mva").rename(home.nights.folder / "away")
     home.nights.home.joinpath("deliveries").rename(home.nights.folder / "gone")
     run = home.execute(ASSETS, NO_CHECKS)
-    assert [error.partition(" L3")[0] for error in home.errors(run)] == [f"{FAILED}: check: StoppedError:"]
+    assert [re.findall(r"stopped by (\S+)", error) for error in home.errors(run)] == [
+        ["L3-SOURCE-GONE", "L3-ACCEPTED-LOST", "L3-NO-SOURCE"]
+    ]
     assert home.nights.codes() == {"L3-NO-SOURCE", "L3-SOURCE-GONE", "L3-ACCEPTED-LOST"}
