@@ -82,10 +82,13 @@ bench-serve: .venv/installed
 ui: .venv/installed
 	$(BIN)/kravoversikt ui
 
-# Only when pyproject.toml's dependencies change: needs uv.
+# Only when pyproject.toml's dependencies change: needs uv. What machines are installed with (deploy/) is a part of it.
 lock:
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+	uv pip compile pyproject.toml --extra dev --extra postgres --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o requirements.lock
+	uv pip compile pyproject.toml --extra deploy --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -c requirements.lock \
+	  -o requirements-deploy.lock
 
 # Only when requirements-bench.in changes: needs uv.
 bench-lock:

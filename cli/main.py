@@ -8,8 +8,10 @@ from importlib.metadata import version
 
 import click
 
+from cli.alarms import alarms
 from cli.compact import compact
 from cli.doctor import doctor
+from cli.explain import explain
 from cli.findings import findings
 from cli.generate import generate
 from cli.pin import pin
@@ -39,7 +41,10 @@ def main() -> None:
     """Overview documents of tax claims: ledger extracts in, published documents out."""
 
 
-COMMANDS = (generate, run, get, export, serve, token, status, runs, findings, rollback, pin, doctor, compact, ui)
+COMMANDS = (
+    *(generate, run, get, export, explain, serve, token, status, runs, findings),
+    *(rollback, pin, doctor, compact, alarms, ui),
+)
 for command in COMMANDS:
     main.add_command(command)
 

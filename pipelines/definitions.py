@@ -5,11 +5,12 @@ from pathlib import Path
 import dagster as dg
 
 from pipelines import assets, checks, settings, starts
+from pipelines.alarm import watch
 from pipelines.known import Known
 from pipelines.known import known as look
 from pipelines.nights import nights
 from pipelines.published import published_specs
-from pipelines.resources import NightResource
+from pipelines.resources import RETRIES, NightResource
 from pipelines.sources import source_specs
 from schemas.operations import Operations
 
@@ -19,6 +20,7 @@ night_job = dg.define_asset_job(
     JOB,
     selection=dg.AssetSelection.groups(assets.GROUP),
     executor_def=dg.in_process_executor,
+    op_retry_policy=RETRIES,
     description="The night of one snapshot date: deliveries in, published documents out.",
 )
 
@@ -51,7 +53,7 @@ def build_definitions(
         asset_checks=dg.load_asset_checks_from_modules([checks]),
         jobs=[night_job],
         schedules=[starts.make_schedule(night_job)],
-        sensors=[starts.make_sensor(night_job)],
+        sensors=[starts.make_sensor(night_job), watch],
         resources={"night": night},
         executor=dg.in_process_executor,
     )

@@ -1,10 +1,9 @@
 """The night as a Dagster resource: one per run, holding the home's lock from first stage to last."""
 
 import contextlib
-import hashlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,14 +14,16 @@ from dagster._core.errors import DagsterUserCodeProcessError
 from dagster_shared.error import SerializableErrorInfo
 from pydantic import PrivateAttr
 
+from pipelines.alarm import tell_of_night
 from pipelines.nights import PARTITION
 from pipelines.pages import cures, of_stops, warnings
+from pipelines.retention import HOME_TAG, forget_old_runs, home_mark
 from pipelines.settings import default_home, default_inbox, operations
 from schemas.operations import Operations, OperationsError
 from schemas.receipts import Receipt
 from schemas.refusals import Refusal
 from transforms.home.lock import HomeInUseError, locked
-from transforms.home.report import Report, StoppedError, last_run, read_report, told
+from transforms.home.report import Report, StoppedError, last_run, passes_by_itself, read_report, told
 from transforms.night import Night
 from transforms.receipts import Left
 from transforms.rules.reference import KRAVTYPER, RATES
@@ -30,10 +31,11 @@ from transforms.run import Settings
 
 SNAPSHOT = "snapshot"
 """The asset that publishes."""
-HOME_TAG = "kravoversikt/home"
 RUN_TAG = "kravoversikt/run"
 OUTCOME_TAG, WARNINGS_TAG, STOPPED_TAG = "kravoversikt/outcome", "kravoversikt/warnings", "kravoversikt/stopped-by"
 """What a list of runs tells of each: published or not, how many codes to look at, the codes that stopped it."""
+NEVER_AGAIN = {"dagster/max_retries": "0"}
+"""The tag of a run that Dagster's daemon does not execute again when it fails, whatever ``dagster.yaml`` says."""
 SECONDS_BETWEEN = 10
 """Of a stage's progress, so often one line comes into Dagster's log: each costs it an event."""
 
@@ -46,24 +48,29 @@ def home_tags(home: Path, run_id: str) -> dict[str, str]:
     """The tags that say of a Dagster run which home it is over, for one Dagster instance may keep the runs of several;
     and that they are its own, for a run that is executed again inherits its parent's.
     """
-    return {HOME_TAG: hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16], RUN_TAG: run_id}
+    return {HOME_TAG: home_mark(home), RUN_TAG: run_id}
 
 
 class NightFailedError(DagsterUserCodeProcessError, dg.Failure):
     """A stage failed: the kind of the error and where it was met, without what it said, which may quote the data; or
     why the night stops, and what to do.
 
-    As Dagster's own failure it is what the run shows first, of the step and of the run, and nothing is retried. As the
-    error of another process it is shown by its words alone: where in Dagster it was raised helps nobody.
+    As Dagster's own failure it is what the run shows first, of the step and of the run. As the error of another process
+    it is shown by its words alone: where in Dagster it was raised helps nobody. Only what ``passes`` by itself is tried
+    again (``RETRIES``): a stop, or a fault of ours, would be met again.
     """
 
-    def __init__(self, why: str, stops: list[Refusal] | None = None) -> None:
+    def __init__(self, why: str, stops: list[Refusal] | None = None, *, passes: bool = False) -> None:
         codes = dict.fromkeys(stop.code for stop in stops or [])
         what = {"what to do": dg.MetadataValue.md(cures(codes))} if codes else None
         words = SerializableErrorInfo(f"{why}\n", [], type(self).__name__)
         super().__init__(  # type: ignore[no-untyped-call]
-            description=why, metadata=what, allow_retries=False, user_code_process_error_infos=[words]
+            description=why, metadata=what, allow_retries=passes, user_code_process_error_infos=[words]
         )
+
+
+RETRIES = dg.RetryPolicy(max_retries=2, delay=15, backoff=dg.Backoff.EXPONENTIAL)
+"""Of a stage, within the run: after 15 s and after 30 s more, which a mount or a storage that fails over needs."""
 
 
 @contextlib.contextmanager
@@ -82,7 +89,7 @@ def telling_no_data(stage: str, report: Report) -> Iterator[None]:
         if isinstance(error, StoppedError):
             raise NightFailedError(of_stops(error.reasons), error.reasons) from None
         if isinstance(error, Exception | pl.exceptions.PanicException):
-            raise NightFailedError(report.failure) from None
+            raise NightFailedError(report.failure, passes=passes_by_itself(error)) from None
         raise
 
 
@@ -111,18 +118,25 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
     _operations: Operations = PrivateAttr()
     _log: logging.Logger = PrivateAttr()
     _logged: float = PrivateAttr(default=0)
+    _why_not: str = PrivateAttr("")
+    """Why the night could not begin, if so."""
 
     @contextlib.contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["NightResource"]:
         """Holds the lock and, whatever happens, writes the run's report."""
         if context.run is None or context.instance is None:
             raise RuntimeError("a night runs as a Dagster run")
+        run_id = context.run.run_id
+        record = context.instance.get_run_by_id(run_id)
+        if record and record.is_finished:  # Dagster makes the resources once more to read what came of a run
+            yield self
+            return
         settled = _settled(Path(self.home))
         settings = Settings(
             inbox=Path(self.inbox),
             home=Path(self.home),
             snapshot_date=_day(context.run),
-            run=context.run.run_id[:8],
+            run=run_id[:8],
             rates=Path(self.rates),
             kravtyper=Path(self.kravtyper),
             max_held_back=self.max_held_back,
@@ -136,7 +150,8 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
             full=self.full,
             allow_date=self.allow_date,
         )
-        with contextlib.ExitStack() as held:
+        with contextlib.ExitStack() as held:  # told last, when another run may begin
+            held.callback(lambda: tell_of_night(settings.home, run_id, self._why_not, self._say(context)))
             self._night = self._begin(context, held, settings)
             report = self._night.report
             try:
@@ -149,17 +164,14 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
                 with telling_no_data("finish", report):
                     self._night.finish()
                 _tell_outcome(context, settings)
+                forget_old_runs(context.instance, settings.home)
 
     def _begin(self, context: dg.InitResourceContext, held: contextlib.ExitStack, settings: Settings) -> Night:
         """Takes the home's lock and begins the report. Dagster keeps a resource's errors, so why not is told here."""
 
-        def waiting(whom: str) -> None:
-            NightResource.echo(whom)
-            if context.log:
-                context.log.info(whom)
-
         try:
             self._operations = operations(settings.home)
+            waiting = self._say(context)
             is_held = held.enter_context(locked(settings.home, settings.run, 60 * self.wait_minutes, waiting))
             night = Night(settings, progress=self._progress, lock_is_held=is_held)
             night.report.partial = context.run is not None and not _publishes(context.run)
@@ -169,8 +181,21 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
             if isinstance(error, OSError):
                 why = f"the home cannot be written: {error.strerror}: {error.filename}"
             NightResource.echo(f"{NOT_BEGUN}{why}")
+            self._why_not = why
             raise NightFailedError(f"{NOT_BEGUN}{why}") from None
         return night
+
+    @staticmethod
+    def _say(context: dg.InitResourceContext) -> Callable[[str], None]:
+        """Says a line on the command line and in the run's log."""
+
+        def say(line: str) -> None:
+            NightResource.echo(line)
+            if context.log:
+                with contextlib.suppress(Exception):  # the log may be what is gone
+                    context.log.info(line)
+
+        return say
 
     def through(self, stage: str) -> Left:
         """What the night's stages through this one have left; else the check that asks fails, and says why."""
@@ -199,6 +224,8 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
         self._log, self._logged = log, time.monotonic()
         with telling_no_data(stage, self._night.report):
             receipt = self._night.do(stage)
+        if (self._night.report.failure or "").startswith(f"{stage}:"):
+            self._night.report.failure = None  # of an attempt before
         log.info(f"{stage}: done in {receipt.counts.seconds:.2f} s, at most {receipt.counts.peak_memory_mb} MB")
         return receipt
 
@@ -275,4 +302,5 @@ def _end_dead_runs(instance: dg.DagsterInstance, ours: dg.DagsterRun, home: Path
     )
     for run in instance.get_runs(filters=earlier):
         if run.run_id != ours.run_id and run.tags.get(RUN_TAG, run.run_id) == run.run_id:
+            instance.add_run_tags(run.run_id, NEVER_AGAIN)  # ours has come in its place
             instance.report_run_failed(run, "the process of this run is gone: it died, or was killed")

@@ -25,7 +25,7 @@ from pipelines.definitions import JOB, build_definitions
 from pipelines.event_log import held_open
 from pipelines.known import Known
 from pipelines.nights import PARTITION, nights_with
-from pipelines.resources import NOT_BEGUN, NightFailedError, NightResource, home_tags
+from pipelines.resources import NEVER_AGAIN, NOT_BEGUN, NightFailedError, NightResource, home_tags
 from pipelines.settings import LOCATION, dagster_home
 from schemas.operations import Operations
 from schemas.report import RunReport
@@ -82,7 +82,7 @@ def _execute(night: NightResource, snapshot_date: str, run_id: str, folder: Path
         run = instance.create_run_for_job(
             job,
             run_id=run_id,
-            tags={**job.run_tags, **tags, PARTITION: snapshot_date},
+            tags={**job.run_tags, **NEVER_AGAIN, **tags, PARTITION: snapshot_date},
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             remote_job_origin=ORIGIN,
         )

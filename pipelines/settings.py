@@ -2,10 +2,11 @@
 
 import os
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transforms.home.path import check_path
+from transforms.home.path import HomePathError, check_path
 
 if TYPE_CHECKING:
     from schemas.operations import Operations
@@ -41,17 +42,54 @@ def first_night() -> date | None:
     return date.fromisoformat(told) if told else None
 
 
+POSTGRES = "KRAVOVERSIKT_POSTGRES"
+STORAGE = f"""
+# Runs, events and ticks in PostgreSQL: several machines can share it, and it is backed up as such. The address, with
+# its password, stands in the environment alone.
+storage:
+  postgres:
+    postgres_url:
+      env: {POSTGRES}
+"""
+
+
+class DagsterHomeError(HomePathError):
+    """Where Dagster keeps its records is not as the environment says; the text says what to do."""
+
+
 def dagster_home(home: Path) -> Path:
     """``DAGSTER_HOME``, else ``<home>/dagster``; made with the project's ``dagster.yaml`` when it is new.
 
-    Raises ``HomePathError``.
+    With ``KRAVOVERSIKT_POSTGRES`` in the environment Dagster's records are kept in PostgreSQL: its ``dagster.yaml`` is
+    given ``STORAGE``. Raises ``HomePathError``, ``OSError`` and ``DagsterHomeError``.
     """
     folder = Path(os.environ.get("DAGSTER_HOME") or home / "dagster").resolve()
     check_path(folder, "Dagster's folder")
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "dagster.yaml").exists():
-        (folder / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
+    path, address = folder / "dagster.yaml", os.environ.get(POSTGRES)
+    text = (path if path.exists() else ROOT / "dagster.yaml").read_text("utf-8")
+    if address:
+        _check_postgres(address)
+        text += "" if _names_a_storage(text) else STORAGE
+    elif f"env: {POSTGRES}" in text:
+        raise DagsterHomeError(f"{path} keeps Dagster's records in PostgreSQL, but {POSTGRES} is not set")
+    if not path.exists() or path.read_text("utf-8") != text:
+        half_written = path.with_name(f".{path.name}.{os.getpid()}")
+        half_written.write_text(text, "utf-8")
+        half_written.replace(path)
     return folder
+
+
+def _check_postgres(address: str) -> None:
+    """Raises ``DagsterHomeError``, which does not quote the address: its password stands in it."""
+    if not address.startswith("postgresql+psycopg2://"):  # of any other SQLAlchemy looks for another driver
+        raise DagsterHomeError(f"{POSTGRES} must begin with postgresql+psycopg2://")
+    if not (find_spec("dagster_postgres") and find_spec("psycopg2")):
+        raise DagsterHomeError(f"{POSTGRES} is set, but the drivers are not there: install kravoversikt[postgres]")
+
+
+def _names_a_storage(text: str) -> bool:
+    return any(line.startswith(("storage:", "run_storage:")) for line in text.splitlines())
 
 
 def tell_allocator() -> None:

@@ -51,7 +51,8 @@ class Operations(_Settled):
     """``owner``: the team that Dagster shows as the owner of the assets (``team:`` is put before it). ``begin_by``:
     when the night begins at the latest, with the sources that have delivered; ``published_by``: when a new snapshot is
     missed; both times of day in Oslo. ``warn_held_back``: from this share of parts held back someone is told.
-    ``max_age_hours``: how old what is published may be before ``status`` says that it is too old.
+    ``max_age_hours``: how old what is published may be before ``status`` says that it is too old. ``ui_url``: where the
+    Dagster UI is, for links in messages.
     """
 
     owner: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "kravoversikt"
@@ -61,6 +62,7 @@ class Operations(_Settled):
     max_age_hours: Annotated[float, Field(gt=0)] = 36
     sources: dict[Kilde, Source] = {}
     webhook: Webhook | None = None
+    ui_url: HttpUrl | None = None
 
     def of(self, kilde: str) -> Source:
         """What is expected of the source; of one that the file does not name, the defaults."""

@@ -16,8 +16,9 @@ LAYERS = {
     "serving": {"schemas"},
     "synthetic": {"schemas"},
     "analysis": {"schemas", "transforms"},
-    "pipelines": {"schemas", "transforms"},
-    "cli": {"schemas", "transforms", "analysis", "serving", "synthetic", "pipelines"},
+    "alarms": {"schemas", "transforms"},
+    "pipelines": {"schemas", "transforms", "alarms"},
+    "cli": {"schemas", "transforms", "analysis", "alarms", "serving", "synthetic", "pipelines"},
 }
 """Each layer, and those of ours that it may import beside itself."""
 

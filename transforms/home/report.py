@@ -151,6 +151,11 @@ def is_no_room(error: BaseException) -> bool:
     return any(words in str(error) for words in NO_ROOM)
 
 
+def passes_by_itself(error: BaseException) -> bool:
+    """Whether an error is of the system, and may not be met again when the same is done once more."""
+    return any(words in str(error) for words in PASSING)
+
+
 def _is_ours(path: Path) -> bool:
     """Whether a source file is of one of our packages, not of an environment that may lie in the project."""
     package = ROOT / path.relative_to(ROOT).parts[0] if path.is_relative_to(ROOT) else None
@@ -167,6 +172,11 @@ SYSTEMS = (
 )
 """What the system, and SQLite or PostgreSQL under Dagster, say of a disk that is full, read-only or broken, and of a
 database that is gone."""
+PASSING = tuple(
+    os.strerror(number)
+    for number in (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EBUSY, errno.EHOSTDOWN, errno.EHOSTUNREACH)
+)
+"""What the system says of a file system over a network that does not answer, or a disk that fails over."""
 
 
 def by_code(refusals: Iterable[Refusal], *levels: int) -> dict[str, int]:
