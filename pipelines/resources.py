@@ -56,17 +56,24 @@ class NightFailedError(DagsterUserCodeProcessError, dg.Failure):
     why the night stops, and what to do.
 
     As Dagster's own failure it is what the run shows first, of the step and of the run. As the error of another process
-    it is shown by its words alone: where in Dagster it was raised helps nobody. Only what ``passes`` by itself is tried
-    again (``RETRIES``): a stop, or a fault of ours, would be met again.
+    it is shown by its words alone: where in Dagster it was raised helps nobody. Nothing is tried again: a stop, or a
+    fault of ours, would be met again.
     """
 
-    def __init__(self, why: str, stops: list[Refusal] | None = None, *, passes: bool = False) -> None:
+    def __init__(self, why: str, stops: list[Refusal] | None = None) -> None:
         codes = dict.fromkeys(stop.code for stop in stops or [])
         what = {"what to do": dg.MetadataValue.md(cures(codes))} if codes else None
         words = SerializableErrorInfo(f"{why}\n", [], type(self).__name__)
         super().__init__(  # type: ignore[no-untyped-call]
-            description=why, metadata=what, allow_retries=passes, user_code_process_error_infos=[words]
+            description=why, metadata=what, allow_retries=False, user_code_process_error_infos=[words]
         )
+
+
+class MayPassError(dg.Failure):
+    """A stage failed of what passes by itself, such as a file system that doesn't answer: it is tried again."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(description=why)
 
 
 RETRIES = dg.RetryPolicy(max_retries=2, delay=15, backoff=dg.Backoff.EXPONENTIAL)
@@ -82,14 +89,15 @@ def telling_no_data(stage: str, report: Report) -> Iterator[None]:
     """
     try:
         yield
-    except NightFailedError:  # told already
+    except (NightFailedError, MayPassError):  # told already
         raise
     except BaseException as error:
         report.failure = f"{stage}: {told(error)}"
         if isinstance(error, StoppedError):
             raise NightFailedError(of_stops(error.reasons), error.reasons) from None
         if isinstance(error, Exception | pl.exceptions.PanicException):
-            raise NightFailedError(report.failure, passes=passes_by_itself(error)) from None
+            kind = MayPassError if passes_by_itself(error) else NightFailedError
+            raise kind(report.failure) from None
         raise
 
 

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -25,7 +26,7 @@ from pipelines.definitions import JOB, build_definitions
 from pipelines.event_log import held_open
 from pipelines.known import Known
 from pipelines.nights import PARTITION, nights_with
-from pipelines.resources import NEVER_AGAIN, NOT_BEGUN, NightFailedError, NightResource, home_tags
+from pipelines.resources import NEVER_AGAIN, NOT_BEGUN, MayPassError, NightFailedError, NightResource, home_tags
 from pipelines.settings import LOCATION, dagster_home
 from schemas.operations import Operations
 from schemas.report import RunReport
@@ -97,8 +98,9 @@ def _why(error: SerializableErrorInfo) -> str:
     cause = error
     while cause.cause:
         cause = cause.cause
-    if cause.cls_name == NightFailedError.__name__:
-        return cause.message.partition(": ")[2].strip().replace(NOT_BEGUN, "its beginning: ")
+    if cause.cls_name in (NightFailedError.__name__, MayPassError.__name__):
+        words = re.sub(rf"^\S*{cause.cls_name}: ", "", cause.message.strip())
+        return words.replace(NOT_BEGUN, "its beginning: ")
     return f"Dagster: {error.cls_name}{systems_words(error.message)}"
 
 

@@ -50,7 +50,8 @@ TRIGGERS = {
     "L2-PLACEMENT-MOTPOST": "a placement whose motpost is not there, or of the wrong kind",
     "L2-PLACEMENT-OVER": "more is placed on a post than its amount",
     "L3-HELD-BACK": "parts held back, and rows that lead to none, over accepted parts pass `--max-held-back` (0.01)",
-    "L3-SOURCE-OLD": "a source's last used delivery was extracted more than `--max-age-days` (3) before S",
+    "L3-SOURCE-OLD": "a source's last used delivery was extracted more than `--max-age-days` (3) before S, or than the "
+    "source's own `max_age_days` in `operations.toml`",
     "L3-SOURCE-GONE": "a source that the last snapshot used has nothing to use",
     "L3-SOURCE-SHRUNK": "what a source says has lost more of the rows of a table since the last snapshot than"
     " `--max-loss` (0.2): a `full` that was extracted too early, or many removals",

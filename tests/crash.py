@@ -41,7 +41,7 @@ FIRST = date(2026, 11, 23)
 SECOND = FIRST + timedelta(days=1)
 OPERATOR_EVERY = 5
 LEFT = {".lock", "analytics.duckdb", "current", "deliveries", "runs", "snapshots"}
-"""What stands in a home between nights; the operator's has Dagster's folder too."""
+"""What stands in a home between nights; the operator's has Dagster's folder and the night's figures too."""
 
 
 def run_night(inbox: Path, home: Path, day: date, run: str, say: Callable[[str], object] = str) -> None:
@@ -192,7 +192,7 @@ class Scene:
         assert set(kinds) == {"000001", "000002"}, "other deliveries than those accepted remain"
         assert set(kinds.values()) == {3}, "a delivery remains twice"
         left = {path.name for path in home.iterdir()}
-        assert left == (LEFT | {"dagster"} if operator else LEFT), f"remains: {sorted(left - LEFT)}"
+        assert left == (LEFT | {"dagster", "metrics.prom"} if operator else LEFT), f"remains: {sorted(left - LEFT)}"
         stray = [path for path in home.rglob("*") if path.name.endswith(".part") or path.name == ".work"]
         assert not stray, f"half-written: {len(stray)}"
 

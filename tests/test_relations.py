@@ -70,9 +70,14 @@ def creators(source: str) -> list[tuple[str, str]]:
     return made
 
 
+ANALYSTS = {"analytics", "macros"}
+"""The modules that make the analysts' database: its names are the keys of ``schemas.analytics`` and ``schemas.macros``.
+"""
+
+
 def made_in(room: str) -> list[tuple[str, str]]:
     """What a room's functions make: relation, and function with its file."""
-    paths = (ROOT / "transforms" / room).glob("*.py")
+    paths = [path for path in (ROOT / "transforms" / room).glob("*.py") if path.stem not in ANALYSTS]
     return [(name, f"{path.stem}.{function}") for path in paths for name, function in creators(path.read_text("utf-8"))]
 
 
@@ -131,6 +136,7 @@ class Watched:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
         self.made: list[str] = []
+        self.elsewhere = False
 
     def __getattr__(self, name):
         return getattr(self.connection, name)
@@ -143,7 +149,8 @@ class Watched:
         return self.connection.__exit__(*error)
 
     def execute(self, query, *parameters):
-        self.made += CREATE.findall(query)
+        self.elsewhere |= query.startswith("ATTACH")  # what comes is the analysts' database
+        self.made += [] if self.elsewhere else CREATE.findall(query)
         return self.connection.execute(query, *parameters)
 
     def sql(self, query, **how):

@@ -199,12 +199,13 @@ def test_a_night_that_could_not_begin_is_told_of(home, receiver):
     assert receiver.kinds() == ["night-not-begun"]
 
 
-def test_a_slip_in_the_settings_does_not_fail_a_night(home, receiver):
+def test_a_slip_in_the_settings_keeps_a_night_from_beginning_and_is_on_record(home, receiver):
+    """Nobody can be told: whom, stands in that file."""
     (home / "operations.toml").write_text("a slip")
-    said = []
-    report = run_night(home, str(S), {"inbox": str(home.parent / "inbox"), "wait_minutes": 0}, said.append)
-    assert report.outcome == "stopped"
-    assert any(line.startswith("nobody was told of the night: ") and "is not TOML" in line for line in said)
+    report = run_night(home, str(S), {"inbox": str(home.parent / "inbox"), "wait_minutes": 0}, lambda _: None)
+    assert report.outcome == "failed"
+    assert "operations.toml is not TOML" in report.failure
+    assert receiver.taken == []
 
 
 # commands

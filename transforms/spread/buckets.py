@@ -68,7 +68,7 @@ class Buckets:
         kinds = placed["plasseringstype"].cast(pl.String)
         motpost = np.full(placed.height, len(self._bucket) - 1, np.uint32)
         for kind, name in MOTPOSTER.items():
-            of_kind = (kinds == kind).to_numpy()
+            of_kind = kinds.eq_missing(kind).to_numpy()  # a removal says of no type
             motpost[of_kind] = _at(self._part[name], placed["motpost_row"].filter(of_kind))
         part = {"forfall": _at(self._part["kravforfall"], placed["forfall_row"]), "motpost": motpost}
         numbers = {f"{end}_part_row": part[end] for end in ENDS}
