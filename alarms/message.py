@@ -10,7 +10,6 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from alarms.seen import Seen
 from schemas.operations import Operations
-from schemas.refusals import DELIVERY, TO_DO
 
 Severity = Literal["critical", "warning", "ok"]
 """What is critical is so until a night is published."""
@@ -89,19 +88,6 @@ def with_text(message: Message) -> Message:
     """The message with its text."""
     lines = [f"{message.severity.upper()}: {message.sentence}", *(item.line() for item in message.items)]
     return message.model_copy(update={"text": "\n".join([*lines, *([message.link] if message.link else [])])})
-
-
-def to_do(code: str) -> str:
-    """What the operator does about a code; ``docs/refusals.md`` says the same at length."""
-    if code in DELIVERY or code == "L1-NO-FULL":
-        return TO_DO.get(code, "have the source send it again, corrected, under the same number, or a new `full`")
-    return TO_DO.get(code, OTHERS.get(code, "see `kravoversikt findings` and docs/refusals.md"))
-
-
-OTHERS = {
-    "L1-GAP": "have the source send what is missing, or a new `full`",
-    "L1-NO-ACCESS": "let the user of the run read it",
-}
 
 
 def of_day(day: date | None) -> str:

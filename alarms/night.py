@@ -5,11 +5,12 @@ from datetime import date
 
 import polars as pl
 
-from alarms.message import Item, Message, message, of_day, to_do, with_text
+from alarms.message import Item, Message, message, of_day, with_text
 from alarms.seen import Seen
 from schemas.operations import Operations
 from schemas.refusals import SENTENCES, WAITING
 from schemas.report import CheckCounts, RunReport
+from schemas.runbook import to_do
 
 DAYS_FROM_EXTRACT = 1
 """A source has delivered for a night with what it extracted on the day before it, or later."""
