@@ -6,7 +6,7 @@ from decimal import Decimal
 from analysis.figures import Explanation, Forfall, Krav, Placement, Row, Total
 from transforms.rules.interest import LEAST_KRONER
 
-WIDTH = 78
+WIDTH = 100
 
 
 def told(explanation: Explanation) -> str:
@@ -25,7 +25,8 @@ def kroner(amount: Decimal) -> str:
 
 
 def _line(text: str, amount: Decimal | None = None, source: str = "") -> str:
-    figure = kroner(amount) if amount is not None else ""
+    """The text to the left, the amount to the right, then where it is from."""
+    figure = f" {kroner(amount)}" if amount is not None else ""
     return f"{text:<{WIDTH - len(figure)}}{figure}{'   ' + source if source else ''}".rstrip()
 
 
@@ -57,13 +58,13 @@ def _forfall(forfall: Forfall) -> Iterator[str]:
     if forfall.hvorfor_ikke:
         yield _line(f"  no interest: {forfall.hvorfor_ikke}")
     for period in forfall.perioder:
-        days = f"{period.fra} through {period.til}, {period.dager} days"
-        yield _line(f"    {days:<40} × {period.sats:.2f} % ÷ 365 = {float(period.renter):,.4f}".replace(",", " ", 1))
+        days = f"{period.fra} through {period.til}: {period.dager} days × {period.sats:.2f} % ÷ 365"
+        yield _line(f"    {days:<56} {float(period.renter):>14.4f}")
     if forfall.perioder:
         exact = forfall.renter_foer_avrunding
         down = f", rounded down to {kroner(Decimal(int(exact)))}"
         least = f"; under {LEAST_KRONER} it is 0" if exact < LEAST_KRONER else ""
-        yield _line(f"    in all {float(exact):.4f}{down}{least}")
+        yield _line(f"    {'in all':<56} {float(exact):>14.4f}{down}{least}")
     yield _line("  stipulerte renter", forfall.stipulerte_renter)
 
 
