@@ -13,11 +13,12 @@ DATE := 2026-11-23
 
 .PHONY: run test test-fast fence check coverage format ui crash-test fault-test fuzz bench bench-growth bench-serve lock bench-lock clean
 
+# Some 15 seconds, and a minute or two more the first time, for .venv.
 run: .venv/installed
 	rm -rf $(SAMPLE)
 	$(BIN)/kravoversikt generate $(SAMPLE)/inbox --parts 500 --date $(DATE)
 	$(BIN)/kravoversikt run --inbox $(SAMPLE)/inbox --home $(SAMPLE)/home --date $(DATE)
-	$(BIN)/kravoversikt export oversikt --home $(SAMPLE)/home | $(BIN)/python -m cli.pretty
+	$(BIN)/kravoversikt export oversikt --home $(SAMPLE)/home | $(BIN)/python -m cli.pretty $(SAMPLE)/home
 
 test: .venv/installed
 	$(PYTEST)

@@ -1,4 +1,4 @@
-"""Prints the liveliest of the overviews on standard input, indented: the last step of ``make run``."""
+"""Documents indented, for a person; and the last step of ``make run``: a page of the liveliest overview of a home's."""
 
 import json
 import re
@@ -7,12 +7,25 @@ import sys
 _WORD = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^"{}\[\],:]+')
 
 
+PAGE = 24
+"""So many lines of it, below which the night's summary is still on the screen."""
+
+
 def main() -> None:
-    """Picks an overview with a few open claims and an unplaced payment."""
+    """Of the overviews on standard input one with a few open claims and an unplaced payment: its first lines.
+
+    The first argument: the home that they are of.
+    """
     best = max(sys.stdin.buffer, key=_liveliness, default=None)
     if best is None:
         sys.exit("there are no documents")
-    sys.stdout.write(indented(best.decode().rstrip("\n")) + "\n")
+    lines = indented(best.decode().rstrip("\n")).splitlines()
+    sys.stdout.write("\n".join(["", *lines[:PAGE], ""]))
+    if len(lines) > PAGE:
+        part = json.loads(best)["forespurtPart"]
+        sys.stdout.write(
+            f"… {len(lines) - PAGE} more lines: kravoversikt get oversikt {part} --pretty --home {sys.argv[1]}\n"
+        )
 
 
 def _liveliness(line: bytes) -> tuple[int, int, int]:

@@ -8,6 +8,7 @@ import click
 
 from cli.options import home_option
 from cli.output import failing_in_a_sentence
+from cli.pretty import indented
 from schemas.store import KINDS
 from serving.errors import KravoversiktError
 from serving.numbers import check_part
@@ -30,7 +31,8 @@ def fail(said: str) -> NoReturn:
 @home_option
 @click.option("--fra-og-med", help="First day of the period, YYYY-MM-DD.")
 @click.option("--til-og-med", help="Last day of the period; at most a year after the first.")
-def get(kind: str, part: str, home: Path, fra_og_med: str | None, til_og_med: str | None) -> None:
+@click.option("--pretty", is_flag=True, help="On many lines, indented; else exactly the bytes that are served.")
+def get(kind: str, part: str, home: Path, fra_og_med: str | None, til_og_med: str | None, pretty: bool) -> None:
     """Print a part's published document."""
     try:
         check_part(part)
@@ -42,7 +44,9 @@ def get(kind: str, part: str, home: Path, fra_og_med: str | None, til_og_med: st
         fail(error.said())
     else:
         with failing_in_a_sentence():
-            sys.stdout.buffer.write(document + (b"\n" if sys.stdout.isatty() else b""))
+            if pretty:
+                document = indented(document.decode()).encode()
+            sys.stdout.buffer.write(document + (b"\n" if pretty or sys.stdout.isatty() else b""))
 
 
 @click.command()

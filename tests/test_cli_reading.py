@@ -149,3 +149,12 @@ def test_zeros_are_no_ones_number(home, tmp_path, number):
         assert (result.exit_code, result.stderr[:7]) == (1, "KB-006:")
     result = CliRunner().invoke(main, ["token", "--keys", str(tmp_path), "--part", number])
     assert (result.exit_code, "check digits" in result.stderr) == (2, True)
+
+
+def test_pretty_is_the_same_document_on_many_lines(home):
+    served, pretty = (
+        typed(home, "get").stdout,
+        CliRunner().invoke(main, [*COMMANDS["get"], "--pretty", "--home", str(home)]).stdout,
+    )
+    assert len(pretty.splitlines()) > 10
+    assert "".join(pretty.split()) == "".join(served.split())
