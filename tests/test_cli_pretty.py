@@ -24,7 +24,8 @@ def overview(part, claims, unplaced=0):
             "forespurtPart": part,
             "aapentKravMedGjenstaaendeBeloep": [{"n": n} for n in range(claims)],
             "innbetalingMedUplassertBeloep": [{"n": n} for n in range(unplaced)],
-        }
+        },
+        separators=(",", ":"),
     )
 
 
