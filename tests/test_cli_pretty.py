@@ -44,7 +44,7 @@ def test_a_page_of_the_liveliest_overview_and_how_to_see_the_rest(printed):
     lines = printed(overview("A", 1), overview("B", 9, 1), overview("C", 90, 1))
     assert '  "forespurtPart": "B",' in lines
     assert len(lines) == 1 + pretty.PAGE + 1
-    assert lines[-1] == "… 12 more lines: kravoversikt get oversikt B --pretty --home data/home"
+    assert lines[-1] == "… 13 more lines: kravoversikt get oversikt B --pretty --home data/home"
 
 
 def test_a_short_overview_is_all_there(printed):
