@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-r
 SAMPLE := data/sample
 DATE := 2026-11-23
 
-.PHONY: run test test-fast fence check coverage format ui crash-test fault-test fuzz bench bench-growth bench-serve lock bench-lock clean
+.PHONY: run test test-fast fence check coverage format ui crash-test fault-test fuzz bench bench-growth bench-serve notebook lock bench-lock clean
 
 # Some 15 seconds, and a minute or two more the first time, for .venv.
 run: .venv/installed
@@ -83,6 +83,16 @@ bench-serve: .venv/installed
 ui: .venv/installed
 	$(BIN)/kravoversikt ui
 
+# The analysts' plots over a home, in the browser, to read and to change (KRAVOVERSIKT_HOME, else the sample's).
+notebook: .venv-notebook/installed
+	MARIMO_SKIP_UPDATE_CHECK=1 .venv-notebook/bin/python -m marimo edit analysis/notebook.py -- \
+	  --home "$${KRAVOVERSIKT_HOME:-$(SAMPLE)/home}"
+
+.venv-notebook/installed: requirements-notebook.lock
+	$(PYTHON) -m venv --clear .venv-notebook
+	.venv-notebook/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-notebook.lock
+	touch $@
+
 # Only when pyproject.toml's dependencies change: needs uv. What machines are installed with (deploy/) is a part of it.
 lock:
 	uv pip compile pyproject.toml --extra dev --extra postgres --universal --python-version 3.11 --generate-hashes --no-strip-extras \
@@ -90,6 +100,9 @@ lock:
 	uv pip compile pyproject.toml --extra deploy --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -c requirements.lock \
 	  -o requirements-deploy.lock
+	uv pip compile pyproject.toml --extra notebook --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -c requirements.lock \
+	  -o requirements-notebook.lock
 
 # Only when requirements-bench.in changes: needs uv.
 bench-lock:
@@ -108,4 +121,4 @@ bench-lock:
 	touch $@
 
 clean:
-	rm -rf .venv .venv-bench data/bench data/home data/inbox data/sample
+	rm -rf .venv .venv-bench .venv-notebook data/bench data/home data/inbox data/sample

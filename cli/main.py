@@ -20,6 +20,7 @@ from cli.rollback import rollback
 from cli.run import run
 from cli.runs import runs
 from cli.serve import serve
+from cli.sql import sql
 from cli.status import status
 from cli.token import token
 from cli.ui import ui
@@ -42,7 +43,7 @@ def main() -> None:
 
 
 COMMANDS = (
-    *(generate, run, get, export, explain, serve, token, status, runs, findings),
+    *(generate, run, get, export, explain, sql, serve, token, status, runs, findings),
     *(rollback, pin, doctor, compact, alarms, ui),
 )
 for command in COMMANDS:
