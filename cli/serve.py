@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ def serve(home: Path, config: Path | None, test_keys: Path | None, no_auth: bool
     """Serve the published documents. Stops on SIGTERM when what is under way is answered."""
     from serving import throwaway
     from serving.settings import SettingsError, check_port, read_settings
+    from serving.stand_in import stand_in
 
     given: dict[str, Any] = {"home": home.resolve(), **options}
     if test_keys and no_auth:
@@ -34,12 +36,13 @@ def serve(home: Path, config: Path | None, test_keys: Path | None, no_auth: bool
         given["no_auth"] = True
         _warn("NO AUTH: whoever is on this machine can see every part's documents")
     try:
-        if test_keys:
-            throwaway.make_keys(test_keys.resolve())
-            given |= throwaway.settings_for(test_keys.resolve())
-        settings = read_settings(config, **given)
-        check_port(settings)
-        with tempfile.TemporaryDirectory(prefix="kravoversikt-metrics-") as folder:
+        with tempfile.TemporaryDirectory(prefix="kravoversikt-metrics-") as folder, ExitStack() as beside:
+            if test_keys:
+                throwaway.make_keys(test_keys.resolve())
+                altinn = beside.enter_context(stand_in(test_keys.resolve()))
+                given |= throwaway.settings_for(test_keys.resolve(), altinn)
+            settings = read_settings(config, **given)
+            check_port(settings)
             # prometheus_client reads it when it is imported: here, and so in the workers that are forked from here.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
             from serving.server import serve as run

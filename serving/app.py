@@ -10,6 +10,7 @@ from typing import NamedTuple
 import zstandard
 
 from serving.access import Gate
+from serving.decisions import Undecided
 from serving.errors import KravoversiktError, UnreadableError
 from serving.etag import etag, matches
 from serving.logs import About, Answered, Logs
@@ -61,14 +62,20 @@ class App:
         self._metrics = metrics
         self._pages = pages
 
-    def handle(self, request: Request) -> Response:
-        """The answer; never raises."""
-        start = time.perf_counter()
+    def handle(self, request: Request, waited: Undecided | None = None) -> Response:
+        """The answer. Raises nothing but ``Undecided``: then it is called again with that, when the decision is there.
+
+        Of a request that waits nothing is told until it is answered.
+        """
+        start = waited.began if waited and waited.began else time.perf_counter()
         method = request.method if request.method in METHODS else "other"
-        given = given_id(request)
-        told = Answered(given or new_id(), method, own_id=given is None)
+        given, own = given_id(request), new_id()
+        told = Answered(given or own, method, own_id=given is None, request=own, peer=request.peer)
         try:
-            response = self._answer(request, told)
+            response = self._answer(request, told, waited)
+        except Undecided as undecided:
+            undecided.began = start
+            raise
         except KravoversiktError as error:
             if isinstance(error, UnreadableError):
                 self._logs.unreadable(error, told.korrelasjonsid)
@@ -86,7 +93,7 @@ class App:
         self._logs.answered(told)
         return response
 
-    def _answer(self, request: Request, told: Answered) -> Response:
+    def _answer(self, request: Request, told: Answered, waited: Undecided | None) -> Response:
         """The order of the checks is the order of the errors (``serving.errors``)."""
         if request.fault:
             raise request.fault
@@ -98,10 +105,11 @@ class App:
         route, rettighetspakke, part = find_route(request)
         told.route = route.name
         asked = parse(route, rettighetspakke, part, request.query)
+        told.forwarded = request.headers.get("x-forwarded-for")
         told.about = about = About(part, rettighetspakke, asked.period.text if asked.period else None)
         check_accept(request)
         told.coding = coding = content_coding(request)
-        told.consumer = self._gate.admit(request, asked).navn
+        told.consumer = self._gate.admit(request, asked, told, waited).navn
         snapshot = self._published.snapshot
         if snapshot is None:
             raise KravoversiktError("KB-002", "no snapshot is published")
@@ -125,21 +133,20 @@ class App:
 
         A new snapshot that was refused is told of, and makes no difference while the old one is served.
         """
-        snapshot, gate = self._published.snapshot, self._gate.ready()
+        snapshot, keys = self._published.snapshot, self._gate.keys()
         audited = self._logs.audited()
-        ready = snapshot is not None and gate and audited
+        ready = snapshot is not None and keys == "read" and audited
         return 200 if ready else 503, {
             "status": "ready" if ready else "not ready",
             "snapshot": snapshot.name if snapshot else None,
             "refused": self._published.refused,
-            "keys": "read" if gate else "missing",
+            "keys": keys,
             "audit": "written" if audited else "behind",
         }
 
 
 def _error(error: KravoversiktError, answer: Answered) -> Response:
-    answer.kode, answer.consumer = error.kode, answer.consumer or error.consumer
-    answer.stranger = error.stranger
+    answer.kode = error.kode
     body = _json({"kode": error.kode, "melding": error.melding, "korrelasjonsid": answer.korrelasjonsid})
     headers = [("content-type", JSON), ("cache-control", "no-store"), *error.headers.items()]
     return Response(error.status, headers, body)

@@ -1,17 +1,20 @@
-"""Consents: that a part lets a consumer see its documents.
+"""Consents: that a part lets a consumer see its documents; and system users, about whom Altinn is asked besides.
 
-Three forms, all signed by the issuer of the token that they stand in:
+Signed by the issuer of the token that they stand in:
 
-- ``authorization_details`` of type ``urn:altinn:consent`` in the access token: ``from``, ``to``, ``validTo``;
-- of type ``urn:altinn:systemuser``: ``systemuser_org``, a part that uses the consumer's system;
-- Altinn's own consent token: ``OfferedBy``, ``CoveredBy``, ``Services``, ``ValidToDate``.
+- ``authorization_details`` of type ``urn:altinn:consent`` in the access token: ``from``, ``to``, ``validTo`` and
+  ``consentRights``, as Altinn's guide for resource owners shows them;
+- Altinn's own consent token: ``OfferedBy``, ``CoveredBy``, ``Services``, ``ValidToDate``;
+- ``authorization_details`` of type ``urn:altinn:systemuser``: no consent, but who is asked about, by
+  ``serving.decisions``.
 
 A consent is for the number that it names. A sole proprietorship's covers its document, its owner's posts in it
 included, and not the owner's own document, which is another number's.
 """
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -19,10 +22,24 @@ AUTHORITY = "iso6523-actorid-upis"
 NORWEGIAN = "0192:"
 """How ISO 6523 writes a Norwegian organisation number."""
 
+CONSENT, SYSTEM_USER = "urn:altinn:consent", "urn:altinn:systemuser"
+"""The types of ``authorization_details`` that are read."""
+
+CONSENT_ACTION, RESOURCE = "consent", "urn:altinn:resource"
+"""What a right of a consent must be: this action, on a resource of this type."""
+
+LONGEST_CONSENT = 1096 * 24 * 3600.0
+"""Seconds: three years, the longest that is asked for. One that ends later is taken for a mistake."""
+
+MOST_SYSTEM_USERS = 8
+"""In one token: each is a question to Altinn. A token with more has none."""
+
 _YEAR_10000 = 253_402_300_800
 """Its first second, in seconds since 1970."""
 
 _URNS = ("urn:altinn:organization:identifier-no:", "urn:altinn:person:identifier-no:")
+
+_UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class Consent(NamedTuple):
@@ -31,76 +48,92 @@ class Consent(NamedTuple):
     part: str
     consumer: str
     valid_to: float
+    id: str | None = None
+    """What Altinn calls it, when the token says; any text."""
+
+
+class SystemUser(NamedTuple):
+    """One system user of an organisation: the part itself, or an agent that acts for it, such as an accountant."""
+
+    id: str
+    """A UUID in small letters: what Altinn knows it by."""
+    organisation: str
 
 
 class Consents:
     """The consents that one token holds."""
 
-    def __init__(self, consents: list[Consent], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, consents: list[Consent], longest: float = LONGEST_CONSENT, clock: Callable[[], float] = time.time
+    ) -> None:
+        """``longest``: seconds from now at most until a consent ends."""
         self._consents = consents
+        self._longest = longest
         self._clock = clock
 
-    def cover(self, part: str, consumer: str) -> bool:
-        """Whether one of them is the part's to the consumer, and still valid."""
+    def of(self, part: str, consumer: str) -> Consent | None:
+        """The part's to the consumer that is valid now, if there is one."""
         for consent in self._consents:
-            if consent.part == part and consent.consumer == consumer and self._clock() < consent.valid_to:
-                return True
-        return False
+            left = consent.valid_to - self._clock()
+            if consent.part == part and consent.consumer == consumer and 0 < left <= self._longest:
+                return consent
+        return None
 
 
-def consents_in_details(details: Any, consumer: str, resource: str) -> Consents:
+def consents_in_details(details: Any, resource: str, longest: float = LONGEST_CONSENT) -> Consents:
     """The consents in an access token's ``authorization_details``; what isn't understood gives none."""
-    listed = details if isinstance(details, list) else [details]
-    found = (_reader(one.get("type"))(one, consumer, resource) for one in listed if _is_object(one))
-    return Consents([consent for consent in found if consent])
+    found = (_consent(one, resource) for one in _of_type(details, CONSENT))
+    return Consents([consent for consent in found if consent], longest)
 
 
-def _is_object(value: Any) -> bool:
-    return isinstance(value, dict)
+def system_users_in_details(details: Any) -> tuple[SystemUser, ...]:
+    """The system users in an access token's ``authorization_details``; what isn't understood gives none."""
+    found = [
+        SystemUser(one.lower(), organisation)
+        for detail in _of_type(details, SYSTEM_USER)
+        if (organisation := organisation_of(detail.get("systemuser_org")))
+        for one in _listed(detail.get("systemuser_id"))
+        if isinstance(one, str) and _UUID.fullmatch(one)
+    ]
+    return tuple(found) if len(found) <= MOST_SYSTEM_USERS else ()
 
 
-def _none(*_: Any) -> None:
-    return None
+def _of_type(details: Any, kind: str) -> Iterator[dict[str, Any]]:
+    for one in _listed(details):
+        if isinstance(one, dict) and one.get("type") == kind:
+            yield one
 
 
-def _consent(detail: dict[str, Any], consumer: str, resource: str) -> Consent | None:
-    """``urn:altinn:consent``. When it says what it is a consent to, that must be our resource."""
+def _listed(value: Any) -> list[Any]:
+    """A list as it is, and one thing as a list of it."""
+    return value if isinstance(value, list) else [value]
+
+
+def _consent(detail: dict[str, Any], resource: str) -> Consent | None:
     part, to, valid_to = number_of(detail.get("from")), number_of(detail.get("to")), moment(detail.get("validTo"))
-    ours = "consentRights" not in detail or resource in _resources(detail["consentRights"])
+    rights = detail.get("consentRights")
+    ours = isinstance(rights, list) and any(_is_to(right, resource) for right in rights)
     if part is None or to is None or valid_to is None or not ours:
         return None
-    return Consent(part, to, valid_to)
+    return Consent(part, to, valid_to, _text(detail.get("id")))
 
 
-def _system_user(detail: dict[str, Any], consumer: str, resource: str) -> Consent | None:
-    """``urn:altinn:systemuser``: valid as long as the access token that it stands in."""
-    part = number_of(detail.get("systemuser_org"))
-    return Consent(part, consumer, float("inf")) if part else None
+def _is_to(right: Any, resource: str) -> bool:
+    """Whether it is the right to our resource, and to all of it.
+
+    What stands beside it narrows it down in a way that isn't known here (a task, a year): then it is another right.
+    """
+    if not isinstance(right, dict) or right.get("metadata") or right.get("metaData"):
+        return False
+    action, what = right.get("action"), right.get("resource")
+    return isinstance(action, list) and CONSENT_ACTION in action and what == [{"type": RESOURCE, "value": resource}]
 
 
-_READERS: dict[str, Callable[[dict[str, Any], str, str], Consent | None]] = {
-    "urn:altinn:consent": _consent,
-    "urn:altinn:systemuser": _system_user,
-}
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
-def _reader(kind: Any) -> Callable[[dict[str, Any], str, str], Consent | None]:
-    """What reads a detail of that ``type``, which can be any JSON."""
-    return _READERS.get(kind, _none) if isinstance(kind, str) else _none
-
-
-def _resources(rights: Any) -> list[Any]:
-    """The resources that ``consentRights`` name, each any JSON."""
-    return [
-        resource.get("value")
-        for right in (rights if isinstance(rights, list) else [])
-        if isinstance(right, dict) and isinstance(right.get("resource"), list)
-        for resource in right["resource"]
-        if isinstance(resource, dict)
-    ]
-
-
-def consent_of_altinn(claims: dict[str, Any], service_code: str) -> Consents:
+def consent_of_altinn(claims: dict[str, Any], service_code: str, longest: float = LONGEST_CONSENT) -> Consents:
     """The consent of an Altinn consent token's claims; none when it is for other services."""
     part, consumer, valid_to = claims.get("OfferedBy"), claims.get("CoveredBy"), moment(claims.get("ValidToDate"))
     services = claims.get("Services")
@@ -109,7 +142,7 @@ def consent_of_altinn(claims: dict[str, Any], service_code: str) -> Consents:
     covered = any(isinstance(one, str) and one.partition(",")[0] == service_code for one in listed)
     if not (covered and isinstance(part, str) and isinstance(consumer, str) and valid_to is not None):
         return Consents([])
-    return Consents([Consent(part, consumer, valid_to)])
+    return Consents([Consent(part, consumer, valid_to, _text(claims.get("AuthorizationCode")))], longest)
 
 
 def number_of(value: Any) -> str | None:

@@ -50,10 +50,6 @@ class KravoversiktError(Exception):
         self.status = status or STATUS[kode]
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
         """Headers that the answer must carry: ``Allow``, ``Retry-After``, ``WWW-Authenticate``."""
-        self.consumer: str | None = None
-        """What logs call the consumer, when it was known before the error."""
-        self.stranger: str | None = None
-        """The organisation number of a caller without an agreement, for the audit log to hash."""
 
     def said(self) -> str:
         """The code and the sentence, for whoever runs this program."""

@@ -9,11 +9,13 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from email.utils import formatdate
+from functools import partial
 from http import HTTPStatus
 
 import httptools
 
 from serving.app import App, Response
+from serving.decisions import Undecided
 from serving.errors import HEADERS_TOO_LARGE, URL_TOO_LONG, KravoversiktError, beyond_the_codes
 from serving.request import Request, method_not_allowed
 from serving.routes import MAX_HEADERS, MAX_URL
@@ -82,6 +84,9 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._due: deque[tuple[Request, bool]] = deque()  # requests to be answered; whether that is the last answer
         self._may_write, self._reading, self._held = True, True, False
+        self._undecided = False
+        """Whether the answer that is due waits for a decision."""
+        self._peer = ""
         self._unfinished = 0
         self.on_message_begin()
         self.between = True
@@ -89,13 +94,15 @@ class Connection(asyncio.Protocol):
 
     def waits(self) -> bool:
         """Whether it is the client's turn."""
-        return self._may_write and not self._due
+        return self._may_write and not self._due and not self._undecided
 
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Takes it, when there is room."""
         self.transport = transport  # type: ignore[assignment]
+        peer = transport.get_extra_info("peername")
+        self._peer = peer[0] if isinstance(peer, tuple) else ""
         if self._connections.full():
             self.transport.abort()
         else:
@@ -127,7 +134,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client sends no more; it is still told what is due."""
         self._reading = False
-        return bool(self._due)
+        return bool(self._due) or self._undecided
 
     def pause_writing(self) -> None:
         """The client reads slowly."""
@@ -166,7 +173,7 @@ class Connection(asyncio.Protocol):
         http, headers, parser = self._parser.get_http_version(), self._headers, self._parser
         path, _, query = _origin_form(self._url).decode("latin-1").partition("?")
         fault = self._too_large() or _fault(http, headers)
-        request = Request(parser.get_method().decode(), path, query, headers, fault)
+        request = Request(parser.get_method().decode(), path, query, headers, fault, self._peer, http)
         body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
         read = fault is None and not body and len(self._due) < MOST_DUE
         goes_on = read and http == "1.1" and parser.should_keep_alive() and not parser.should_upgrade()
@@ -189,18 +196,35 @@ class Connection(asyncio.Protocol):
 
     def _answer(self) -> None:
         """Answers what is due first, if the client reads. While more is due nothing is read, and others have a turn."""
-        if self._due and self._may_write:
-            request, last = self._due.popleft()
-            response = self._connections.app.handle(request)
-            last = last or (not self._due and (self._connections.ending or not self._reading))
-            self._write(response, last)
-            self.silent_since = time.monotonic()
-        if self._due:
+        if self._due and self._may_write and not self._undecided:
+            self._handle(*self._due.popleft())
+        if self._due or self._undecided:
             self._hold(True)
-            if self._may_write:
+            if self._may_write and not self._undecided:
                 asyncio.get_running_loop().call_soon(self._answer)
         elif self._held:
             self._hold(False)
+
+    def _handle(self, request: Request, last: bool, waited: Undecided | None = None) -> None:
+        """Answers one request, or has it answered when the decision is there that it waits for."""
+        try:
+            response = self._connections.app.handle(request, waited)
+        except Undecided as undecided:
+            self._undecided = True
+            call = asyncio.get_running_loop().call_soon_threadsafe
+            decided = partial(call, self._decided, request, last, undecided)
+            undecided.decision.add_done_callback(lambda _: decided())
+            return
+        last = last or (not self._due and (self._connections.ending or not self._reading))
+        self._write(response, last)
+        self.silent_since = time.monotonic()
+
+    def _decided(self, request: Request, last: bool, undecided: Undecided) -> None:
+        """Goes on, if the client is still there."""
+        self._undecided = False
+        if not self.transport.is_closing():
+            self._handle(request, last, undecided)
+            self._answer()
 
     def _hold(self, held: bool) -> None:
         """Reads no more, or again."""

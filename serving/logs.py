@@ -1,12 +1,14 @@
 """Logs as JSON lines, one per answer: ``access`` for operations, ``audit`` for who saw what.
 
 No number stands in the clear. A consumer goes by its configured name, a part by a keyed hash: with the key, whoever
-may can ask the audit log about a part; without it nobody can try all numbers.
+may can ask the audit log about a part; without it nobody can try all numbers. What a token calls its client, itself or
+a consent stands as it is, unless it isn't a plain word or someone's number can be read in it: then its hash does.
 """
 
 import json
 import logging
 import os
+import re
 import select
 import stat
 import sys
@@ -14,13 +16,18 @@ import threading
 import time
 import traceback
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 
+from serving.address import Proxies
+from serving.consent import SystemUser
 from serving.errors import UnreadableError
+from serving.journal import Journal
 from serving.numbers import names_someone
 
 HELD_SECONDS = 0.05
@@ -52,6 +59,9 @@ class Lines:
         self._failing = False
         self._writing = threading.Lock()
         self._dropped, self._dropped_told = 0, 0
+        self._journal: Journal | None = None
+        self._kept: deque[int] = deque()  # of each line that is held: how many bytes of it are in the journal
+        self._unkept = 0
 
     def write(self, line: str) -> None:
         """Adds a line; ``flush`` writes it."""
@@ -60,13 +70,37 @@ class Lines:
         if len(self._held) + len(self._being_written) >= MOST_HELD:
             self._dropped += 1
             return
+        if self._journal:
+            self._keep(self._journal, line.encode() + b"\n")
         self._held.append(line)
         if self._waiting is None:
             self._waiting = time.monotonic()
 
+    def _keep(self, journal: Journal, line: bytes) -> None:
+        kept = journal.add(line)
+        self._unkept += not kept
+        self._kept.append(len(line) if kept else 0)
+
+    def keep_in(self, folder: Path) -> None:
+        """Keeps lines in a journal until they are written; those of processes that were killed are written first.
+
+        One that was just written when its process ended is written twice.
+        """
+        if self._file is None:
+            return
+        try:
+            self._journal = Journal(folder)
+        except OSError as error:
+            log.error("lines of the audit log will not survive a killed worker: %s", error.strerror)
+            return
+        self._kept.extend(map(len, self._journal.found))
+        self._held.extend(line.decode().rstrip("\n") for line in self._journal.found)
+        if self._held:
+            log.warning("%d lines of the audit log are of workers that ended before they wrote them", len(self._held))
+
     def full(self) -> bool:
-        """Whether the next line would be dropped."""
-        return self.held() >= MOST_HELD
+        """Whether the next line would be dropped, or might not outlive this process."""
+        return self.held() >= MOST_HELD or self._unkept > 0
 
     def held(self) -> int:
         """How many lines are still to be written."""
@@ -89,9 +123,18 @@ class Lines:
             if self._held and self._waiting is None:
                 self._waiting = began
             self._being_written += [self._held.popleft().encode() + b"\n" for _ in range(len(self._held))]
+            lines = len(self._being_written)
             self._being_written = self._write(self._being_written)
+            if self._journal:
+                self._forget(self._journal, lines - len(self._being_written))
             if not self._being_written:
                 self._waiting = began if self._held else None
+
+    def _forget(self, journal: Journal, lines: int) -> None:
+        """So many lines are written."""
+        kept = [self._kept.popleft() for _ in range(lines)]
+        journal.remove(sum(kept))
+        self._unkept -= kept.count(0)
 
     def _write(self, lines: list[bytes]) -> list[bytes]:
         """The lines that could not be written. A pipe takes only so many bytes at a time in one piece."""
@@ -151,6 +194,18 @@ class About:
     snapshot: str | None = None
 
 
+class Bearer(NamedTuple):
+    """What an access token says of who bears it: any text, or what was read of it."""
+
+    client: str | None = None
+    jti: str | None = None
+    supplier: str | None = None
+    """The organisation number of one that acts for the consumer: it is only ever hashed."""
+
+
+NOBODY = Bearer()
+
+
 @dataclass(slots=True)
 class Answered:
     """What is told of one answer. Every value is one of ours, or was checked: none can break out of a line."""
@@ -170,16 +225,32 @@ class Answered:
     """The organisation number of a caller without an agreement: it is only ever hashed."""
     about: About | None = None
     """When the answer was about a part."""
+    request: str = ""
+    """Our own id of the request, whatever the caller calls it."""
+    bearer: Bearer = NOBODY
+    consent: str | None = None
+    """What Altinn calls the consent that let the caller in; any text."""
+    system_user: SystemUser | None = None
+    """Who was asked about last."""
+    peer: str = ""
+    """The connection's address."""
+    forwarded: str | None = None
+    """``X-Forwarded-For``, any text."""
 
 
 class Logs:
     """The two logs of a worker. Each must be flushed every ``HELD_SECONDS``, by itself, and both at the end."""
 
-    def __init__(self, access: str, audit: str, key: bytes) -> None:
-        """``key``: of the hashes, at least 32 bytes, the same for as long as the audit log is to be asked."""
+    def __init__(self, access: str, audit: str, key: bytes, proxies: Iterable[str] = ()) -> None:
+        """``key``: of the hashes, at least 32 bytes, the same for as long as the audit log is to be asked.
+
+        ``proxies``: whose word is taken for the caller's address.
+        """
         self.access = Lines(access)
         self.audit = Lines(audit)
         self._hash = partial(part_hash, key)
+        self._proxies = Proxies(proxies)
+        self._who = lru_cache(maxsize=10_000)(self._of_whom)
 
     def answered(self, answer: Answered) -> None:
         """One answer: to the access log, and to the audit log when it was about a part.
@@ -188,22 +259,45 @@ class Logs:
         """
         name = answer.korrelasjonsid if answer.own_id else self._id(answer.korrelasjonsid)
         facts = (
-            f'"time":"{_now()}","korrelasjonsid":"{name}","method":"{answer.method}",'
+            f'"time":"{_now()}","request":"{answer.request}","korrelasjonsid":"{name}","method":"{answer.method}",'
             f'"route":"{answer.route}","status":{answer.status},"kode":{_text(answer.kode)},'
             f'"consumer":{_text(answer.consumer)}'
         )
         about = answer.about
         if about:
             stranger = self._hash(answer.stranger) if answer.stranger else None
+            who = self._who(answer.bearer, answer.consent, answer.system_user, answer.peer, answer.forwarded)
             self.audit.write(
                 f'{{"log":"audit",{facts},"stranger":{_text(stranger)},"part":"{self._hash(about.part)}",'
                 f'"rettighetspakke":"{about.rettighetspakke}","period":{_text(about.period)},'
-                f'"snapshot":{_text(about.snapshot)}}}'
+                f'"snapshot":{_text(about.snapshot)},{who}}}'
             )
         self.access.write(
             f'{{"log":"access",{facts},"coding":{_text(answer.coding)},"bytes":{answer.sent},'
             f'"ms":{answer.seconds * 1000:.3f}}}'
         )
+
+    def _of_whom(
+        self, bearer: Bearer, consent: str | None, user: SystemUser | None, peer: str, forwarded: str | None
+    ) -> str:
+        """By what right, for whom and from where: the same for request after request, and so remembered."""
+        supplier = self._hash(bearer.supplier) if bearer.supplier else None
+        told = {
+            "client": self._of_token(bearer.client),
+            "jti": self._of_token(bearer.jti),
+            "supplier": supplier,
+            "consent": self._of_token(consent),
+            "systemuser": user.id if user else None,
+            "systemuser_org": self._hash(user.organisation) if user else None,
+            "address": self._proxies.address(peer, forwarded),
+        }
+        return ",".join(f'"{name}":{_text(value)}' for name, value in told.items())
+
+    def _of_token(self, text: str | None) -> str | None:
+        """Text of a token: as it is when it is a plain word and no one's number, else hashed."""
+        if text is None or (_WORD.fullmatch(text) and not names_someone(text)):
+            return text
+        return self._hash(text)
 
     def unexpected(self, error: Exception, korrelasjonsid: str) -> None:
         """An error that is ours: its type and where it was raised, for its message could hold anything."""
@@ -247,10 +341,13 @@ def _moment(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
 
 
+_WORD = re.compile("[A-Za-z0-9._:-]{1,128}")
+
+
 def _text(value: str | None) -> str:
     return f'"{value}"' if value else "null"
 
 
 def part_hash(key: bytes, part: str) -> str:
     """The keyed hash (BLAKE2b, RFC 7693) by which the audit log knows a part."""
-    return blake2b(part.encode(), key=key[:64], digest_size=16).hexdigest()
+    return blake2b(part.encode("utf-8", "surrogatepass"), key=key[:64], digest_size=16).hexdigest()

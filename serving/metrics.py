@@ -91,6 +91,16 @@ class Metrics:
         self._dropped = Counter(
             "kravoversikt_log_lines_dropped", "Lines dropped for want of room, by log", ("log",), registry=registry
         )
+        self._keys_age = Gauge(
+            "kravoversikt_keys_age_seconds",
+            "Time since an issuer's keys were read, by issuer",
+            ("issuer",),
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._decisions = Counter(
+            "kravoversikt_decisions", "Questions about system users, by answer", ("decision",), registry=registry
+        )
         self._noted: dict[_Key, _Noted] = defaultdict(_Noted)
         self._lock = Lock()
 
@@ -135,6 +145,14 @@ class Metrics:
         """Counts look-ups in the token cache."""
         self._tokens.labels("hit").inc(hits)
         self._tokens.labels("miss").inc(misses)
+
+    def keys(self, issuer: str, age: float) -> None:
+        """Tells how long ago an issuer's keys were read, in seconds; infinite when they never were."""
+        self._keys_age.labels(issuer).set(age)
+
+    def decisions(self, decision: str, count: int) -> None:
+        """Counts questions about system users that were answered so."""
+        self._decisions.labels(decision).inc(count)
 
     def switched(self, parts: int, made_for: date) -> None:
         """Tells of the snapshot that was taken into use."""

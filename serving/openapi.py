@@ -26,7 +26,9 @@ _DESCRIPTION = """\
 Claims (*krav*) that Skatteetaten has on a part, and what the part has paid and been paid.
 
 **Access.** An access token from Maskinporten with the scope `skatteetaten:kravogbetalinger`, and the part's consent: \
-in the token's `authorization_details`, or as an Altinn consent token in the header `AltinnSamtykke`.
+in the token's `authorization_details`, or as an Altinn consent token in the header `AltinnSamtykke`. Or the token of \
+a system user that Altinn permits to read the part's claims, its own or a client's, where the agreement is for that; \
+when Altinn cannot be asked, KB-002.
 
 **Figures** are kroner with exactly two decimals, signed as in the ledger: what the part owes is positive, what it is \
 owed negative, and remaining = original + the sum of what is placed. They are those of the night before; \
@@ -118,8 +120,8 @@ _SECURITY_SCHEMES = {
         "scheme": "bearer",
         "bearerFormat": "JWT",
         "description": "Access token from Maskinporten with the scope skatteetaten:kravogbetalinger; the part's "
-        "consent stands in its authorization_details (urn:altinn:consent or urn:altinn:systemuser), "
-        "or in the header AltinnSamtykke",
+        "consent stands in its authorization_details (urn:altinn:consent), or a system user that Altinn permits "
+        "(urn:altinn:systemuser), or the consent in the header AltinnSamtykke",
     },
     "altinnSamtykke": {
         "type": "apiKey",

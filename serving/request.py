@@ -33,6 +33,10 @@ class Request(NamedTuple):
     headers: Mapping[str, str]
     fault: KravoversiktError | None = None
     """What is wrong with it as HTTP: then nothing else of it but its ``Korrelasjonsid`` is looked at."""
+    peer: str = ""
+    """The address of the connection's other end, empty when it has none (a Unix socket)."""
+    version: str = "1.1"
+    """Of HTTP."""
 
 
 class Asked(NamedTuple):

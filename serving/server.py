@@ -16,10 +16,11 @@ from typing import Any
 
 import uvloop
 
-from serving.access import Altinn, Caller, Gate, Open, Secured, read_caller
+from serving.access import Altinn, Caller, Gate, Open, Secured, SystemUsers, read_caller
 from serving.app import App, Page
 from serving.consent import Consents, consent_of_altinn
 from serving.consumers import MOST, Consumer, ConsumersError, read_consumers
+from serving.decisions import DecisionPoint, Decisions
 from serving.docs_page import content_security_policy, docs_page
 from serving.http import Connection, Connections
 from serving.keys import KeySet, keys_by_discovery, keys_of_file
@@ -27,8 +28,11 @@ from serving.limits import Limits
 from serving.logs import HELD_SECONDS, Logs, where
 from serving.metrics import Metrics
 from serving.openapi import openapi
+from serving.own_token import Client, OwnToken
 from serving.processes import Processes
-from serving.settings import Issuer, Settings, SettingsError, hash_key, with_room
+from serving.remote import SECONDS, Remote
+from serving.settings import Issuer, Settings, SettingsError, hash_key, private_key, subscription_key, with_room
+from serving.settings import SystemUsers as AskedAbout
 from serving.switch import Published
 from serving.tokens import Tokens
 
@@ -144,11 +148,16 @@ class Worker:
     ) -> None:
         self.published = Published(settings.home)
         self.metrics = Metrics(metrics_folder)
-        self.logs = Logs(settings.log.access, settings.log.audit, key)
-        self.keys: list[KeySet] = []
+        self.logs = Logs(settings.log.access, settings.log.audit, key, settings.log.proxies)
+        if metrics_folder:
+            self.logs.audit.keep_in(metrics_folder)
+        self.keys: dict[str, KeySet] = {}
         self.tokens: list[Tokens[Any]] = []
+        self.decisions: Decisions | None = None
+        self._remotes: list[Remote] = []
         self._seconds = settings.poll_seconds
         self._counted = [0, 0]
+        self._decided = {"permit": 0, "no": 0, "failed": 0, "remembered": 0}
         self._ended = threading.Event()
         self.app = App(self.published, self._gate(settings, consumers, limits), self.logs, self.metrics, pages())
 
@@ -158,26 +167,54 @@ class Worker:
         first, second = settings.maskinporten, settings.altinn
         if not first:
             raise SettingsError("nothing says how callers are known")
-        read = partial(read_caller, consent_resource=first.consent_resource)
-        callers: Tokens[Caller] = Tokens(self._keys(first), first.issuer, read, audience=first.audience)
-        self.tokens.append(callers)
+        day = 24 * 3600
+        caller = partial(
+            read_caller, consent_resource=first.consent_resource, longest_consent=first.longest_consent_days * day
+        )
+        callers: Tokens[Caller] = self._tokens("maskinporten", first, caller, ("iss", "exp", "iat"))
         altinn = None
         if second:
-            consent = partial(consent_of_altinn, service_code=second.service_code)
-            consents: Tokens[Consents] = Tokens(
-                self._keys(second), second.issuer, consent, audience=second.audience, required=("iss", "exp")
+            consent = partial(
+                consent_of_altinn, service_code=second.service_code, longest=second.longest_consent_days * day
             )
-            self.tokens.append(consents)
+            consents: Tokens[Consents] = self._tokens("altinn", second, consent, ("iss", "exp"))
             altinn = Altinn(consents)
-        return Secured(callers, consumers, limits, first.scope, altinn)
+        users = self._system_users(settings.system_users) if settings.system_users else None
+        return Secured(callers, consumers, limits, first.scope, altinn, users)
 
-    def _keys(self, issuer: Issuer) -> KeySet:
+    def _tokens(self, name: str, issuer: Issuer, read: Callable[..., Any], required: tuple[str, ...]) -> Tokens[Any]:
         if issuer.jwks_file:
-            read = partial(keys_of_file, issuer.jwks_file)
+            keys = partial(keys_of_file, issuer.jwks_file)
         else:
-            read = partial(keys_by_discovery, issuer.address(), issuer.issuer)
-        self.keys.append(KeySet(read, issuer.refresh_seconds, issuer.refresh_floor_seconds))
-        return self.keys[-1]
+            keys = partial(keys_by_discovery, self._remote(), issuer.address(), issuer.issuer)
+        held = KeySet(keys, issuer.refresh_seconds, issuer.refresh_floor_seconds, issuer.trusted_seconds)
+        longest = issuer.longest_token_seconds
+        made = Tokens(held, issuer.issuer, read, audience=issuer.audience, required=required, longest=longest)
+        self.keys[name] = held
+        self.tokens.append(made)
+        return made
+
+    def _system_users(self, asked: AskedAbout) -> SystemUsers:
+        remote, token = self._remote(asked.seconds), None
+        if asked.client_id and asked.client_key_file and asked.client_kid:
+            key, audience = private_key(asked.client_key_file), asked.token_audience
+            client = Client(
+                asked.client_id,
+                key,
+                asked.client_kid,
+                asked.client_scope,
+                asked.token_url,
+                audience,
+                asked.exchange_url,
+            )
+            token = OwnToken(remote, client)
+        point = DecisionPoint(remote, asked.url, subscription_key(asked), token)
+        self.decisions = Decisions(remote.start, point.decide, asked.remember_seconds)
+        return SystemUsers(self.decisions, asked.resource, asked.action, asked.rettighetspakker)
+
+    def _remote(self, seconds: float = SECONDS) -> Remote:
+        self._remotes.append(Remote(seconds))
+        return self._remotes[-1]
 
     def start(self) -> None:
         """Opens what is published and reads the keys; then threads look after both, and write the logs.
@@ -185,20 +222,22 @@ class Worker:
         Each issuer's keys have a thread of their own: a slow issuer keeps neither a snapshot nor other keys waiting. So
         has each log: one that nobody reads doesn't keep the other.
         """
-        for keys in self.keys:
+        for keys in self.keys.values():
             self._thread("keys", keys.refresh, self._seconds)
         self._try(self.upkeep)
         self._thread("upkeep", self.upkeep, self._seconds)
         self._thread("audit", self.logs.audit.flush, HELD_SECONDS)
         self._thread("access", self.logs.access.flush, HELD_SECONDS)
         until = time.monotonic() + FIRST_KEYS_SECONDS
-        for keys in self.keys:
+        for keys in self.keys.values():
             keys.tried.wait(max(0, until - time.monotonic()))
 
     def stop(self) -> None:
         """Writes and counts what is held. A log that nobody reads is not waited for: it is told what is lost."""
         self._ended.set()
         self.metrics.flush()
+        for remote in self._remotes:
+            remote.close()
         logs = {"audit": self.logs.audit, "access": self.logs.access}
         writing = [threading.Thread(target=one.flush, daemon=True) for one in logs.values()]
         for thread in writing:
@@ -234,6 +273,11 @@ class Worker:
         hits, misses = (sum(getattr(t, what) for t in self.tokens) for what in ("hits", "misses"))
         self.metrics.tokens(hits - self._counted[0], misses - self._counted[1])
         self._counted = [hits, misses]
+        for name, keys in self.keys.items():
+            self.metrics.keys(name, keys.age())
+        for decision, count in (self.decisions.counts if self.decisions else {}).items():
+            self.metrics.decisions(decision, count - self._decided[decision])
+            self._decided[decision] = count
         self.metrics.flush()
 
 

@@ -10,10 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from serving.address import Proxies
 from serving.consumers import ConsumersError, faults, read_consumers
 from serving.keys import KeysError, keys_of_file
+from serving.remote import RemoteError, check_address, is_here
+from serving.routes import RETTIGHETSPAKKER
 from serving.store import CURRENT
 
 TEST_ISSUER = "urn:kravoversikt:test-only"
@@ -51,9 +57,13 @@ class Issuer(_Section):
     metadata: OptionalText = None
     """Address of the issuer's metadata (RFC 8414) when it isn't under the issuer's own."""
     audience: OptionalText = None
-    """When given, ``aud`` must be or hold it."""
+    """When given, ``aud`` must be or hold it; else it must be unspecified."""
+    longest_token_seconds: Annotated[float, Field(gt=0)] = 3600
+    longest_consent_days: Annotated[float, Field(gt=0)] = 1096
     refresh_seconds: Annotated[float, Field(gt=0)] = 600
     refresh_floor_seconds: Annotated[float, Field(ge=0)] = 30
+    trusted_seconds: Annotated[float, Field(gt=0)] = 14_400
+    """How long keys are trusted that can't be read again."""
 
     def address(self) -> str:
         """Where the metadata are."""
@@ -76,12 +86,50 @@ class Altinn(Issuer):
     service_code: str = "5928_202301"
 
 
+class SystemUsers(_Section):
+    """System users: what Altinn's decision point is asked about them, where, and as whom."""
+
+    resource: Annotated[str, Field(min_length=1)]
+    """In Altinn's resource registry."""
+    rettighetspakker: Annotated[frozenset[str], Field(min_length=1)]
+    """Under which they may ask; under the others only a consent lets in."""
+    action: Annotated[str, Field(min_length=1)] = "read"
+    url: str = "https://platform.altinn.no/authorization/api/v1/authorize"
+    seconds: Annotated[float, Field(gt=0, le=30)] = 3.0
+    """For a whole decision, a new token of ours included."""
+    remember_seconds: Annotated[float, Field(ge=0, le=900)] = 180
+    subscription_key_file: OptionalPath = None
+    client_id: OptionalText = None
+    """Ours, in Maskinporten; with its key, by the name that Maskinporten knows that by."""
+    client_key_file: OptionalPath = None
+    client_kid: OptionalText = None
+    client_scope: str = "altinn:authorization/authorize"
+    token_url: str = "https://maskinporten.no/token"  # noqa: S105  # an address
+    token_audience: str = "https://maskinporten.no/"  # noqa: S105
+    exchange_url: OptionalText = "https://platform.altinn.no/authentication/api/v1/exchange/maskinporten"
+
+    @field_validator("rettighetspakker")
+    @classmethod
+    def _known(cls, given: frozenset[str]) -> frozenset[str]:
+        if given - set(RETTIGHETSPAKKER):
+            raise ValueError(f"they are {', '.join(RETTIGHETSPAKKER)}")
+        return given
+
+
 class Log(_Section):
     """Where the logs go: a path, ``-`` for standard output, or empty for nowhere."""
 
     access: str = "-"
     audit: str = "-"
     hash_key_file: OptionalPath = None
+    proxies: tuple[str, ...] = ()
+    """Addresses or networks of proxies whose ``X-Forwarded-For`` is believed in the audit log."""
+
+    @field_validator("proxies")
+    @classmethod
+    def _networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        Proxies(given)
+        return given
 
 
 class Settings(_Section):
@@ -94,6 +142,7 @@ class Settings(_Section):
     consumers_file: OptionalPath = None
     maskinporten: Maskinporten | None = None
     altinn: Altinn | None = None
+    system_users: SystemUsers | None = None
     log: Log = Log()
     poll_seconds: Annotated[float, Field(gt=0, le=3600)] = 1.0
     header_seconds: Annotated[int, Field(ge=1, le=60)] = 10
@@ -153,7 +202,7 @@ def _merged(content: dict[str, object], given: dict[str, object]) -> dict[str, o
 
 def _absolute(content: dict[str, object], folder: Path) -> dict[str, object]:
     """The same with the paths of files made absolute."""
-    paths = {"consumers_file", "jwks_file", "hash_key_file"}
+    paths = {"consumers_file", "jwks_file", "hash_key_file", "subscription_key_file", "client_key_file"}
     logs = {"access", "audit"}
     made: dict[str, object] = {}
     for name, value in content.items():
@@ -187,6 +236,7 @@ def _wrong(settings: Settings) -> list[str]:
             read_consumers(settings.consumers_file)
         except ConsumersError as error:
             wrong.append(str(error))
+    wrong += _wrong_system_users(settings.system_users) if settings.system_users else ()
     return [*wrong, *_wrong_keys(settings), *_wrong_logs(settings.log)]
 
 
@@ -197,6 +247,45 @@ def _wrong_keys(settings: Settings) -> Iterator[str]:
                 keys_of_file(issuer.jwks_file)
         except KeysError as error:
             yield f"{name}.jwks_file: {error}"
+
+
+def _wrong_system_users(given: SystemUsers) -> Iterator[str]:
+    for name in ("url", "token_url", "exchange_url"):
+        try:
+            check_address(getattr(given, name) or given.url)
+        except RemoteError as error:
+            yield f"system_users.{name}: {error}"
+    as_whom = ("client_id", "client_key_file", "client_kid")
+    absent = [name for name in as_whom if getattr(given, name) is None]
+    if len(absent) == 3 and is_here(given.url):
+        absent = []
+    elif given.subscription_key_file is None:
+        absent.append("subscription_key_file")
+    if absent:
+        yield f"system_users: {', '.join(absent)} must be there: Altinn decides for nobody whom it doesn't know"
+    if given.subscription_key_file and not _bytes_of(given.subscription_key_file):
+        yield "system_users.subscription_key_file must be there and hold the key"
+    if given.client_key_file:
+        try:
+            private_key(given.client_key_file)
+        except SettingsError as error:
+            yield f"system_users.client_key_file: {error}"
+
+
+def private_key(path: Path) -> RSAPrivateKey:
+    """The RSA key of a PEM file. Raises ``SettingsError``."""
+    try:
+        key = load_pem_private_key(path.read_bytes(), None)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, RSAPrivateKey):
+        raise SettingsError(f"{path.name} holds no RSA key")
+    return key
+
+
+def subscription_key(given: SystemUsers) -> str:
+    """What opens Altinn's API, or nothing."""
+    return _bytes_of(given.subscription_key_file).decode("latin-1") if given.subscription_key_file else ""
 
 
 def _wrong_logs(log: Log) -> Iterator[str]:

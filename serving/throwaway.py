@@ -5,6 +5,7 @@
             jwks.json        its public half, as an issuer publishes it
             consumers.toml   one consumer, granted everything
             log-hash.key     the key of the hashes in the audit log
+            delegations.json what system users may, for the stand-in of Altinn that the server begins beside itself
 
 A server takes them with ``--test-keys``, on a loopback address only.
 """
@@ -15,18 +16,19 @@ import json
 import os
 import secrets
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
 import jwt
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from serving.consent import AUTHORITY, NORWEGIAN
 from serving.consumers import ConsumersError, read_consumers
-from serving.settings import TEST_ISSUER, Altinn, Maskinporten, SettingsError
+from serving.settings import TEST_ISSUER, Altinn, Maskinporten, SettingsError, SystemUsers, private_key
+from serving.stand_in import DELEGATIONS, delegations
 
 ISSUER = TEST_ISSUER
 CONSUMER = "999999999"
@@ -65,12 +67,9 @@ def _make_keys(folder: Path) -> bool:
 def _key(folder: Path) -> rsa.RSAPrivateKey:
     """The folder's key. Raises ``SettingsError``."""
     try:
-        key = serialization.load_pem_private_key((folder / "private.pem").read_bytes(), None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise SettingsError(f"{folder / 'private.pem'} holds no RSA key: remove it, and a new one is made")
-    return key
+        return private_key(folder / "private.pem")
+    except SettingsError as error:
+        raise SettingsError(f"{error}: remove it from {folder}, and a new one is made") from error
 
 
 def kid_of(key: rsa.RSAPrivateKey) -> str:
@@ -112,9 +111,22 @@ def _write(path: Path, content: str, over: bool = False) -> None:
         part.unlink()
 
 
-def settings_for(folder: Path) -> dict[str, Any]:
-    """The settings with which a server takes these keys, for access tokens and consent tokens."""
+RESOURCE = "kravogbetaling"
+"""What system users are asked about here, as in the example of Altinn's guide."""
+
+RETTIGHETSPAKKE = "regnskapssystem"
+"""Under which system users may ask here."""
+
+
+def settings_for(folder: Path, decision_point: str | None = None) -> dict[str, Any]:
+    """The settings with which a server takes these keys, for access tokens and consent tokens.
+
+    And for system users, when there is a decision point to ask about them.
+    """
+    packages = frozenset({RETTIGHETSPAKKE})
+    asked = decision_point and SystemUsers(resource=RESOURCE, rettighetspakker=packages, url=decision_point)
     return {
+        "system_users": asked or None,
         "maskinporten": Maskinporten(issuer=ISSUER, jwks_file=folder / "jwks.json"),
         "altinn": Altinn(issuer=ISSUER, jwks_file=folder / "jwks.json"),
         "consumers_file": folder / "consumers.toml",
@@ -162,11 +174,30 @@ def access_token(
     }
     if part:
         resource = {"type": "urn:altinn:resource", "value": settings.consent_resource}
-        consent = {"type": "urn:altinn:consent", "from": urn(part), "to": actor(consumer)}
+        consent = {"type": "urn:altinn:consent", "from": urn(part), "to": actor(consumer), "id": str(uuid.uuid4())}
         valid_to = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(now + seconds))
         rights = [{"action": ["consent"], "resource": [resource]}]
         said["authorization_details"] = [consent | {"validTo": valid_to, "consentRights": rights}]
     return sign(folder, said | claims)
+
+
+def system_user_token(
+    folder: Path, *, organisation: str, part: str | None, consumer: str = CONSUMER, **given: Any
+) -> str:
+    """An access token like Maskinporten's for a system user of an organisation.
+
+    With a part, the stand-in of Altinn lets that one read the part's claims from now on: its own organisation's, or
+    those of a client of it. Raises ``SettingsError``.
+    """
+    user = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{ISSUER}:{consumer}:{organisation}"))
+    if part:
+        right = {"system_user": user, "resource": RESOURCE, "action": "read", "part": part}
+        known = delegations(folder)
+        if right not in known:
+            _write(folder / DELEGATIONS, json.dumps([*known, right], indent=1), over=True)
+    detail = {"type": "urn:altinn:systemuser", "systemuser_org": actor(organisation), "systemuser_id": [user]}
+    detail["system_id"] = f"{consumer}_test-only"
+    return access_token(folder, part=None, consumer=consumer, authorization_details=[detail], **given)
 
 
 def consent_token(folder: Path, *, part: str, consumer: str = CONSUMER, seconds: int = 3600, **claims: Any) -> str:

@@ -16,6 +16,12 @@ ALGORITHMS = ["RS256", "RS384", "RS512"]
 MAX_TOKEN = 16_000
 """Characters; a longer one isn't looked at."""
 
+LONGEST_LIFE = 3600.0
+"""Seconds that a token may live at most; Maskinporten's live 120 unless an API asks for more."""
+
+UNRESTRICTED = (None, "unspecified", ["unspecified"])
+"""What ``aud`` is in a token that is for any service, says Digdir's page on audience-restricted tokens."""
+
 Meaning = TypeVar("Meaning")
 
 
@@ -24,7 +30,7 @@ class TokenError(Exception):
 
 
 class NoKeysError(Exception):
-    """No token can be checked: the issuer's keys have never been read."""
+    """No token can be checked: the issuer's keys have never been read, or not for too long."""
 
 
 class Tokens(Generic[Meaning]):
@@ -38,16 +44,22 @@ class Tokens(Generic[Meaning]):
         *,
         audience: str | None = None,
         required: tuple[str, ...] = ("iss", "exp", "iat"),
+        longest: float = LONGEST_LIFE,
         leeway: int = 10,
         most_cached: int = 10_000,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``leeway``: seconds that clocks may differ. ``read`` raises ``TokenError`` for claims not as they must be."""
+        """``read`` raises ``TokenError`` for claims not as they must be.
+
+        ``audience``: what ``aud`` must be or hold. Without one a token is taken that is for any service, and none that
+        is for another. ``longest``: seconds that a token may live. ``leeway``: seconds that clocks may differ.
+        """
         self._keys = keys
         self._issuer = issuer
         self._read = read
         self._audience = audience
         self._required = list(required)
+        self._longest = longest
         self._leeway = leeway
         self._most_cached = most_cached
         self._clock = clock
@@ -56,15 +68,17 @@ class Tokens(Generic[Meaning]):
         self.hits = 0
         self.misses = 0
 
-    def ready(self) -> bool:
-        """Whether there are keys to verify with."""
-        return bool(self._keys)
+    def keys(self) -> str:
+        """Of the keys to verify with: ``read``, ``missing``, or ``old``."""
+        return self._keys.state()
 
     def verify(self, token: str) -> Meaning:
         """What the token says. Raises ``TokenError`` or ``NoKeysError``."""
         if self._generation != self._keys.generation:
             self._generation = self._keys.generation
             self._cache.clear()
+        if not self._keys:
+            raise NoKeysError
         known = self._cache.get(token)
         if known is not None:
             if known[0] + self._leeway > self._clock():
@@ -80,14 +94,17 @@ class Tokens(Generic[Meaning]):
         return meaning
 
     def _verify(self, token: str) -> tuple[float, Meaning]:
-        if not self._keys:
-            raise NoKeysError
         if len(token) > MAX_TOKEN:
             raise TokenError("the token is too long")
         claims = self._claims(token, self._key(token))
         expires = moment(claims["exp"])
         if expires is None:
             raise TokenError("exp is not a time")
+        began = moment(claims.get("iat", claims.get("nbf", self._clock())))
+        if began is None or expires - min(began, self._clock()) > self._longest:
+            raise TokenError("the token lives for too long")
+        if self._audience is None and claims.get("aud") not in UNRESTRICTED:
+            raise TokenError(_SAID[jwt.InvalidAudienceError])
         return expires, self._read(claims)
 
     def _claims(self, token: str, key: RSAPublicKey) -> dict[str, Any]:

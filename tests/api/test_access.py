@@ -1,10 +1,21 @@
 """Who may see what: consents, limits and agreements, each by itself."""
 
 import math
+import time
 
 import pytest
 
-from serving.consent import Consent, Consents, consent_of_altinn, consents_in_details, moment, number_of
+from serving.consent import (
+    AUTHORITY,
+    Consent,
+    Consents,
+    SystemUser,
+    consent_of_altinn,
+    consents_in_details,
+    moment,
+    number_of,
+    system_users_in_details,
+)
 from serving.consumers import ConsumersError, read_consumers
 from serving.errors import KravoversiktError
 from serving.limits import Limits
@@ -20,20 +31,38 @@ OURS = "ske-samtykke-krav-og-betalinger"
 def test_a_consent_ends():
     consents = Consents([Consent(PART, CONSUMER, 100.0)], clock=lambda: now)
     now = 99.9
-    assert consents.cover(PART, CONSUMER)
+    assert consents.of(PART, CONSUMER)
     now = 100.0
-    assert not consents.cover(PART, CONSUMER)
+    assert not consents.of(PART, CONSUMER)
 
 
 def test_a_consent_is_one_parts_to_one_consumer():
-    consents = Consents([Consent(PART, CONSUMER, math.inf), Consent(PERSON, "111111111", math.inf)])
-    assert consents.cover(PART, CONSUMER)
-    assert not consents.cover(PERSON, CONSUMER)
-    assert not consents.cover(PART, "111111111")
+    consents = Consents([Consent(PART, CONSUMER, 2.0), Consent(PERSON, "111111111", 2.0)], clock=lambda: 1.0)
+    assert consents.of(PART, CONSUMER)
+    assert not consents.of(PERSON, CONSUMER)
+    assert not consents.of(PART, "111111111")
+
+
+def test_a_consent_that_never_seems_to_end_is_none():
+    """It ends three years from now at most, or when the operator says."""
+    consents = Consents([Consent(PART, CONSUMER, 1000.0)], longest=100.0, clock=lambda: now)
+    now = 899.9
+    assert not consents.of(PART, CONSUMER)
+    now = 900.0
+    assert consents.of(PART, CONSUMER)
+
+
+RIGHT = {"action": ["consent"], "resource": [{"type": "urn:altinn:resource", "value": OURS}]}
+SOON = int(time.time()) + 100_000
 
 
 def detail(**changed):
-    return {"type": "urn:altinn:consent", "from": urn(PART), "to": actor(CONSUMER), "validTo": 10**10} | changed
+    said = {"type": "urn:altinn:consent", "from": urn(PART), "to": actor(CONSUMER), "validTo": SOON}
+    return said | {"id": "the-consent", "consentRights": [RIGHT]} | changed
+
+
+def consent_in(details):
+    return consents_in_details(details, OURS).of(PART, CONSUMER)
 
 
 @pytest.mark.parametrize(
@@ -43,51 +72,88 @@ def detail(**changed):
         detail(),
         [detail(to=urn(CONSUMER))],
         [{"type": "something else"}, {"type": []}, "rubbish", None, detail()],
-        [detail(consentRights=[{"resource": [{"type": "urn:altinn:resource", "value": OURS}]}])],
-        [detail(consentRights=[{"resource": []}, {"resource": [{"value": "x"}, {"value": OURS}]}])],
-        [{"type": "urn:altinn:systemuser", "systemuser_org": actor(PART)}],
-        [
-            {
-                "type": "urn:altinn:systemuser",
-                "systemuser_org": {"authority": "iso6523-actorid-upis", "id": f"0192:{PART}"},
-            }
-        ],
+        [detail(consentRights=[{"action": ["consent"], "resource": []}, RIGHT])],
+        [detail(consentRights=[RIGHT | {"action": ["read", "consent"]}])],
+        [detail(consentRights=[RIGHT | {"metadata": {}, "metaData": None}])],
     ],
-    ids=str,
+    ids=lambda value: str(value)[:40],
 )
 def test_details_that_hold_a_consent(details):
-    assert consents_in_details(details, CONSUMER, OURS).cover(PART, CONSUMER)
+    assert consent_in(details).id == "the-consent"
+
+
+RIGHTS_TO_SOMETHING_ELSE = {
+    "none": [],
+    "an object": RIGHT,
+    "text": OURS,
+    "null": None,
+    "null in it": [None],
+    "no action": [{"resource": RIGHT["resource"]}],
+    "another action": [RIGHT | {"action": ["read"]}],
+    "an action that is text": [RIGHT | {"action": "consent"}],
+    "no resource": [{"action": ["consent"]}],
+    "a resource that is text": [RIGHT | {"resource": OURS}],
+    "a resource without its type": [RIGHT | {"resource": [{"value": OURS}]}],
+    "a resource of another type": [RIGHT | {"resource": [{"type": "urn:altinn:app", "value": OURS}]}],
+    "another resource": [RIGHT | {"resource": [{"type": "urn:altinn:resource", "value": "income"}]}],
+    "a task of it": [RIGHT | {"resource": [*RIGHT["resource"], {"type": "urn:altinn:task", "value": "sign"}]}],
+    "a year of it": [RIGHT | {"metadata": {"inntektsaar": "2022"}}],
+    "a year of it, as Altinn spells it too": [RIGHT | {"metaData": {"inntektsaar": "2022"}}],
+    "a number too long to be written": [RIGHT | {"resource": [{"type": "urn:altinn:resource", "value": 10**5000}]}],
+}
+
+
+@pytest.mark.parametrize("rights", RIGHTS_TO_SOMETHING_ELSE)
+def test_a_consent_to_something_else(rights):
+    assert not consent_in([detail(consentRights=RIGHTS_TO_SOMETHING_ELSE[rights])])
+
+
+def test_a_consent_that_says_nothing_of_what_it_is_to():
+    bare = detail()
+    del bare["consentRights"]
+    assert not consent_in([bare])
+
+
+def test_a_type_too_long_to_be_written():
+    """It may stand where a word is looked for: ``str`` would raise."""
+    assert consent_in([{"type": 10**5000}, detail()])
+
+
+USER = "ebe4a681-0a8c-429e-a36f-8f9ca942b59f"
+
+
+def system_user(**changed):
+    said = {"type": "urn:altinn:systemuser", "systemuser_org": {"authority": AUTHORITY, "id": f"0192:{PART}"}}
+    return said | {"systemuser_id": [USER], "system_id": "a_system"} | changed
 
 
 @pytest.mark.parametrize(
-    "rights",
-    [
-        [],
-        {},
-        "x",
-        [{"resource": [{"value": [OURS]}]}],
-        [{"resource": OURS}],
-        [{"resource": [OURS]}],
-        [{"resource": [{"value": "income"}]}],
-        [None],
-    ],
+    "details",
+    [[system_user()], system_user(), [system_user(systemuser_id=USER.upper())], [None, system_user()]],
     ids=str,
 )
-def test_a_consent_to_something_else(rights):
-    assert not consents_in_details([detail(consentRights=rights)], CONSUMER, OURS).cover(PART, CONSUMER)
+def test_details_that_hold_a_system_user(details):
+    assert system_users_in_details(details) == (SystemUser(USER, PART),)
+    assert not consent_in(details)  # it is none
 
 
-def test_a_number_too_long_to_be_written():
-    """It may stand where a word is looked for: ``str`` would raise."""
-    rights = [{"resource": [{"value": 10**5000}]}]
-    given = [{"type": 10**5000}, detail(consentRights=rights)]
-    assert not consents_in_details(given, CONSUMER, OURS).cover(PART, CONSUMER)
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({"systemuser_id": value} for value in (None, [], [[USER]], {}, "x", [USER + "0"], [1], [f"{USER}\n"])),
+        *({"systemuser_org": value} for value in (None, PART, urn(PART), {}, [actor(PART)])),
+        {"systemuser_id": [f"{USER[:-1]}{number}" for number in range(9)]},  # too many to ask about
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_details_that_hold_no_system_user(changed):
+    assert system_users_in_details([system_user(**changed)]) == ()
 
 
 @pytest.mark.parametrize("services", [["5928_202301"], "5928_202301", ["x", "5928_202301,a=b"]], ids=str)
 def test_altinns_services(services):
-    claims = {"OfferedBy": PERSON, "CoveredBy": CONSUMER, "Services": services, "ValidToDate": 10**11}
-    assert consent_of_altinn(claims, "5928_202301").cover(PERSON, CONSUMER)
+    claims = {"OfferedBy": PERSON, "CoveredBy": CONSUMER, "Services": services, "ValidToDate": SOON}
+    assert consent_of_altinn(claims, "5928_202301").of(PERSON, CONSUMER)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +205,7 @@ def test_moments(value, seconds):
 
 
 def test_a_moment_that_is_no_number_is_never():
-    assert not Consents([Consent(PART, CONSUMER, math.nan)]).cover(PART, CONSUMER)
+    assert not Consents([Consent(PART, CONSUMER, math.nan)]).of(PART, CONSUMER)
 
 
 # Limits

@@ -93,7 +93,7 @@ def claims(**changed):
         "iat": now,
         "exp": now + HOUR,
         "consumer": actor(CONSUMER),
-        "authorization_details": [{"type": "urn:altinn:systemuser", "systemuser_org": actor(A)}],
+        "authorization_details": [consent()],
     }
     return {name: value for name, value in (said | changed).items() if value is not None}
 
@@ -183,6 +183,11 @@ def test_expires_while_it_is_cached(server, keys):
     refused(server.get(OVERSIKT, dying), "KB-004", 401)
 
 
+@pytest.mark.parametrize("changed", [{"exp": FAR}, {"iat": PASSED}, {"aud": "https://elsewhere.example/"}], ids=short)
+def test_for_too_long_or_for_another_service(server, keys, changed):
+    refused(server.get(OVERSIKT, sign(keys, claims(**changed))), "KB-004", 401)
+
+
 @pytest.mark.parametrize("when", ["nbf", "iat"])
 def test_not_yet_valid(server, keys, when):
     later = int(time.time()) + HOUR
@@ -243,7 +248,7 @@ def test_a_consumer_without_an_agreement(server, keys):
 
 
 def test_a_rettighetspakke_that_was_not_granted(server, keys):
-    theirs = sign(keys, claims(consumer=actor(OTHER_CONSUMER)))
+    theirs = access_token(keys, part=A, consumer=OTHER_CONSUMER)
     refused(server.get(OVERSIKT, theirs), "KB-005", 403)
     assert server.get(OVERSIKT.replace("finans", "regnskapssystem"), theirs).status_code == 200
 
@@ -251,14 +256,15 @@ def test_a_rettighetspakke_that_was_not_granted(server, keys):
 # Consents
 
 
+RIGHT = {
+    "action": ["consent"],
+    "resource": [{"type": "urn:altinn:resource", "value": "ske-samtykke-krav-og-betalinger"}],
+}
+
+
 def consent(**changed):
-    return {
-        "type": "urn:altinn:consent",
-        "from": urn(A),
-        "to": actor(CONSUMER),
-        "validTo": "2999-01-01T00:00:00+00:00",
-        **changed,
-    }
+    said = {"type": "urn:altinn:consent", "from": urn(A), "to": actor(CONSUMER), "validTo": int(time.time()) + HOUR}
+    return said | {"consentRights": [RIGHT]} | changed
 
 
 def test_the_consent_that_the_attacks_change_is_good(server, keys):
@@ -274,16 +280,20 @@ def test_the_consent_that_the_attacks_change_is_good(server, keys):
         [consent(**{"from": urn(B)})],
         [consent(to=actor(OTHER_CONSUMER))],
         [consent(validTo="2020-01-01T00:00:00+00:00")],
-        [consent(validTo="2999-01-01T00:00:00")],
+        [consent(validTo="2027-01-01T00:00:00")],  # of no time zone
+        [consent(validTo="2999-01-01T00:00:00+00:00")],
         [consent(validTo=None)],
         [consent(validTo=10**400)],
         [consent(validTo=math.inf)],
         [consent(validTo=math.nan)],
         [consent(validTo=MILLISECONDS)],
         [consent(consentRights=[{"resource": [{"value": "another-service"}]}])],
-        *([consent(consentRights=rights)] for rights in (None, [], {}, "", "ske-samtykke-krav-og-betalinger")),
+        *([consent(consentRights=rights)] for rights in (None, [], {}, "", "ske-samtykke-krav-og-betalinger", RIGHT)),
+        [consent(consentRights=[RIGHT | {"action": []}])],
+        [consent(consentRights=[RIGHT | {"metadata": {"aar": "2020"}}])],
         [consent(type="urn:altinn:resource")],
         [consent(type="urn:altinn:systemuser")],
+        [{"type": "urn:altinn:systemuser", "systemuser_org": actor(A)}],
         [{"type": "urn:altinn:systemuser", "systemuser_org": actor(B)}],
         [{"type": "urn:altinn:systemuser", "systemuser_org": A}],
         [{"type": ["urn:altinn:consent"], "from": urn(A)}],
@@ -311,6 +321,9 @@ def test_altinns_consent_is_good(server, keys):
         {"part": B},
         {"consumer": OTHER_CONSUMER},
         {"ValidToDate": PASSED},
+        {"ValidToDate": FAR},
+        {"exp": FAR},
+        {"aud": "https://elsewhere.example/"},
         {"ValidToDate": "2020-01-01T00:00:00+01:00"},
         {"ValidToDate": None},
         {"ValidToDate": 10**400},

@@ -12,6 +12,7 @@ from serving.access import ANYONE
 from serving.errors import STATUS, KravoversiktError
 from serving.logs import Logs
 from serving.period import Period
+from serving.request import Request
 from serving.routes import ROUTES
 from serving.store import Snapshot
 from tests.api.handler import app_over, ask, header
@@ -216,13 +217,13 @@ class Refusing:
     def __init__(self, code):
         self.code = code
 
-    def admit(self, request, asked):
+    def admit(self, request, asked, told, waited=None):
         if self.code:
             raise KravoversiktError(self.code, "refused")
         return ANYONE
 
-    def ready(self):
-        return True
+    def keys(self):
+        return "read"
 
 
 def test_where_several_apply(home, tmp_path):
@@ -243,7 +244,7 @@ def test_an_unexpected_error(home, tmp_path):
     """Its message could hold anything: neither answer nor log repeats it."""
 
     class Broken(Refusing):
-        def admit(self, request, asked):
+        def admit(self, request, asked, told, waited=None):
             raise RuntimeError(f"about {asked.part}")
 
     app = app_over(home, Broken(None), access=str(tmp_path / "log"))
@@ -360,3 +361,25 @@ def test_figures(home):
     assert 'kravoversikt_requests_total{kode="KB-009",route="krav",status="404"} 1.0' in text
     assert 'kravoversikt_request_seconds_count{route="oversikt"} 1.0' in text
     assert A not in text
+
+
+# Without access control
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-anything"),
+        *("x-real-ip", "x-client-ip", "true-client-ip", "proxy-connection"),
+    ],
+)
+def test_without_access_control_nothing_that_came_through_a_proxy_is_answered(home, name):
+    """It calls the server ``localhost`` for whoever calls it, and so the host tells nothing."""
+    for value in ("x", ""):
+        answer = app_over(home).handle(Request("GET", url("oversikt"), "", {"host": "localhost", name: value}))
+        assert (answer.status, kode(answer)) == (404, "KB-003")
+
+
+def test_nor_what_speaks_as_nginx_does_by_default(home):
+    asked = Request("GET", url("oversikt"), "", {"host": "localhost"})
+    assert [app_over(home).handle(asked._replace(version=one)).status for one in ("1.0", "1.1")] == [404, 200]

@@ -1,11 +1,15 @@
 """What one connection makes of the bytes that come, without a network: the transport is a list of what was written."""
 
 import json
+from concurrent.futures import Future
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
 from serving import http as http_module
+from serving.app import Response
+from serving.decisions import Question, Undecided
 from serving.http import MOST_DUE, Connection, Connections
 from serving.logs import Logs
 from serving.metrics import Metrics
@@ -28,6 +32,10 @@ class Transport:
         self.written += data
         if self.slow:
             self.connection.pause_writing()
+
+    def get_extra_info(self, name):
+        assert name == "peername"
+        return ("192.0.2.7", 40_000)
 
     def write_eof(self):
         self.ended = True
@@ -55,6 +63,9 @@ class Loop:
 
     def call_soon(self, work):
         self.soon.append(work)
+
+    def call_soon_threadsafe(self, work, *given):
+        self.soon.append(partial(work, *given))
 
     def call_later(self, seconds, work):
         self.later.append(work)
@@ -347,3 +358,80 @@ def test_at_the_end_those_that_ask_for_nothing_are_closed_soon(connections, loop
     monkeypatch.setattr(http_module, "time", SimpleNamespace(monotonic=lambda: now + 1.1))
     connections.look()
     assert (idle.transport.closed, half.transport.closed) == (True, False)
+
+
+# Requests that wait for a decision of others
+
+
+class Asking:
+    """Answers ``/ask`` once a decision is there, any other path at once, and notes where requests come from."""
+
+    def __init__(self):
+        self.decisions, self.peers = [], []
+
+    def handle(self, request, waited=None):
+        self.peers.append((request.peer, request.version))
+        if request.path == "/ask" and waited is None:
+            self.decisions.append(Future())
+            raise Undecided(Question("user", "resource", "read", "part"), self.decisions[-1])
+        status = 200 if waited is None or waited.decision.result() else 403
+        return Response(status, [("content-length", "0"), ("korrelasjonsid", request.path)], b"")
+
+
+@pytest.fixture
+def asking(loop):
+    app = Asking()
+    connections = Connections(app, most=2, header_seconds=10)
+    return app, connections, connect(connections), connect(connections)
+
+
+def order(connection):
+    return [(answer.headers["korrelasjonsid"], answer.status) for answer in answers(connection.transport.written)]
+
+
+@pytest.mark.parametrize(("permitted", "status"), [(True, 200), (False, 403)])
+def test_while_one_waits_for_a_decision_others_are_answered(asking, loop, permitted, status):
+    """And those that came behind it on its own connection afterwards, in their order."""
+    app, _, one, other = asking
+    one.data_received(request("/ask", close=False) + request("/next", close=False))
+    other.data_received(request("/other", close=False))
+    loop.run()
+    assert (order(one), order(other), one.transport.reading) == ([], [("/other", 200)], False)
+    app.decisions[0].set_result(permitted)
+    loop.run()
+    assert order(one) == [("/ask", status), ("/next", 200)]
+    assert one.transport.reading
+    assert set(app.peers) == {("192.0.2.7", "1.1")}
+
+
+def test_one_that_waits_for_a_decision_is_not_taken_for_silent(asking, loop):
+    app, connections, one, _ = asking
+    one.data_received(request("/ask", close=False))
+    one.silent_since -= 100
+    connections.look()
+    assert not one.transport.closed
+    app.decisions[0].set_result(True)
+    loop.run()
+    one.silent_since -= 100
+    connections.look()
+    assert one.transport.closed
+
+
+def test_a_client_that_sends_no_more_is_told_when_it_is_decided(asking, loop):
+    app, _, one, _ = asking
+    one.data_received(request("/ask", close=False))
+    assert one.eof_received()  # it stays open
+    app.decisions[0].set_result(True)
+    loop.run()
+    assert (order(one), one.transport.ended) == ([("/ask", 200)], True)
+
+
+def test_nothing_is_done_for_a_client_that_went_before_it_was_decided(asking, loop):
+    app, _, one, _ = asking
+    one.data_received(request("/ask", close=False))
+    one.transport.close()
+    one.connection_lost(None)
+    app.decisions[0].set_result(True)
+    loop.run()
+    assert len(app.peers) == 1
+    assert one.transport.written == b""

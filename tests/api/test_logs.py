@@ -11,7 +11,9 @@ import time
 import pytest
 
 from serving import logs as logs_module
-from serving.logs import About, Answered, Lines, Logs, part_hash
+from serving.consent import SystemUser
+from serving.journal import Journal
+from serving.logs import About, Answered, Bearer, Lines, Logs, part_hash
 from serving.server import Worker
 from tests.api.running import ROOT, A
 from tests.plain.numbers import national_number
@@ -28,7 +30,7 @@ def lines(path):
 
 def test_one_line_each(tmp_path):
     logs = Logs(str(tmp_path / "access"), str(tmp_path / "audit"), KEY)
-    answer = Answered("id-1", "GET", "krav", 200, None, "bank", "zstd", 123, 0.0015)
+    answer = Answered("id-1", "GET", "krav", 200, None, "bank", "zstd", 123, 0.0015, request="own-1")
     answer.about = About(PART, "finans", "2026-01-01/2026-12-31", "2026-11-23-0001")
     logs.answered(answer)
     logs.answered(Answered("id-2", "GET", "unknown", 404, "KB-003"))
@@ -38,6 +40,7 @@ def test_one_line_each(tmp_path):
     time = first.pop("time")
     assert first == {
         "log": "access",
+        "request": "own-1",
         "korrelasjonsid": "id-1",
         "method": "GET",
         "route": "krav",
@@ -51,6 +54,7 @@ def test_one_line_each(tmp_path):
     assert audit == {
         "log": "audit",
         "time": time,
+        "request": "own-1",
         "korrelasjonsid": "id-1",
         "method": "GET",
         "route": "krav",
@@ -62,6 +66,13 @@ def test_one_line_each(tmp_path):
         "rettighetspakke": "finans",
         "period": "2026-01-01/2026-12-31",
         "snapshot": "2026-11-23-0001",
+        "client": None,
+        "jti": None,
+        "supplier": None,
+        "consent": None,
+        "systemuser": None,
+        "systemuser_org": None,
+        "address": None,
     }
     assert (second["kode"], second["consumer"], second["coding"]) == ("KB-003", None, None)
 
@@ -261,3 +272,148 @@ def test_upkeep_that_fails_tells_class_and_place_and_not_the_message(caplog):
     Worker._try(object(), broken)
     assert re.search(r"KeyError at .*test_logs\.py:[0-9]+ broken", caplog.text)
     assert A not in caplog.text
+
+
+# By what right, for whom and from where
+
+USER = "ebe4a681-0a8c-429e-a36f-8f9ca942b59f"
+
+
+def audited(tmp_path, proxies=(), **facts):
+    logs = Logs("", str(tmp_path / "audit"), KEY, proxies)
+    logs.answered(Answered("id-1", "GET", about=About(A, "finans", None), **facts))
+    logs.flush()
+    return lines(tmp_path / "audit")[0]
+
+
+def test_the_audit_log_tells_by_what_right(tmp_path):
+    bearer = Bearer("a-client", "-SpfU--1Zn_Oqv", PART)
+    line = audited(tmp_path, bearer=bearer, consent=USER, system_user=SystemUser(USER, PART), peer="192.0.2.7")
+    told = {name: line[name] for name in ("client", "jti", "supplier", "consent", "systemuser", "systemuser_org")}
+    assert told == {
+        "client": "a-client",
+        "jti": "-SpfU--1Zn_Oqv",
+        "supplier": part_hash(KEY, PART),
+        "consent": USER,
+        "systemuser": USER,
+        "systemuser_org": part_hash(KEY, PART),
+    }
+    assert line["address"] == "192.0.2.7"
+
+
+@pytest.mark.parametrize("text", [f"{PART}_system", f"x{ELEVEN}", 'a","status":200', "a\nb", "\ud800", "", "x" * 129])
+def test_text_of_a_token_that_is_no_plain_word_is_hashed(tmp_path, text):
+    """It breaks out of no line, and no one's number is in it; with the key it can still be found."""
+    line = audited(tmp_path, bearer=Bearer(text, text), consent=text)
+    assert [line["client"], line["jti"], line["consent"]] == [part_hash(KEY, text)] * 3
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("192.0.2.7", None, "192.0.2.7"),
+        ("192.0.2.7", "198.51.100.1", "192.0.2.7"),  # no proxy of ours: anyone can say that
+        ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ("10.0.0.1", "203.0.113.9, 198.51.100.1", "198.51.100.1"),  # what stands before it anyone can have said
+        ("10.0.0.1", "203.0.113.9, 198.51.100.1, 10.0.0.2", "198.51.100.1"),
+        ("::ffff:10.0.0.1", "2001:DB8::1", "2001:db8::1"),
+        ("10.0.0.1", None, "10.0.0.1"),
+        ("10.0.0.1", "10.0.0.3", "10.0.0.3"),
+        ("10.0.0.1", f"203.0.113.9, {ELEVEN}", None),
+        ("10.0.0.1", '203.0.113.9, "', None),
+        ("", "198.51.100.1", "198.51.100.1"),
+    ],
+)
+def test_an_address_is_the_one_that_a_known_proxy_gives(tmp_path, peer, forwarded, address):
+    proxies = ["10.0.0.0/8", "unix"]
+    assert audited(tmp_path, proxies, peer=peer, forwarded=forwarded)["address"] == address
+
+
+def test_a_socket_without_an_address_is_believed_when_it_is_configured(tmp_path):
+    assert audited(tmp_path, peer="", forwarded="198.51.100.1")["address"] is None
+
+
+# Lines that outlive their process
+
+
+def kept(tmp_path):
+    made = Lines(str(tmp_path / "audit"))
+    made.keep_in(tmp_path)
+    return made
+
+
+KILLED = """
+import os, pathlib, signal, sys, time
+from serving.logs import Lines
+folder = pathlib.Path(sys.argv[1])
+lines = Lines(str(folder / "audit"))
+lines.keep_in(folder)
+for number in range(5):
+    lines.write(f"{sys.argv[2]} {number}")
+    if number == 2:
+        lines.flush()
+(folder / sys.argv[2]).touch()
+while not all((folder / letter).exists() for letter in "ab"):  # both live, and so each has a journal of its own
+    time.sleep(0.01)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_lines_of_workers_that_were_killed_are_written_by_the_next(tmp_path):
+    """Each once: those that were written, and those that were not."""
+    workers = [subprocess.Popen([sys.executable, "-c", KILLED, tmp_path, letter], cwd=ROOT) for letter in "ab"]
+    assert [worker.wait(30) for worker in workers] == [-9, -9]
+    assert len((tmp_path / "audit").read_text().splitlines()) == 6
+    for _ in range(2):  # and not again
+        kept(tmp_path).flush()
+        written = (tmp_path / "audit").read_text().splitlines()
+        assert sorted(written) == [f"{letter} {number}" for letter in "ab" for number in range(5)]
+
+
+def test_what_is_written_leaves_the_journal_and_what_is_not_stays(tmp_path, monkeypatch):
+    made = kept(tmp_path)
+    for number in range(3):
+        made.write(f"line {number}")
+    with monkeypatch.context() as patch:
+        patch.setattr(made, "_write", lambda lines: lines[1:])  # as on a disk that fills up
+        made.flush()
+    assert Journal(tmp_path).found == []  # it is another's: the file of one that lives is left alone
+    begin, end = made._journal._begin, made._journal._end
+    assert made._journal._map[begin:end] == b"line 1\nline 2\n"
+    made.flush()
+    assert made._journal._begin == made._journal._end
+
+
+def test_when_the_journal_is_full_nothing_more_is_shown(tmp_path, monkeypatch):
+    monkeypatch.setattr("serving.journal.SIZE", 4096)
+    made = kept(tmp_path)
+    for number in range(50):
+        made.write(f"{number:02}" + "x" * 97)
+        assert made.full() == (number >= 40)
+    made.flush()
+    assert not made.full()
+    assert len((tmp_path / "audit").read_text().splitlines()) == 50  # and none is lost while the process lives
+
+
+def test_a_journal_goes_round(tmp_path, monkeypatch):
+    """It is never empty, and takes far more than its size."""
+    monkeypatch.setattr("serving.journal.SIZE", 4096)
+    journal = Journal(tmp_path)
+    journal.add(b"x" * 99 + b"\n")
+    for _ in range(500):
+        assert journal.add(b"y" * 99 + b"\n")
+        journal.remove(100)
+    begin, end = journal._begin, journal._end
+    assert journal._map[begin:end] == b"y" * 99 + b"\n"
+
+
+def test_without_room_for_a_journal_it_is_told_and_goes_on(tmp_path, monkeypatch, caplog):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    made = kept(tmp_path)
+    made.write("line")
+    made.flush()
+    assert "will not survive a killed worker: No space left" in caplog.text
+    assert (tmp_path / "audit").read_text() == "line\n"

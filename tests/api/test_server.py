@@ -193,11 +193,11 @@ def test_ready_looks_at_altinns_keys_too(tmp_path):
     make_keys(tmp_path)
     given = settings_for(tmp_path)
     absent = given["altinn"].model_copy(update={"jwks_file": tmp_path / "none"})
-    for altinn, ready in ((given["altinn"], True), (absent, False), (None, True)):
+    for altinn, state in ((given["altinn"], "read"), (absent, "missing"), (None, "read")):
         worker = Worker(Settings(home=tmp_path, **given | {"altinn": altinn}), {}, Limits(2), b"k" * 32, None)
-        for keys in worker.keys:
+        for keys in worker.keys.values():
             keys.refresh()
-        assert worker.app._gate.ready() is ready
+        assert worker.app._gate.keys() == state
 
 
 def test_an_access_log_that_nobody_reads_keeps_neither_answers_nor_the_audit_log(two, tmp_path):
@@ -437,13 +437,19 @@ def _runs(pid):
         return False
 
 
-def test_a_worker_that_dies_is_replaced(two, tmp_path):
-    with serving(two, tmp_path) as (process, port):
-        before = children(process.pid)
+def test_a_worker_that_dies_is_replaced_and_what_it_answered_is_audited(two, tmp_path):
+    """Its last lines, which it had no time to write, too."""
+    audit = tmp_path / "audit"
+    with serving(two, tmp_path, settings=f'[log]\naudit = "{audit}"\n') as (process, port):
+        before, token = children(process.pid), access_token(tmp_path, part=A)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        assert [get(port, OVERSIKT, token, connection)[0] for _ in range(50)] == [200] * 50
         os.kill(max(before), signal.SIGKILL)
+        connection.close()
         time.sleep(0.5)
         _wait_for(port)
         assert set(children(process.pid)) != set(before)
+        wait_until(lambda: len(audit.read_text().splitlines()) == 50)
 
 
 def test_agreements_that_are_wrong_take_nothing_back(tmp_path):

@@ -40,6 +40,15 @@ audit = "audit.jsonl"
 """
 
 
+USERS = GOOD + '[system_users]\nresource = "r"\nrettighetspakker = ["regnskapssystem"]\n'
+HERE = 'url = "http://127.0.0.1:1/"\n'
+
+
+def test_a_stand_in_on_this_machine_needs_no_keys_of_ours(tmp_path):
+    throwaway.make_keys(tmp_path)
+    assert settings(tmp_path, USERS + HERE).system_users.rettighetspakker == {"regnskapssystem"}
+
+
 def test_a_file_of_settings(tmp_path):
     throwaway.make_keys(tmp_path)
     read = settings(tmp_path, GOOD, port=9000, host=None)
@@ -76,6 +85,17 @@ def test_a_file_of_settings(tmp_path):
         ("[maskinporten]", {}, "hash_key_file is missing"),
         (GOOD.replace("consumers.toml", "none.toml"), {}, "none.toml"),
         (GOOD.replace("log-hash.key", "TEST-ONLY"), {}, "at least 32 bytes"),
+        (USERS.replace("regnskapssystem", "alt"), {}, "system_users.rettighetspakker.*finans"),
+        (USERS.replace('resource = "r"', ""), {}, "system_users.resource"),
+        (USERS.replace('resource = "r"', 'resource = ""'), {}, "system_users.resource"),
+        (USERS.replace('["regnskapssystem"]', "[]"), {}, "system_users.rettighetspakker"),
+        (USERS, {}, "client_id, client_key_file, client_kid, subscription_key_file must be there"),
+        (USERS + 'url = "http://altinn.example/"', {}, "system_users.url: the address must begin with https"),
+        (USERS + 'exchange_url = "ftp://x/"', {}, "system_users.exchange_url: the address must"),
+        (USERS + HERE + 'client_id = "us"', {}, "client_key_file, client_kid, subscription_key_file must be there"),
+        (USERS + 'client_key_file = "jwks.json"', {}, "client_key_file: jwks.json holds no RSA key"),
+        (USERS + 'subscription_key_file = "none"', {}, "subscription_key_file must be there and hold"),
+        (GOOD + 'proxies = ["proxy.example"]', {}, "log.proxies"),
         ("wrong = 1", {}, "wrong"),
         ("workers = 0\nport = 'x'", {}, "workers.*port|port.*workers"),
         ("[maskinporten]\nissuer = 1", {}, "maskinporten.issuer"),
@@ -183,6 +203,7 @@ def test_only_the_flag_opens(tmp_path):
 
 def test_the_pages_example_with_every_default_written_out(tmp_path):
     throwaway.make_keys(tmp_path)
+    (tmp_path / "subscription.key").write_text("a key")
     page = (ROOT / "docs" / "serving.md").read_text()
     start = page.index("    consumers_file =")
     example = textwrap.dedent(page[start : page.index("`consumers.toml` has a table")])

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from serving import keys
-from serving.keys import MOST_BYTES, KeysError, KeySet, keys_by_discovery, keys_of_file, parse_jwks
+from serving.keys import KeysError, KeySet, keys_by_discovery, keys_of_file, parse_jwks
+from serving.remote import MOST_BYTES, Remote
 from serving.tokens import NoKeysError, TokenError, Tokens
 
 NOW = 1_800_000_000
@@ -143,9 +143,68 @@ def test_old_keys_stay_when_new_ones_cannot_be_had():
     verifier.verify(token())
 
 
+def test_keys_that_cannot_be_read_again_are_trusted_no_longer_than_said(caplog):
+    """As when an issuer's JWKS has turned to garbage: neither new tokens are taken, nor those that were good."""
+    clock, source = Clock(0.0), Source("one")
+    held = KeySet(source, every=100, floor=10, trusted=1000, clock=clock)
+    held.refresh()
+    verifier, good = Tokens(held, "us", lambda claims: "good"), token()
+    assert verifier.verify(good) == "good"
+    source.kids = ()
+    clock.now = 1000.0
+    held.refresh()
+    assert (verifier.verify(good), held.state(), held.age()) == ("good", "read", 1000.0)
+    clock.now = 1001.0
+    for given in (good, token(jti="another")):
+        with pytest.raises(NoKeysError):
+            verifier.verify(given)
+    assert held.state() == "old"
+    source.kids = ("one",)
+    clock.now = 1010.0  # sooner than usual, for the last reading failed
+    held.refresh()
+    assert (verifier.verify(good), held.state(), held.age()) == ("good", "read", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("lives", "taken"), [(3600, True), (3601, False), (10**9, False)], ids=["an hour", "longer", "for years"]
+)
+@pytest.mark.parametrize("from_when", ["iat", "nbf", None])
+def test_no_token_lives_for_long(lives, taken, from_when):
+    """Counted from when it was made, so that one doesn't become good in its last hour."""
+    began = int(time.time()) - 3000
+    clock = Clock(began + (3000 if from_when else 0))
+    verifier, _ = tokens(Source("one"), clock, required=("iss", "exp"))
+    claims = {"iat": None, "exp": began + lives} | ({from_when: began} if from_when else {})
+    made = token(**claims) if from_when == "iat" else signed_without_iat(claims)
+    if taken:
+        verifier.verify(made)
+    else:
+        with pytest.raises(TokenError, match="lives for too long"):
+            verifier.verify(made)
+
+
+def signed_without_iat(claims):
+    said = {"iss": "us"} | {name: value for name, value in claims.items() if name != "iat"}
+    return jwt.encode(said, PRIVATE["one"], algorithm="RS256", headers={"kid": "one"})
+
+
+@pytest.mark.parametrize("aud", [None, "unspecified", ["unspecified"]])
+def test_without_an_audience_a_token_for_any_service_is_taken(aud):
+    verifier, _ = tokens(Source("one"))
+    verifier.verify(token(**({"aud": aud} if aud else {})))
+
+
+@pytest.mark.parametrize("aud", ["https://bank.example/", ["unspecified", "https://bank.example/"], [], "", 1, {}])
+def test_without_an_audience_none_that_is_for_another_service(aud):
+    """RFC 8707: one who got it for their own service could pass it on to ours."""
+    verifier, _ = tokens(Source("one"))
+    with pytest.raises(TokenError, match="another service"):
+        verifier.verify(token(aud=aud))
+
+
 def test_without_keys_nothing_can_be_said():
     verifier, _ = tokens(Source())
-    assert not verifier.ready()
+    assert verifier.keys() == "missing"
     with pytest.raises(NoKeysError):
         verifier.verify(token())
 
@@ -302,9 +361,17 @@ def issuer():
     server.server_close()
 
 
+@pytest.fixture
+def remote():
+    """It waits long enough for what answers here, and not long for what doesn't."""
+    remote = Remote(seconds=0.5)
+    yield remote
+    remote.close()
+
+
 @pytest.mark.slow
-def test_discovery(issuer):
-    assert set(keys_by_discovery(f"{issuer.base}/metadata", "us")) == {"one"}
+def test_discovery(remote, issuer):
+    assert set(keys_by_discovery(remote, f"{issuer.base}/metadata", "us")) == {"one"}
 
 
 @pytest.mark.slow
@@ -327,18 +394,18 @@ def test_discovery(issuer):
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_discovery_that_leads_to_no_keys(issuer, path, answer):
+def test_discovery_that_leads_to_no_keys(remote, issuer, path, answer):
     issuer.answers[path] = answer
     with pytest.raises(KeysError):
-        keys_by_discovery(f"{issuer.base}/metadata", "us")
+        keys_by_discovery(remote, f"{issuer.base}/metadata", "us")
 
 
 @pytest.mark.parametrize(
     "address", ["http://[oops/m", "", "x", "http://127.0.0.1:1/", "https://127.0.0.1:x/", "https://a b/"]
 )
-def test_an_address_that_is_none(address):
+def test_an_address_that_is_none(remote, address):
     with pytest.raises(KeysError):
-        keys_by_discovery(address, "us")
+        keys_by_discovery(remote, address, "us")
 
 
 @contextmanager
@@ -365,18 +432,17 @@ def raw_issuer(*pieces, pause=0.0):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("answer", [b"HELLO\r\n\r\n", b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"])
-def test_an_issuer_that_speaks_no_http(answer):
+def test_an_issuer_that_speaks_no_http(remote, answer):
     with raw_issuer(answer) as address, pytest.raises(KeysError):
-        keys_by_discovery(address, "us")
+        keys_by_discovery(remote, address, "us")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["headers", "body"])
-def test_an_issuer_that_is_slow_has_an_end(start, monkeypatch):
+def test_an_issuer_that_is_slow_has_an_end(remote, start):
     """A byte now and then is no way to hold a reader."""
-    monkeypatch.setattr(keys, "SECONDS", 0.3)
     with raw_issuer(start, *[b"H"] * 200, pause=0.05) as address, pytest.raises(KeysError, match="TimeoutError"):
-        keys_by_discovery(address, "us")
+        keys_by_discovery(remote, address, "us")
 
 
 def test_whatever_reading_raises_old_keys_stay(caplog):
@@ -392,6 +458,6 @@ def test_whatever_reading_raises_old_keys_stay(caplog):
 
 
 @pytest.mark.slow
-def test_metadata_of_another_issuer(issuer):
+def test_metadata_of_another_issuer(remote, issuer):
     with pytest.raises(KeysError, match="another"):
-        keys_by_discovery(f"{issuer.base}/metadata", "https://them.example/")
+        keys_by_discovery(remote, f"{issuer.base}/metadata", "https://them.example/")
