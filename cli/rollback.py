@@ -9,7 +9,7 @@ import click
 from cli.options import home_option, on_the_home
 from cli.output import say
 from schemas.report import RunReport
-from transforms.home import retained
+from transforms.home import history, retained
 from transforms.home.report import put_on_record
 from transforms.home.snapshot import HomeDamagedError, damaged_files, published_snapshot, read_manifest
 
@@ -33,6 +33,7 @@ def rollback(home: Path, of: str | None) -> None:
         if damaged or current is None:
             raise HomeDamagedError(f"of {to.name} {len(damaged)} files are gone or not as long as they were")
         retained.roll_back(home, to)
+        history.gather(home)
         told = f"from {current.name} to {to.name}"
         report = RunReport(run=run, kind="rollback", snapshotdato=retained.day_of(to), outcome="published", told=[told])
         put_on_record(home, report)

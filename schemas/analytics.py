@@ -224,9 +224,52 @@ SNAPSHOT = View(
         *_text(forrige="the snapshot published before it, null for the first"),
         ViewColumn("antall_parter", Shown.COUNT, "how many parts have documents"),
         ViewColumn("antall_holdt_tilbake", Shown.COUNT, "how many parts are held back"),
-        *_text(publisert="the snapshot that is published now"),
+        *_text(
+            hjem="the home that it is of, and that its views read: another than where this file lies, if it was copied",
+            publisert="the snapshot that is published now there",
+        ),
         ViewColumn("er_publisert", Shown.FLAG, "whether that is still this one"),
     ),
+)
+
+SNAPSHOTS = View(
+    "snapshots",
+    "One row per night that is kept, up to this one: what the macros `…_as_of` can be asked for.",
+    (
+        ViewColumn("snapshotdato", Shown.DATE, "its date: of several nights of one date the last that stands"),
+        *_text(snapshot="its name", fil="its own database, to open or attach"),
+    ),
+    ("snapshotdato",),
+)
+
+HISTORIKK = View(
+    "historikk",
+    "What remained each night, also of nights that are not kept: one row per night, kravgruppe, parttype and age band. "
+    "Beware of small cells: a sum of few parts tells of them.",
+    (
+        ViewColumn("snapshotdato", Shown.DATE, "the night"),
+        *_text(kravgruppe="the kravgruppe; null: payments not placed", parttype="of the parts whose they are"),
+        ViewColumn("aldersgruppe", AGE_BAND, "the age band of the days overdue, or since they were paid"),
+        ViewColumn("antall", Shown.COUNT, "how many due dates with something remaining, or payments not placed"),
+        _amount("gjenstaaende_beloep", "what remains, credits taken off"),
+        _amount("herav_kredit", "what of that remains of credits, ≤ 0"),
+        _amount("stipulerte_renter", "the interest"),
+        _amount("uplassert_beloep", "what of payments is not placed, ≥ 0"),
+    ),
+    ("snapshotdato", "kravgruppe", "parttype", "aldersgruppe"),
+)
+
+HISTORIKK_AVVIST = View(
+    "historikk_avvist",
+    "What was refused each night, also of nights that are not kept: one row per night, level, source and reason.",
+    (
+        ViewColumn("snapshotdato", Shown.DATE, "the night"),
+        ViewColumn("nivaa", Shown.SMALL, "1: whole deliveries, 2: rows"),
+        *_text(kilde="the source", kode="the reason, of a row its first"),
+        ViewColumn("antall", Shown.COUNT, "how many rows were quarantined, or reasons of deliveries told"),
+        _amount("beloep", "what those rows are about, of those that have an amount"),
+    ),
+    ("snapshotdato", "nivaa", "kilde", "kode"),
 )
 
 LEVERANSE = View(
@@ -350,6 +393,7 @@ VIEWS = {
         *map(_published, PUBLISHED.values()),
         *(FORFALL, HUSHOLDNING, PLASSERT_INNBETALING, PLASSERT_MOTKRAV, PLASSERT_UTBETALING, INNBETALING_MOT_FORFALL),
         *(SNAPSHOT, LEVERANSE, RAD, RENTE_SATS, KRAVTYPE, FINDINGS, AVVIST, HOLDT_TILBAKE),
+        *(SNAPSHOTS, HISTORIKK, HISTORIKK_AVVIST),
     )
 }
 """All views by name: those of the tables, what is made of them, and what the snapshot is made of."""

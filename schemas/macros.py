@@ -2,15 +2,23 @@
 
 from dataclasses import dataclass
 
+from schemas.published import PUBLISHED
+
 
 @dataclass(frozen=True)
 class Macro:
-    """A macro of the database. ``columns``: what it gives, of a table macro."""
+    """A macro of the database. ``columns``: what it gives, of a table macro; or it gives what the view ``like`` has."""
 
     name: str
     parameters: str
     told: str
     columns: tuple[str, ...] = ()
+    like: str = ""
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it stands where a table does."""
+        return bool(self.columns or self.like)
 
     @property
     def comment(self) -> str:
@@ -23,6 +31,13 @@ class Macro:
         return f"{self.name}({self.parameters})"
 
 
+AS_OF = (
+    *PUBLISHED,
+    *("forfall", "husholdning", "plassert_innbetaling", "plassert_motkrav", "plassert_utbetaling"),
+    *("innbetaling_mot_forfall", "findings", "avvist", "holdt_tilbake"),
+)
+"""The views that can be read of an earlier night, in an order in which each comes after those that it names."""
+
 MACROS = {
     macro.name: macro
     for macro in (
@@ -34,6 +49,28 @@ MACROS = {
             "beloep, fra, til, paaslag := 0",
             "The interest in whole kroner of an amount that was due on `fra`, through the day `til`, as the documents "
             "reckon it: rounded down, and 0 under 50. For what-if, `paaslag` percentage points are added to all rates.",
+        ),
+        *(
+            Macro(
+                f"{name}_as_of", "dato", f"`{name}` as the night of the date `dato` has it, if it is kept.", like=name
+            )
+            for name in AS_OF
+        ),
+        Macro(
+            "endringer",
+            "fra, til",
+            "Posts that are new, changed or gone, from the snapshot published before this one to this, or from one "
+            "kept night to another (`fra := '2026-11-20'`). What only the date moves, interest, is no change. "
+            "Placements are told at their due date's end. Of the first night there are none.",
+            ("tabell", "noekkel", "part", "endring", "kolonner", "beloep_foer", "beloep"),
+        ),
+        Macro(
+            "saldobro",
+            "fra, til",
+            "From the balance of that night to this one's, by kravgruppe; kravgruppe null: payments not placed. What "
+            "remained with its interest (`aapning`), what remains of new krav, the change in what remains of those "
+            "that both have, what remained of those gone, the change in interest, and the sum of these (`lukning`).",
+            ("kravgruppe", "aapning", "nye", "endret", "borte", "renter", "lukning"),
         ),
         Macro("aldersgruppe", "dager", "The age band of so many days overdue."),
         Macro(

@@ -28,6 +28,7 @@ from pathlib import Path
 import dagster as dg
 
 from pipelines.settings import dagster_home
+from schemas.history import FILES
 from schemas.store import KINDS
 from serving.store import Snapshot
 from synthetic.generate import generate
@@ -40,7 +41,7 @@ from transforms.run import Settings
 FIRST = date(2026, 11, 23)
 SECOND = FIRST + timedelta(days=1)
 OPERATOR_EVERY = 5
-LEFT = {".lock", "analytics.duckdb", "current", "deliveries", "runs", "snapshots"}
+LEFT = {".lock", "analytics.duckdb", "current", "deliveries", "runs", "snapshots", *FILES}
 """What stands in a home between nights; the operator's has Dagster's folder and the night's figures too."""
 
 

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from math import floor
+from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -38,6 +39,7 @@ from transforms.home.snapshot import (
 from transforms.publish import macros, views
 from transforms.publish.analytics import link_analytics, write_analytics
 from transforms.publish.held_back import since
+from transforms.publish.nights import night_macros
 from transforms.rules.interest import interest, weights
 
 RATES = [
@@ -74,24 +76,30 @@ STATEMENT = (
 credit of P's sole proprietorship E nets, which is paid out too."""
 
 
-def of_a_night(home, *said, held_back=(), led_to=(), refused=(), day=S):
-    """A snapshot of the statement, as ``publish`` makes it but for what no view reads; published."""
+def of_a_night(home, *said, held_back=(), led_to=(), refused=(), day=S, previous=None, nights=()):
+    """A snapshot of the statement, as ``publish`` makes it but for what no view reads; published.
+
+    ``nights``: the snapshots that are kept.
+    """
     folder = snapshot_of(home, bucket(*said), day=day)
     findings([Refusal(0, "R-KID", "2 in kidnummer")]).write_parquet(folder / FINDINGS)
     held = pl.DataFrame([(one, day) for one in held_back], {"part": pl.String, "siden": pl.Date}, orient="row")
     held.write_parquet(folder / HELD_BACK)
     pl.DataFrame(led_to, LED, orient="row").write_parquet(folder / LED_TO)
     pl.DataFrame(refused, REFUSED).write_parquet(folder / REFUSED_ROWS)
-    told = write_anew(home, folder, snapshotdato=day)
+    before = previous.name if previous else None
+    told = write_anew(home, folder, nights=nights, previous=before, snapshotdato=day)
     write_json(folder / "manifest.json", told.model_dump(mode="json"))
     switch(home, folder)
     return folder
 
 
-def write_anew(home, folder, used=(), **changes):
+def write_anew(home, folder, used=(), nights=(), previous=None, **changes):
     """Writes the snapshot's database. ``changes``: of its manifest, which is returned."""
-    told = manifest([]).model_copy(update={"snapshot": folder.name, "used": list(used), **changes})
-    write_analytics(views.Of(home, home / "deliveries", folder, used), told, RATES_FRAME, KRAVTYPER)
+    named = {"snapshot": folder.name, "used": list(used), "previous": previous}
+    told = manifest([]).model_copy(update={**named, **changes})
+    kept = {path.name[:10]: path.name for path in nights}
+    write_analytics(views.Of(home, home / "deliveries", folder, used, kept, previous), told, RATES_FRAME, KRAVTYPER)
     return told
 
 
@@ -367,7 +375,8 @@ def test_interest_of_what_is_not_there(sql):
 
 def test_macros_hold_no_with():
     """DuckDB 1.4 cannot read a macro that has one."""
-    bodies = [*macros.before_views(RATES_FRAME), *macros.after_views()]
+    of = views.Of(Path("/home"), Path("/deliveries"), Path("/home/snapshots/one"), ())
+    bodies = [*macros.before_views(RATES_FRAME), *macros.after_views(), *night_macros(of, S)]
     assert [body for body in bodies if "WITH " in body] == []
     assert {name for name in MACROS if any(f"MACRO {name}(" in body for body in bodies)} == set(MACROS)
 

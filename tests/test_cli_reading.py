@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import date
 
 import pytest
 from click.testing import CliRunner
@@ -15,6 +16,9 @@ from click.testing import CliRunner
 from cli.main import main
 from schemas.store import KINDS
 from tests.api.running import ROOT, A, publish
+from tests.nights import Nights
+from tests.plain.statement import krav, kravforfall, part, rows
+from tests.plain.write import write_delivery
 
 pytestmark = pytest.mark.slow
 
@@ -158,3 +162,31 @@ def test_pretty_is_the_same_document_on_many_lines(home):
     )
     assert len(pretty.splitlines()) > 10
     assert "".join(pretty.split()) == "".join(served.split())
+
+
+# What was shown on a date
+
+
+def test_what_was_shown_on_a_date_to_the_byte(tmp_path):
+    nights, days = Nights(tmp_path), [date(2026, 11, day) for day in (23, 25, 26)]
+    shown = []
+    for number, day in enumerate(days, start=1):
+        said = rows(part(A), krav("A1", A, str(number)), kravforfall("A2", "A1", str(number), "2026-03-01"))
+        write_delivery(nights.inbox, "skatt", number, "full", said)
+        nights.publish(day)
+        shown.append(nights.snapshot().document("oversikt", A))
+
+    def get(*words):
+        return CliRunner().invoke(main, ["get", "oversikt", A, "--home", str(nights.home), *words])
+
+    for day, document in zip(days, shown, strict=True):
+        result = get("--as-of", str(day))
+        assert (result.exit_code, result.stdout_bytes, result.stderr) == (0, document, "")
+    result = get("--as-of", "2026-11-24")
+    said = "2026-11-24 has no night of its own: shown was 2026-11-23's\n"
+    assert (result.exit_code, result.stdout_bytes, result.stderr) == (0, shown[0], said)
+    result = get("--as-of", "2026-11-22")
+    said = "KB-002: no night of 2026-11-22 is kept; kept are 2026-11-23, 2026-11-25, 2026-11-26\n"
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", said)
+    exported = CliRunner().invoke(main, ["export", "oversikt", "--home", str(nights.home), "--as-of", "2026-11-25"])
+    assert exported.stdout_bytes == shown[1] + b"\n"

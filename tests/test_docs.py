@@ -160,7 +160,8 @@ def test_links_and_commands_of(page):
         assert target in targets, target
     for command, words in re.findall(r"kravoversikt ([a-z]+)((?:[^`\n|&]|\\\n)*)", text):
         if command in main.commands:
-            options = {name for option in main.commands[command].params for name in option.opts}
+            commands = [main.commands[command], *getattr(main.commands[command], "commands", {}).values()]
+            options = {name for one in commands for option in one.params for name in option.opts}
             assert {*re.findall(r"(?<![\w-])--[a-z-]+", words)} <= options, command
 
 

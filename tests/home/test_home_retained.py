@@ -1,6 +1,7 @@
 """Which published snapshots stay, which are removed, and the way back to an earlier one."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from transforms.home.retained import (
     remove_unpublished,
     roll_back,
     rolled_back_since,
+    shown_on,
     target,
     withdrawn,
 )
@@ -221,3 +223,44 @@ def test_the_snapshot_of_an_earlier_date(tmp_path):
     assert before(tmp_path, day_of(one)) is None
     roll_back(tmp_path, two)
     assert before(tmp_path, day_of(two)) == one
+
+
+# what was shown on a date
+
+
+LATER = date(2026, 12, 1)
+
+
+def test_what_was_shown_on_a_date_is_that_nights_last(tmp_path):
+    first, again = publish(tmp_path, DAYS["A"]), publish(tmp_path, DAYS["A"] + "-again")
+    after = publish(tmp_path, DAYS["B"])
+    assert shown_on(tmp_path, "2026-11-20", LATER) == again
+    assert shown_on(tmp_path, "2026-11-21", LATER) == after
+    assert shown_on(tmp_path, first.name, LATER) == first
+
+
+def test_a_date_without_a_night_showed_the_one_before(tmp_path):
+    before, _, last = of_days(tmp_path, "ACD")
+    assert shown_on(tmp_path, "2026-11-21", LATER) == before
+    assert shown_on(tmp_path, "2026-11-30", LATER) == last
+
+
+@pytest.mark.parametrize("of", ["2026-11-19", "2026-11-22", "2026-12-02", "2026-11-2", "yesterday"])
+def test_a_date_of_which_nobody_knows_what_was_shown(tmp_path, of):
+    """Before the first, where a night has been removed, in the future, no date."""
+    _, removed, gone, _ = of_days(tmp_path, "ABCD")
+    pin(tmp_path, tmp_path / "snapshots" / DAYS["A"])
+    clean(tmp_path, 1)
+    assert not removed.exists()
+    assert not gone.exists()
+    with pytest.raises(NoSuchSnapshotError, match=f"{of} is kept"):
+        shown_on(tmp_path, of, LATER)
+
+
+def test_what_was_rolled_back_from_is_told_by_its_name(tmp_path):
+    good, bad = of_days(tmp_path, "AB")
+    roll_back(tmp_path, good)
+    with pytest.raises(NoSuchSnapshotError, match=f"rolled back from: ask for {bad.name}"):
+        shown_on(tmp_path, "2026-11-21", LATER)
+    assert shown_on(tmp_path, bad.name, LATER) == bad
+    assert shown_on(tmp_path, "2026-11-20", LATER) == good

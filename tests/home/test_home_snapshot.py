@@ -15,6 +15,7 @@ from schemas.snapshot import Accepted, StoredFile
 from schemas.store import HISTORIES, INDEX_SCHEMA, OVERSIKTER, SEGMENTS
 from tests.manifests import manifest
 from transforms.home.snapshot import (
+    INTERNAL,
     MANIFEST,
     PART_TABLE,
     TABLE_NAMES,
@@ -306,8 +307,9 @@ def test_names_of_segments(folder):
 def test_a_new_snapshot_begins_empty(folder):
     (folder / "tables" / "krav" / "left.parquet").touch()
     start_snapshot(folder)
-    assert sorted(path.name for path in (folder / "tables").iterdir()) == sorted(TABLE_NAMES)
-    assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".dict"}
+    assert sorted(path.name for path in (folder / "tables").glob("*/")) == sorted(TABLE_NAMES)
+    assert "superseded" in (folder / INTERNAL).read_text("utf-8")  # whoever finds the files is told
+    assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".dict", ".txt"}
 
 
 def test_checksums_of_all_files_but_the_manifest(tmp_path, folder):

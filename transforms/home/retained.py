@@ -96,13 +96,48 @@ def before(home: Path, day: date) -> Path | None:
     return next((path for path in reversed(so_far) if day_of(path) < day and path not in gone), None)
 
 
+def by_date(home: Path) -> dict[date, Path]:
+    """By date the snapshot that stands for it: the last one published, not counting what was rolled back from."""
+    gone = withdrawn(home)
+    return {day_of(path): path for path in published(home) if path not in gone}
+
+
+def shown_on(home: Path, of: str, today: date) -> Path:
+    """The snapshot that was shown on a date, or of a name: of a date without a night of its own the one before.
+
+    Only what is certain: that one is taken when the next one that is kept was made after it, or none has been made
+    since. ``of``: ``YYYY-MM-DD`` or a snapshot's name. Raises ``NoSuchSnapshotError``, which says what is kept.
+    """
+    order, standing = published(home), by_date(home)
+    if named := [path for path in order if path.name == of]:
+        return named[0]
+    try:
+        day = date.fromisoformat(of)
+    except ValueError:
+        raise NoSuchSnapshotError(f"no snapshot of the name {of} is kept, and it is no date YYYY-MM-DD") from None
+    if day in standing:
+        return standing[day]
+    gone = [path.name for path in order if day_of(path) == day]
+    if gone:
+        raise NoSuchSnapshotError(f"what was published of {day} was rolled back from: ask for {gone[-1]}")
+    before, later = max((one for one in standing if one < day), default=None), [one for one in standing if one > day]
+    made_after = previous_of(_first_of(order, min(later))) if later else published_snapshot(home)
+    if before and made_after == standing[before] and (later or day <= today):
+        return standing[before]
+    kept = f"kept are {', '.join(map(str, sorted(standing)))}" if standing else "nothing is published"
+    raise NoSuchSnapshotError(f"no night of {day} is kept; {kept}")
+
+
+def _first_of(order: list[Path], day: date) -> Path:
+    return next(path for path in order if day_of(path) == day)
+
+
 def staying(home: Path, keep: int) -> list[Path]:
     """Those of the published snapshots that stay when ``keep`` dates are kept, in their order."""
     order, current = published(home), published_snapshot(home)
     if current is None:
         return []
-    gone = withdrawn(home)
-    last_of = {day_of(path): path for path in order if path not in gone} | {day_of(current): current}
+    last_of = by_date(home) | {day_of(current): current}
     previous = previous_of(current)
     again = {previous} if previous and day_of(previous) == day_of(current) else set()
     stay = {last_of[day] for day in sorted(last_of)[-max(keep, 1) :]} | {*order[order.index(current) :]}

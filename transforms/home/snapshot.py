@@ -5,6 +5,7 @@
                                                part/part.parquet
                                   findings.parquet, held_back.parquet, quarantined.parquet, same.parquet
                                   led_to.parquet, refused_rows.parquet
+                                  history.parquet, history_refused.parquet    this night's lines of the home's
                                   analytics.duckdb                            views, amounts in kroner
                                   manifest.json                               written last
     <home>/current -> snapshots/<date>-<run>
@@ -18,7 +19,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,12 @@ QUARANTINED = "quarantined.parquet"
 """``tabell``, ``noekkel``: the keys quarantined that night."""
 SAME = "same.parquet"
 """``tabell``, ``noekkel``: the keys of which two sources said the same that night."""
+INTERNAL = "tables/INTERNAL.txt"
+_NOT_FOR_ANALYSTS = """\
+These files are the program's own: amounts are in øre, and some rows have been superseded.
+The published tables, in kroner, are in analytics.duckdb of the home. `kravoversikt export tables` makes
+Parquet of them, or one file that stands alone.
+"""
 NEEDED = ("documents/index.arrow", HELD_BACK, QUARANTINED, SAME)
 """Beside the tables, the files without which the next night cannot know what it must keep."""
 
@@ -66,6 +73,7 @@ def start_snapshot(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     for name in TABLE_NAMES:
         (folder / "tables" / name).mkdir(parents=True)
+    (folder / INTERNAL).write_text(_NOT_FOR_ANALYSTS, "utf-8")
     (folder / "documents").mkdir()
     copy_dictionaries(folder / "documents")
 
@@ -213,10 +221,15 @@ def whose(name: str) -> str:
 
 def rows_sql(snapshot: Path, name: str) -> str:
     """The rows of a table of the snapshot, as SQL: of the segments' rows those that documents show."""
-    part = f"read_parquet({sql_text(snapshot / PART_TABLE)})"
+    return rows_of(lambda file: sql_text(snapshot / file), name)
+
+
+def rows_of(file: Callable[[str], str], name: str) -> str:
+    """As ``rows_sql``. ``file``: the path of a file, by its name in the snapshot, as SQL."""
+    part = f"read_parquet({file(PART_TABLE)})"
     if name == "part":
         return f"SELECT * FROM {part}"
-    files = sql_text(snapshot / "tables" / name / "*.parquet")
+    files = file(f"tables/{name}/*.parquet")
     overdue = ", row.forfallsdato < part.snapshotdato AS forfalt" if name == "kravforfall" else ""
     columns = ", ".join(f"part.{segments.column}" for segments in SEGMENTS if name in segments.tables)
     return (

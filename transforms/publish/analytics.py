@@ -4,19 +4,22 @@ The views name the snapshot's own folder, so one query never mixes two snapshots
 It is written as DuckDB 1.0 reads it, and may not be written to afterwards.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from schemas.analytics import AGE_BAND, VIEWS
-from schemas.macros import MACROS
+from schemas.analytics import AGE_BAND, VIEWS, View
+from schemas.macros import MACROS, Macro
 from schemas.snapshot import OSLO, Accepted, SnapshotManifest
+from transforms.home.history import ensure
 from transforms.home.snapshot import ANALYTICS, CURRENT
 from transforms.home.sql import sql_text
-from transforms.publish import macros
-from transforms.publish.views import UTEN_FORFALL, Of, delivered_files, views
+from transforms.publish import history, macros
+from transforms.publish.nights import night_macros
+from transforms.publish.views import Of, delivered_files, uten_forfall, views
 from transforms.rules.money import kroner
 
 READ_ONLY = 0o444
@@ -31,6 +34,7 @@ def write_analytics(of: Of, manifest: SnapshotManifest, rates: pl.DataFrame, kra
     """
     path = of.snapshot / ANALYTICS
     path.unlink(missing_ok=True)
+    ensure(of.home)
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH {sql_text(path)} AS analytics (STORAGE_VERSION '{STORAGE}'); USE analytics")
         connection.begin()  # one commit, which is a flush to disk, not one a view
@@ -40,11 +44,14 @@ def write_analytics(of: Of, manifest: SnapshotManifest, rates: pl.DataFrame, kra
             connection.execute(macro)
         for name, query in views(of).items():
             connection.execute(f"CREATE VIEW {name} AS {query}")
+        history.write_tonight(connection, of.snapshot, manifest.snapshotdato)
+        for name, query in history.history_views(of.home, of.snapshot, manifest.snapshotdato).items():
+            connection.execute(f"CREATE VIEW {name} AS {query}")
         if manifest.stages.check and (manifest.stages.check.held_back or _without_documents(manifest)):
-            connection.execute(f"INSERT INTO intern.uten_forfall {UTEN_FORFALL}")
-        for macro in macros.after_views():
+            connection.execute(f"INSERT INTO intern.uten_forfall {uten_forfall()}")
+        for macro in (*macros.after_views(), *night_macros(of, manifest.snapshotdato)):
             connection.execute(macro)
-        _comment(connection)
+        comment(connection, VIEWS.values(), MACROS.values())
         connection.commit()
     path.chmod(READ_ONLY)
 
@@ -76,7 +83,9 @@ def _create_tables(
     stages = manifest.stages
     row = (manifest.snapshot, manifest.snapshotdato, _in_oslo(manifest.extracted_at), manifest.previous)
     counts = (stages.build.parts if stages.build else None, stages.check.held_back if stages.check else None)
-    _fill(connection, "intern.snapshot", _columns("snapshot", 6), [(*row, *counts)])
+    _fill(connection, "intern.snapshot", _columns("snapshot", 7), [(*row, *counts, str(of.home))])
+    nights = {str(day): name for day, name in of.nights.items()} | {str(manifest.snapshotdato): of.snapshot.name}
+    _fill(connection, "intern.natt", "snapshotdato DATE, snapshot VARCHAR", list(nights.items()))
     _fill(connection, "leveranse", _columns("leveranse"), [line for one in manifest.used for line in _delivered(one)])
     _fill(connection, "intern.levert_fil", _FILES, delivered_files(of))
 
@@ -110,15 +119,17 @@ def _delivered(one: Accepted) -> list[tuple[Any, ...]]:
     ]
 
 
-def _comment(connection: duckdb.DuckDBPyConnection) -> None:
-    tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    for view in VIEWS.values():
+def comment(connection: duckdb.DuckDBPyConnection, views: Iterable[View], macros: Iterable[Macro]) -> None:
+    """Puts on each of the views (or tables), its columns and the macros of the database in use what they mean."""
+    here = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
+    tables = {name for (name,) in connection.execute(here).fetchall()}
+    for view in views:
         kind = "TABLE" if view.name in tables else "VIEW"
         connection.execute(f"COMMENT ON {kind} {view.name} IS {sql_text(view.comment)}")
         for column in view.columns:
             connection.execute(f"COMMENT ON COLUMN {view.name}.{column.name} IS {sql_text(column.comment)}")
-    for macro in MACROS.values():
-        kind = "MACRO TABLE" if macro.columns else "MACRO"
+    for macro in macros:
+        kind = "MACRO TABLE" if macro.is_table else "MACRO"
         connection.execute(f"COMMENT ON {kind} {macro.name} IS {sql_text(macro.comment)}")
 
 

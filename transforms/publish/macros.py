@@ -32,7 +32,7 @@ def after_views() -> list[str]:
 
 def _macro(name: str, body: str) -> str:
     macro = MACROS[name]
-    return f"CREATE MACRO {macro.call} AS {'TABLE ' if macro.columns else ''}{body}"
+    return f"CREATE MACRO {macro.call} AS {'TABLE ' if macro.is_table else ''}{body}"
 
 
 def _age_band() -> str:

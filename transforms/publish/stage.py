@@ -11,7 +11,7 @@ from schemas.receipts import PublishReceipt
 from schemas.report import PublishCounts, Stages
 from schemas.snapshot import SnapshotManifest
 from schemas.store import STORE_VERSION
-from transforms.home import retained, snapshot
+from transforms.home import history, retained, snapshot
 from transforms.home.findings import findings
 from transforms.home.report import StoppedError
 from transforms.publish.analytics import link_analytics, write_analytics
@@ -39,7 +39,8 @@ def publish(run: Settings, left: Left, hold_lock: Callable[[], None]) -> Publish
     held_back = since(pl.read_parquet(run.checked / snapshot.HELD_BACK), run.previous(), run.snapshot_date)
     held_back.write_parquet(folder / snapshot.HELD_BACK)
     manifest = _manifest(run, left)
-    of = Of(run.path, run.deliveries, folder, accepted.in_force)
+    nights = {str(day): path.name for day, path in retained.by_date(run.path).items()}
+    of = Of(run.path, run.deliveries, folder, accepted.in_force, nights, manifest.previous)
     write_analytics(of, manifest, reference.read_rates(run.rates), reference.read_kravtyper(run.kravtyper))
     for delivery in accepted.new:
         snapshot.make_durable(run.deliveries / delivery.folder)
@@ -49,6 +50,7 @@ def publish(run: Settings, left: Left, hold_lock: Callable[[], None]) -> Publish
     snapshot.switch(run.path, folder)
     with contextlib.suppress(OSError):  # published: what is left to tidy, the next run tidies too
         link_analytics(run.path)
+        history.gather(run.path)
         retained.clean(run.path, run.keep)
     stored = sum(file.bytes for file in manifest.files.values())
     return PublishReceipt(counts=PublishCounts(snapshot=built.snapshot, files=len(manifest.files), bytes=stored))

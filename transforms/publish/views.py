@@ -1,37 +1,62 @@
 """The views of the analysts' database, as SQL that DuckDB 1.0 knows (``schemas.analytics.VIEWS``)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from schemas.published import PUBLISHED, PublishedColumn
 from schemas.snapshot import Accepted
 from schemas.tables import TABLES
 from transforms.home.shown import shown
-from transforms.home.snapshot import CURRENT, FINDINGS, HELD_BACK, LED_TO, MANIFEST, REFUSED_ROWS, rows_sql
+from transforms.home.snapshot import (
+    ANALYTICS,
+    CURRENT,
+    FINDINGS,
+    HELD_BACK,
+    LED_TO,
+    MANIFEST,
+    REFUSED_ROWS,
+    SNAPSHOTS,
+    rows_of,
+)
 from transforms.home.sql import sql_text
 from transforms.ledgers.row_files import paths_of
 
 
 @dataclass(frozen=True)
 class Of:
-    """What the views are of: a snapshot's folder, its home and its name, and the deliveries that it ``used``."""
+    """What the views are of: a snapshot's folder, its home, and the deliveries that it ``used``.
+
+    ``nights``: by date the names of the published snapshots that are kept. ``previous``: the one made before this.
+    """
 
     home: Path
     deliveries: Path
     snapshot: Path
     used: Sequence[Accepted]
+    nights: Mapping[str, str] = field(default_factory=dict)
+    previous: str | None = None
 
 
 def views(of: Of) -> dict[str, str]:
     """By name the query of each view, in an order in which each comes after those that it names."""
-    published = {name: _published(of.snapshot, name) for name in PUBLISHED}
-    return {**published, **_MADE_OF_TABLES, **_of_the_night(of)}
+    return {**of_a_night(lambda name: sql_text(of.snapshot / name)), **_of_this_night(of)}
 
 
-def _published(snapshot: Path, name: str) -> str:
+def of_a_night(file: Callable[[str], str], at: str = "") -> dict[str, str]:
+    """What a night's own files tell, by name. ``file``: the path of one, by its name in the snapshot, as SQL.
+
+    ``at``: follows the names of the views of that night that are read; of another night than this.
+    """
+    published = {name: _published(rows_of(file, name), name) for name in PUBLISHED}
+    alone = uten_forfall(at) if at else "FROM intern.uten_forfall"
+    made = {name: query.replace("@alone", f"({alone})").replace("@", at) for name, query in _MADE_OF_TABLES.items()}
+    return {**published, **made, **_found(file, at)}
+
+
+def _published(rows: str, name: str) -> str:
     columns = ", ".join(_column(name, column) for column in PUBLISHED[name].shown)
-    return f"SELECT {columns} FROM ({rows_sql(snapshot, name)})"
+    return f"SELECT {columns} FROM ({rows})"
 
 
 def _column(table: str, column: PublishedColumn) -> str:
@@ -68,16 +93,19 @@ def _placed(plasseringstype: str, motpost: str) -> str:
     return f"""
         SELECT plasseringsidentifikator, {ends[first]} AS {first}, {ends[second]} AS {second},
                plassert_beloep, plasseringsdato, kilde, leveransenummer
-        FROM plassering WHERE plasseringstype = '{plasseringstype}'
-          AND ({due_end} OR plasseringsidentifikator IN (FROM intern.uten_forfall))"""
+        FROM plassering@ WHERE plasseringstype = '{plasseringstype}'
+          AND ({due_end} OR plasseringsidentifikator IN @alone)"""
 
 
 _DUE = "kravforfallsidentifikator"
 
-UTEN_FORFALL = """
-    SELECT plasseringsidentifikator FROM plassering WHERE ende = 'motpost' AND plasseringsidentifikator NOT IN (
-      SELECT plasseringsidentifikator FROM plassering WHERE ende = 'kravforfall')"""
-"""The placements of which only the motpost's end is here."""
+
+def uten_forfall(at: str = "") -> str:
+    """The placements of which only the motpost's end is here."""
+    return f"""
+        SELECT plasseringsidentifikator FROM plassering{at} WHERE ende = 'motpost' AND plasseringsidentifikator NOT IN (
+          SELECT plasseringsidentifikator FROM plassering{at} WHERE ende = 'kravforfall')"""
+
 
 _MADE_OF_TABLES = {
     "forfall": """
@@ -88,14 +116,8 @@ _MADE_OF_TABLES = {
                greatest(p.snapshotdato - f.forfallsdato, 0) AS dager_forfalt,
                aldersgruppe(p.snapshotdato - f.forfallsdato) AS aldersgruppe,
                p.snapshotdato, f.kilde, f.leveransenummer
-        FROM kravforfall AS f JOIN krav AS k USING (kravidentifikator) JOIN part AS p ON p.part = f.part""",
+        FROM kravforfall@ AS f JOIN krav@ AS k USING (kravidentifikator) JOIN part@ AS p ON p.part = f.part""",
     "husholdning": """
-        WITH owed AS (
-          SELECT part, sum(stipulerte_renter) AS renter, sum(forfalte_krav) AS forfalt,
-                 sum(ikke_forfalte_krav) AS ikke_forfalt
-          FROM krav WHERE aapent GROUP BY part),
-        paid AS (
-          SELECT part, -sum(uplassert_beloep) AS uplassert FROM innbetaling WHERE uplassert_beloep <> 0 GROUP BY part)
         SELECT husholdning, count(*) AS antall_parter,
                coalesce(sum(renter), 0)::DECIMAL(38, 2) AS stipulerte_renter,
                coalesce(sum(forfalt), 0)::DECIMAL(38, 2) AS forfalte_krav,
@@ -103,7 +125,13 @@ _MADE_OF_TABLES = {
                coalesce(sum(uplassert), 0)::DECIMAL(38, 2) AS uplasserte_innbetalinger,
                (coalesce(sum(renter), 0) + coalesce(sum(forfalt), 0) + coalesce(sum(ikke_forfalt), 0)
                 + coalesce(sum(uplassert), 0))::DECIMAL(38, 2) AS saldo
-        FROM part LEFT JOIN owed USING (part) LEFT JOIN paid USING (part) GROUP BY husholdning""",
+        FROM part@ AS p LEFT JOIN (
+          SELECT part, sum(stipulerte_renter) AS renter, sum(forfalte_krav) AS forfalt,
+                 sum(ikke_forfalte_krav) AS ikke_forfalt
+          FROM krav@ WHERE aapent GROUP BY part) AS owed ON owed.part = p.part
+        LEFT JOIN (
+          SELECT part, -sum(uplassert_beloep) AS uplassert FROM innbetaling@ WHERE uplassert_beloep <> 0 GROUP BY part
+        ) AS paid ON paid.part = p.part GROUP BY husholdning""",
     "plassert_innbetaling": _placed("INNBETALING", "innbetalingsidentifikator"),
     "plassert_motkrav": _placed("MOTKRAV", "motkravforfallsidentifikator"),
     "plassert_utbetaling": _placed("UTBETALING", "utbetalingsidentifikator"),
@@ -112,20 +140,17 @@ _MADE_OF_TABLES = {
                placed.kravforfallsidentifikator, k.kravidentifikator, k.part, k.kravtype, k.kravgruppe,
                f.forfallsdato, i.innbetalingsdato, i.innbetalingsdato - f.forfallsdato AS dager_etter_forfall,
                placed.plassert_beloep
-        FROM plassert_innbetaling AS placed JOIN kravforfall AS f USING (kravforfallsidentifikator)
-        JOIN krav AS k USING (kravidentifikator) JOIN innbetaling AS i USING (innbetalingsidentifikator)""",
+        FROM plassert_innbetaling@ AS placed JOIN kravforfall@ AS f USING (kravforfallsidentifikator)
+        JOIN krav@ AS k USING (kravidentifikator) JOIN innbetaling@ AS i USING (innbetalingsidentifikator)""",
 }
+"""``@`` stands for the night that a view is read of, ``@alone`` for what ``uten_forfall`` says of it."""
 
 
-def _of_the_night(of: Of) -> dict[str, str]:
-    files = (REFUSED_ROWS, LED_TO, HELD_BACK, FINDINGS)
-    refused, led_to, held_back, findings = (f"read_parquet({sql_text(of.snapshot / name)})" for name in files)
+def _found(file: Callable[[str], str], at: str) -> dict[str, str]:
+    refused, led_to, held_back, findings = (
+        f"read_parquet({file(name)})" for name in (REFUSED_ROWS, LED_TO, HELD_BACK, FINDINGS)
+    )
     return {
-        "snapshot": f"""
-            SELECT this.*, publisert, publisert = snapshot AS er_publisert FROM intern.snapshot AS this, (
-              SELECT regexp_extract(content, '"snapshot": "([^"]+)"', 1) AS publisert
-              FROM read_text({sql_text(of.home / CURRENT / MANIFEST)}))""",
-        "rad": _delivered_rows(of),
         "findings": f"FROM {findings}",
         "avvist": f"""
             SELECT avvist, tabell, noekkel, kilde, leveransenummer, fil, rad, koder[1] AS kode, koder,
@@ -136,9 +161,24 @@ def _of_the_night(of: Of) -> dict[str, str]:
             SELECT led.part, siden, p.part IS NOT NULL AS har_dokumenter, gjennom, row.avvist,
                    row.kode, row.tabell, row.noekkel, root.avvist AS rot,
                    root.kode AS rot_kode, root.tabell AS rot_tabell, root.noekkel AS rot_noekkel
-            FROM {held_back} AS held JOIN {led_to} AS led USING (part) JOIN avvist AS row USING (avvist)
-            JOIN avvist AS root ON root.avvist = coalesce(row.rot, row.avvist)
-            LEFT JOIN part AS p ON p.part = led.part""",
+            FROM {held_back} AS held JOIN {led_to} AS led USING (part) JOIN avvist{at} AS row USING (avvist)
+            JOIN avvist{at} AS root ON root.avvist = coalesce(row.rot, row.avvist)
+            LEFT JOIN part{at} AS p ON p.part = led.part""",
+    }
+
+
+def _of_this_night(of: Of) -> dict[str, str]:
+    return {
+        "snapshot": f"""
+            SELECT this.*, publisert, publisert = snapshot AS er_publisert FROM intern.snapshot AS this, (
+              SELECT regexp_extract(content, '"snapshot": "([^"]+)"', 1) AS publisert
+              FROM read_text({sql_text(of.home / CURRENT / MANIFEST)}))""",
+        "snapshots": f"""
+            SELECT snapshotdato, snapshot, file.path AS fil FROM intern.natt JOIN (
+              SELECT split_part(file, '/', -2) AS snapshot, replace(file, '{MANIFEST}', '{ANALYTICS}') AS path
+              FROM glob({sql_text(of.home / SNAPSHOTS / "*" / MANIFEST)})) AS file USING (snapshot)
+            ORDER BY snapshotdato""",
+        "rad": _delivered_rows(of),
     }
 
 
