@@ -7,6 +7,7 @@ it is sent at least once. One of an id that is there already is not put again.
 import contextlib
 import fcntl
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -47,15 +48,15 @@ def has_it(home: Path, message: Message) -> None:
     _let_go(home, TOLD)
 
 
-def open_ids(home: Path) -> list[str]:
-    """The ids of what is critical and not over: no night has been published since."""
-    found: list[str] = []
-    for message in sorted([*told(home), *waiting(home)], key=lambda one: one.made_at):
-        if message.kind == "night-published":
-            found = []
-        elif message.severity == "critical":
-            found.append(message.id)
-    return found
+def open_ids(home: Path, published_at: datetime) -> list[str]:
+    """The ids of what was critical before what is published was made, and that no good night has been told to end.
+
+    What was told of since then is not over by it: tonight's alarm would be called off by last night's success.
+    """
+    messages = [*told(home), *waiting(home)]
+    over = {one for message in messages for one in message.resolves}
+    found = [one for one in messages if one.severity == "critical" and one.made_at < published_at]
+    return [one.id for one in sorted(found, key=lambda one: one.made_at) if one.id not in over]
 
 
 @contextlib.contextmanager

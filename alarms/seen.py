@@ -8,13 +8,13 @@ import polars as pl
 
 from schemas.report import RunReport
 from schemas.snapshot import SnapshotManifest
-from transforms.home.report import last_run, read_findings, read_report
+from transforms.home.report import last_night, last_run, read_findings, read_report
 from transforms.home.snapshot import HomeDamagedError, OtherVersionError, published_snapshot, read_manifest
 
 
 @dataclass(frozen=True)
 class Seen:
-    """``report`` and ``findings`` of the last run, or of the one asked for, and when it had ``begun``; ``published``,
+    """``report`` and ``findings`` of the last night, or of the one asked for, and when it had ``begun``; ``published``,
     the snapshot's manifest; ``damage``, why that cannot be read; ``run_id``, Dagster's whole id of the run, if it is
     known; ``now``, in UTC.
     """
@@ -34,11 +34,11 @@ class Seen:
 
 
 def see(home: Path, run_id: str | None = None, now: datetime | None = None) -> Seen:
-    """Reads the home: its last run, or that of Dagster's ``run_id``; ``now``, if it is not the clock's.
+    """Reads the home: its last night, or the run of Dagster's ``run_id``; ``now``, if it is not the clock's.
 
     Raises ``OSError`` when it may not be read.
     """
-    folder = last_run(home, run_id[:8] if run_id else None)
+    folder = last_run(home, run_id[:8]) if run_id else last_night(home)
     published, damage = None, None
     try:
         snapshot = published_snapshot(home)

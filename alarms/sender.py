@@ -29,6 +29,20 @@ def send(home: Path, webhook: Webhook, seconds: float, say: Callable[[str], None
     return not outbox.waiting(home)
 
 
+def send_unkept(messages: list[Message], webhook: Webhook, seconds: float, say: Callable[[str], None]) -> None:
+    """Posts messages that cannot be kept, once each, for so many seconds at most; every look does it again."""
+    until = time.monotonic() + seconds
+
+    def post_all() -> None:
+        for message in messages:
+            if why := _post(message, webhook, until - time.monotonic()):
+                say(f"not told: {message.id}: {why}")
+
+    thread = threading.Thread(target=post_all, daemon=True)
+    thread.start()
+    thread.join(seconds)
+
+
 def _send_in_a_thread(home: Path, webhook: Webhook, until: float, say: Callable[[str], None]) -> None:
     try:
         _send_all(home, webhook, until, say)

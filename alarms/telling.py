@@ -10,7 +10,7 @@ from alarms.message import Message
 from alarms.metrics import write_metrics
 from alarms.night import messages, not_begun, recovered
 from alarms.seen import Seen, see
-from alarms.sender import send
+from alarms.sender import send, send_unkept
 from schemas.operations import Operations
 
 Say = Callable[[str], None]
@@ -48,5 +48,11 @@ def look(
 def _tell(home: Path, seen: Seen, told: list[Message], operations: Operations, seconds: float, say: Say) -> None:
     """Without a webhook there is nobody to tell, and nothing waits."""
     if operations.webhook:
-        outbox.put(home, [*told, *recovered(seen, operations, outbox.open_ids(home))])
+        over = outbox.open_ids(home, seen.published.made_at) if seen.published else []
+        told = [*told, *recovered(seen, operations, over)]
+        try:
+            outbox.put(home, told)
+        except OSError:  # a full disk, of all things, is what someone is to be told of
+            send_unkept(told, operations.webhook, seconds, say)
+            raise
         send(home, operations.webhook, seconds, say)

@@ -14,6 +14,8 @@ import duckdb
 
 from cli.options import home_option
 from cli.output import say_or_fail
+from pipelines.settings import operations
+from schemas.operations import OperationsError
 from schemas.refusals import TO_DO
 from schemas.snapshot import SnapshotManifest
 from transforms.home import retained
@@ -50,7 +52,7 @@ def doctor(home: Path) -> None:
     if not home.is_dir():
         raise click.ClickException(f"there is no home at {home}")
     home = home.resolve()
-    checks = (_path, _rights, _lock, _published, _earlier, _deliveries, _analysts, _space, _left)
+    checks = (_path, _rights, _settled, _lock, _published, _earlier, _deliveries, _analysts, _space, _left)
     all_found = dict.fromkeys(found for check in checks for found in _run(check, home))  # one damage, met by several
     for found in all_found:
         say_or_fail(f"to do  {found.what}\n       {found.to_do}" if found.to_do else f"ok     {found.what}")
@@ -83,6 +85,13 @@ def _rights(home: Path) -> Iterator[Found]:
         yield Found(f"{folder} cannot be written", "give it to the user of the runs (chown, chmod u+rwx)")
     if not closed:
         yield Found(f"permissions: {len(folders)} folders can be written")
+
+
+def _settled(home: Path) -> Iterator[Found]:
+    try:
+        operations(home)
+    except OperationsError as error:
+        yield Found(str(error), "mend it: no night begins, and nobody is told, until it is mended")
 
 
 def _lock(home: Path) -> Iterator[Found]:

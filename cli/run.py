@@ -33,7 +33,7 @@ night's libraries make when they are imported, some 300,000, stays; nearly all e
     callback=share,
     help="Largest share of a source's rows gone since last [0.2].",
 )
-@click.option("--keep", type=click.IntRange(1), help="How many snapshots are retained [7].")
+@click.option("--keep", type=click.IntRange(1), help="How many dates are retained [7].")
 @click.option("--workers", type=click.IntRange(1), help="Files to read, and buckets to build, at a time [2].")
 @click.option(
     "--wait", "wait_minutes", type=click.FloatRange(0), default=0, help="Minutes to wait for another run [0]."

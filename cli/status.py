@@ -16,7 +16,7 @@ from schemas.refusals import SENTENCES, TO_DO
 from schemas.report import BuildCounts, RunReport
 from schemas.snapshot import OSLO, SnapshotManifest
 from transforms.home import retained
-from transforms.home.report import last_report
+from transforms.home.report import last_night, last_report, read_report
 from transforms.home.snapshot import HomeDamagedError, OtherVersionError, published_snapshot, read_manifest
 from transforms.run import Settings
 
@@ -27,7 +27,7 @@ from transforms.run import Settings
 def status(home: Path, as_json: bool) -> None:
     """Show the published snapshot, the last run and the sources.
 
-    Exits 1 when nothing is published, the home is damaged, or the last run stopped, failed or died; 2 when what is
+    Exits 1 when nothing is published, the home is damaged, or the last night stopped, failed or died; 2 when what is
     published is older than max_age_hours of operations.toml; else 0.
     """
     settles, published, damage = settled(home), None, None
@@ -39,17 +39,21 @@ def status(home: Path, as_json: bool) -> None:
         damage = {"code": "L3-HOME-DAMAGED", "what": str(error)}
     except OSError as error:
         raise click.ClickException(f"the home cannot be read: {error.strerror}") from error
-    last = _last_report(home)
-    code = _exit_code(published, last)
-    last_run = last.model_dump(mode="json") if last else None
-    content = {"published": published, "damage": damage, "last_run": last_run, "exit": code}
-    say_or_fail(json.dumps(content, ensure_ascii=False, indent=1) if as_json else _text(published, damage, last))
+    last, night = _last_reports(home)
+    code = _exit_code(published, night)
+    told = {
+        name: one.model_dump(mode="json") if one else None for name, one in (("last_run", last), ("last_night", night))
+    }
+    content = {"published": published, "damage": damage, **told, "exit": code}
+    say_or_fail(json.dumps(content, ensure_ascii=False, indent=1) if as_json else _text(published, damage, last, night))
     sys.exit(code)
 
 
-def _last_report(home: Path) -> RunReport | None:
+def _last_reports(home: Path) -> tuple[RunReport | None, RunReport | None]:
+    """Of the last run, and of the last that was a night: a way back doesn't mend what the night met."""
     try:
-        return last_report(home)
+        night = last_night(home)
+        return last_report(home), read_report(night) if night else None
     except OSError as error:
         raise click.ClickException(f"the reports of the runs cannot be read: {error.strerror}") from error
 
@@ -107,7 +111,9 @@ def _sources(manifest: SnapshotManifest, settles: Operations) -> list[dict[str, 
     return sources
 
 
-def _text(published: dict[str, Any] | None, damage: dict[str, str] | None, last: RunReport | None) -> str:
+def _text(
+    published: dict[str, Any] | None, damage: dict[str, str] | None, last: RunReport | None, night: RunReport | None
+) -> str:
     lines = ["nothing is published (KB-002)"]
     if damage:
         code = damage["code"]
@@ -125,6 +131,8 @@ def _text(published: dict[str, Any] | None, damage: dict[str, str] | None, last:
         ]
     if last:
         lines += ["", "last run:", summary(last)]
+    if night and last and night.run != last.run:
+        lines += ["", "last night:", summary(night)]
     return "\n".join(lines)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from schemas.snapshot import OSLO, Accepted, SnapshotManifest
 from transforms.accept.inbox import read_delivery
+from transforms.home.retained import day_of, rolled_back_since
 from transforms.home.snapshot import HomeDamagedError, OtherVersionError, published_snapshot, read_manifest
 
 _KILDE = re.compile("[a-z0-9-]{1,32}")
@@ -21,12 +22,13 @@ _NUMMER = re.compile("[0-9]{6}")
 @dataclass(frozen=True)
 class Known:
     """``published``: the manifest of the published snapshot, if there is one; ``inbox``: by source the numbers of its
-    deliveries, ascending.
+    deliveries, ascending; ``gone_back_from``: the latest date that was published and then rolled back from.
     """
 
     folder: Path
     published: SnapshotManifest | None = None
     inbox: dict[str, list[int]] = field(default_factory=dict)
+    gone_back_from: date | None = None
 
     @property
     def sources(self) -> list[str]:
@@ -57,11 +59,13 @@ class Known:
 
 def known(inbox: Path, home: Path) -> Known:
     """What they know now."""
-    manifest = None
+    manifest, back = None, None
     with contextlib.suppress(OSError, HomeDamagedError, OtherVersionError):
         folder = published_snapshot(home)
         manifest = read_manifest(folder) if folder else None
-    return Known(inbox, manifest, {kilde: numbers for kilde in _names(inbox, _KILDE) if (numbers := _of(inbox, kilde))})
+        back = max(map(day_of, rolled_back_since(home.resolve())), default=None)
+    numbered = {kilde: numbers for kilde in _names(inbox, _KILDE) if (numbers := _of(inbox, kilde))}
+    return Known(inbox, manifest, numbered, back)
 
 
 def _of(inbox: Path, kilde: str) -> list[int]:

@@ -24,6 +24,7 @@ from schemas.receipts import Receipt
 from schemas.refusals import Refusal
 from transforms.home.lock import HomeInUseError, locked
 from transforms.home.report import Report, StoppedError, last_run, passes_by_itself, read_report, told
+from transforms.home.snapshot import FINDINGS
 from transforms.night import Night
 from transforms.receipts import Left
 from transforms.rules.reference import KRAVTYPER, RATES
@@ -294,6 +295,18 @@ def _tell_outcome(context: dg.InitResourceContext, settings: Settings) -> None:
         context.log.log(level, "; ".join([words, *(f"stopped by {stop}" for stop in report.stops)]))
 
 
+JUST_ENDED = 60.0
+"""Seconds in which a run that has left its report, and the lock, may still be telling of it: a receiver may be slow."""
+
+
+def _has_just_ended(home: Path, run: dg.DagsterRun) -> bool:
+    """Whether the run has left its findings just now: Dagster hears of its end from itself."""
+    with contextlib.suppress(OSError):
+        folder = last_run(home, run.run_id[:8])
+        return folder is not None and time.time() - (folder / FINDINGS).stat().st_mtime < JUST_ENDED
+    return False
+
+
 def _end_dead_runs(instance: dg.DagsterInstance, ours: dg.DagsterRun, home: Path) -> None:
     """Runs of this home that are still said to go on, though we hold its lock, died: they are failed.
 
@@ -309,6 +322,8 @@ def _end_dead_runs(instance: dg.DagsterInstance, ours: dg.DagsterRun, home: Path
         created_before=record.create_timestamp if record else None,
     )
     for run in instance.get_runs(filters=earlier):
-        if run.run_id != ours.run_id and run.tags.get(RUN_TAG, run.run_id) == run.run_id:
+        if run.run_id == ours.run_id or _has_just_ended(home, run):
+            continue
+        if run.tags.get(RUN_TAG, run.run_id) == run.run_id:
             instance.add_run_tags(run.run_id, NEVER_AGAIN)  # ours has come in its place
             instance.report_run_failed(run, "the process of this run is gone: it died, or was killed")

@@ -22,6 +22,7 @@ from dagster._core.remote_origin import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster_shared.error import SerializableErrorInfo
 
+from pipelines.alarm import tell_of_night
 from pipelines.definitions import JOB, build_definitions
 from pipelines.event_log import held_open
 from pipelines.known import Known
@@ -45,6 +46,7 @@ def run_night(home: Path, snapshot_date: str, config: dict[str, Any], echo: Call
     except OSError as error:
         with contextlib.suppress(OSError):
             _tell(home, run_id[:8], snapshot_date, f"its beginning: Dagster's folder cannot be made: {told(error)}")
+        tell_of_night(home, run_id, "", echo)
         raise
     os.environ["DAGSTER_HOME"] = str(folder)
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
@@ -59,6 +61,7 @@ def run_night(home: Path, snapshot_date: str, config: dict[str, Any], echo: Call
     if failure:
         with contextlib.suppress(OSError):  # there may be no room for it
             _tell(home, run_id[:8], snapshot_date, failure)
+        tell_of_night(home, run_id, "", echo)  # the night did not, if it was kept from beginning; none is told twice
     ours = last_run(home, run_id[:8])  # not the last of all: another may have begun, where the lock was lost
     return read_report(ours) if ours else None
 

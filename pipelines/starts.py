@@ -56,6 +56,8 @@ def decide(known: Known, operations: Operations, now: datetime) -> dg.RunRequest
     day = now.date()
     if known.published and known.published.snapshotdato >= day:
         return dg.SkipReason(f"what is published is of {known.published.snapshotdato}")
+    if known.gone_back_from and known.gone_back_from >= day:
+        return dg.SkipReason(f"the night of {day} was rolled back from: run it by hand, when what was wrong is mended")
     required = [kilde for kilde in sorted({*known.sources, *operations.sources}) if operations.of(kilde).required]
     if not required:
         return dg.SkipReason("no source that a night waits for has ever delivered, or is named in operations.toml")

@@ -88,6 +88,16 @@ def test_a_run_that_goes_on_or_was_not_asked_to_publish_is_no_failure(home, outc
     kravoversikt("status", "--home", home)
 
 
+def test_a_way_back_does_not_hide_how_the_last_night_went(home):
+    ran(home, "bad", "stopped")
+    kravoversikt("rollback", "--home", home)
+    told = kravoversikt("status", "--home", home, exit_code=1)
+    assert f"last run:\nrollback to {DAYS[1]}, run " in told
+    assert f"\nlast night:\nnight of {S}, run bad: stopped\n" in told
+    ran(home, "good")
+    assert "last night:" not in kravoversikt("status", "--home", home)
+
+
 def test_what_is_published_may_be_too_old(home):
     (home / "operations.toml").write_text("max_age_hours = 0.5")
     ran(home)
@@ -338,6 +348,11 @@ HURT = {
         lambda home: (home / "analytics.duckdb").unlink(),
         "does not lead to the published snapshot",
         "ln -sfn current/analytics.duckdb",
+    ),
+    "a slip in what is settled": (
+        lambda home: (home / "operations.toml").write_text("max_age_hour = 1"),
+        "operations.toml: max_age_hour: Extra inputs",
+        "no night begins, and nobody is told, until it is mended",
     ),
     "a lock that is none": (lambda home: (home / ".lock").mkdir(), "/.lock is no file", "remove it"),
 }

@@ -1,6 +1,6 @@
 """What a home and an inbox know, the partitions, and when a night begins by itself. Nothing is run."""
 
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 
 import dagster as dg
 import pytest
@@ -11,7 +11,10 @@ from pipelines.nights import nights, nights_with
 from pipelines.starts import LATE_TAG, decide, make_schedule, make_sensor
 from schemas.operations import Operations, Source
 from schemas.snapshot import OSLO, SnapshotManifest
+from schemas.store import STORE_VERSION
 from tests.plain.write import write_delivery
+from transforms.home.retained import roll_back
+from transforms.home.snapshot import switch, write_json
 
 DAY = date(2026, 11, 23)
 
@@ -122,6 +125,28 @@ def test_a_night_that_is_published_does_not_begin_again(tmp_path):
     deliver(tmp_path, "mva", 4)
     decided = asked(tmp_path, "06:00", manifest=published(DAY, mva=3))
     assert decided.skip_message == "what is published is of 2026-11-23"
+
+
+def test_a_night_that_was_gone_back_from_is_not_begun_again_by_itself(tmp_path):
+    """What was wrong with it lies in the inbox still: it would be published anew within a minute."""
+    home = tmp_path / "home"
+    before = None
+    for day in (DAY - timedelta(days=1), DAY):
+        manifest = published(day, mva=1).model_copy(
+            update={"snapshot": f"{day}-a", "previous": before, "skjemaversjon": STORE_VERSION}
+        )
+        folder = home / "snapshots" / manifest.snapshot
+        folder.mkdir(parents=True)
+        write_json(folder / "manifest.json", manifest.model_dump(mode="json"))
+        switch(home, folder)
+        before = manifest.snapshot
+    deliver(tmp_path / "inbox", "mva", 2)
+    roll_back(home, home / "snapshots" / f"{DAY - timedelta(days=1)}-a")
+    decided = decide(known(tmp_path / "inbox", home), Operations(), moment("04:00"))
+    assert isinstance(decided, dg.SkipReason) and "was rolled back from" in decided.skip_message
+    tomorrow = DAY + timedelta(days=1)
+    deliver(tmp_path / "inbox", "mva", 3, "2026-11-23T23:00:00+01:00")
+    assert isinstance(decide(known(tmp_path / "inbox", home), Operations(), moment("04:00", tomorrow)), dg.RunRequest)
 
 
 def test_nothing_begins_where_no_source_is_known(tmp_path):

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -348,6 +349,20 @@ def test_only_dead_runs_of_this_home_are_ended(tmp_path):
         came = {run.run_id: run for run in instance.get_runs()}
     assert [run_id for run_id, run in came.items() if run.status == status.FAILURE] == [dead]
     assert came[ours].tags.items() >= home_tags(home, ours).items()
+
+
+@pytest.mark.parametrize(("seconds_ago", "status"), [(0, "STARTED"), (3600, "FAILURE")])
+def test_a_run_that_has_just_ended_and_still_tells_of_it_is_not_dead(tmp_path, seconds_ago, status):
+    """It has let go of the lock, and Dagster has not heard yet: a receiver may hold it up. An hour later it is dead."""
+    one, ours, going_on = str(uuid4()), str(uuid4()), dg.DagsterRunStatus.STARTED
+    Report(one[:8], S).end(tmp_path, Report(one[:8], S).findings(tmp_path), published=True)
+    then = time.time() - seconds_ago
+    os.utime(next((tmp_path / "runs").glob("*/findings.parquet")), (then, then))
+    with dg.DagsterInstance.ephemeral() as instance:
+        for run_id, tags in ((one, home_tags(tmp_path, one)), (ours, {})):
+            instance.create_run_for_job(small_job, run_id=run_id, tags=tags, status=going_on)
+        _end_dead_runs(instance, instance.get_run_by_id(ours), tmp_path)
+        assert instance.get_run_by_id(one).status.value == status
 
 
 def test_one_process_at_a_time_opens_dagsters_folder(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from schemas.report import CheckCounts, RunReport, Stages
 from schemas.snapshot import Accepted, Reconciliation, SnapshotManifest
 from tests.plain.write import write_delivery
 from transforms.home.findings import findings
-from transforms.home.report import Report
+from transforms.home.report import Report, put_on_record
 
 S = date(2026, 11, 23)
 EVENING_BEFORE = datetime(2026, 11, 22, 22, tzinfo=UTC)
@@ -202,3 +202,9 @@ def test_the_run_asked_for_is_seen_although_a_later_one_has_begun(tmp_path):
         Report(run, S).begin(tmp_path)
     assert see(tmp_path, "11111111-and-so-on").report.run == "11111111"
     assert see(tmp_path).report.run == "22222222"
+
+
+def test_a_way_back_is_no_night(tmp_path):
+    Report("died", S).begin(tmp_path)
+    put_on_record(tmp_path, RunReport(run="back", kind="rollback", snapshotdato=S, outcome="published"))
+    assert see(tmp_path).report.run == "died"

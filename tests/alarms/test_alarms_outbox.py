@@ -39,9 +39,11 @@ def test_a_message_waits_until_it_is_told_and_is_never_put_twice(tmp_path):
 def test_what_is_critical_is_open_until_a_night_is_published(tmp_path):
     outbox.put(tmp_path, [a_message("a"), a_message("w", 1, "deliveries", "warning"), a_message("b", 2)])
     outbox.has_it(tmp_path, a_message("a"))
-    assert outbox.open_ids(tmp_path) == ["a", "b"]
-    outbox.put(tmp_path, [a_message("good", 3, "night-published", "ok"), a_message("c", 4)])
-    assert outbox.open_ids(tmp_path) == ["c"]
+    assert outbox.open_ids(tmp_path, FIRST + timedelta(minutes=2)) == ["a"]
+    assert outbox.open_ids(tmp_path, FIRST + timedelta(minutes=3)) == ["a", "b"]
+    good = a_message("good", 3, "night-published", "ok").model_copy(update={"resolves": ["a", "b"]})
+    outbox.put(tmp_path, [good, a_message("c", 4)])
+    assert outbox.open_ids(tmp_path, FIRST + timedelta(minutes=5)) == ["c"]
 
 
 def test_one_sends_at_a_time(tmp_path):

@@ -13,6 +13,7 @@ from alarms import outbox, sender
 from alarms.sender import send
 from alarms.telling import after_night, look
 from cli.main import main
+from pipelines import run as run_module
 from pipelines.alarm import watch
 from pipelines.run import run_night
 from schemas.operations import Operations, Webhook
@@ -163,6 +164,17 @@ def test_a_bad_week(nights, receiver):
     assert outbox.waiting(nights.home) == []
 
 
+def test_what_is_told_of_since_the_last_good_night_is_not_over_by_it(nights, receiver):
+    """No night has been published after it: an all-clear would be wrong, however often one looks."""
+    write_delivery(nights.inbox, "mva", 1, "full", rows(part(COMPANY)))
+    tell(nights, nights.publish(S), receiver)
+    tomorrow = datetime.now(OSLO) + timedelta(days=1)
+    for later in (0, 1, 2):
+        moment = tomorrow + timedelta(days=later / 2)
+        look(nights.home, nights.inbox, settled(receiver, published_by=time(0)), AMPLE, lambda _: None, moment)
+    assert set(receiver.kinds()) == {"not-published"}
+
+
 def test_without_a_webhook_nothing_waits_and_the_figures_are_written(nights):
     nights.inbox.mkdir()
     write_delivery(nights.inbox, "mva", 1, "full", rows(part(COMPANY)))
@@ -197,6 +209,26 @@ def test_a_night_that_could_not_begin_is_told_of(home, receiver):
     with locked(home, "another"):
         run_night(home, str(S), {"inbox": str(home.parent / "inbox"), "wait_minutes": 0}, lambda _: None)
     assert receiver.kinds() == ["night-not-begun"]
+
+
+def test_a_night_that_dagster_kept_from_beginning_is_told_of(home, receiver, monkeypatch):
+    """Its records are out of reach, so no stage and no resource was ever made."""
+
+    def out_of_reach(*_):
+        raise ConnectionError
+
+    monkeypatch.setattr(run_module, "_execute", out_of_reach)
+    run_night(home, str(S), {"inbox": str(home.parent / "inbox"), "wait_minutes": 0}, lambda _: None)
+    assert receiver.kinds() == ["night-failed"]
+
+
+def test_where_nothing_can_be_kept_it_is_told_all_the_same(home, receiver):
+    """A full disk is what someone is to be told of."""
+    Report("died", S).begin(home)
+    (home / "alarms").write_text("no folder")
+    with pytest.raises(OSError, match="alarms"):
+        look(home, home, settled(receiver), AMPLE, lambda _: None)
+    assert receiver.kinds() == ["night-failed"]
 
 
 def test_a_slip_in_the_settings_keeps_a_night_from_beginning_and_is_on_record(home, receiver):
@@ -256,5 +288,5 @@ def test_a_night_publishes_although_its_alarms_cannot_be_written(home, receiver)
     write_delivery(home.parent / "inbox", "skatt", 1, "full", {}, manifest_changes={"skjemaversjon": "9"})
     said = []
     report = run_night(home, str(S), {"inbox": str(home.parent / "inbox"), "wait_minutes": 0}, said.append)
-    assert (report.outcome, receiver.asked) == ("published", [])
+    assert (report.outcome, receiver.kinds()) == ("published", ["deliveries"])
     assert any(line.startswith("nobody was told of the night: ") for line in said)

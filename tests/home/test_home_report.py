@@ -244,3 +244,10 @@ def test_findings_that_are_not_there_or_cannot_be_read(tmp_path):
     assert read_findings(tmp_path) is None
     pl.DataFrame({"kode": ["R-KID"]}).write_parquet(tmp_path / "findings.parquet")
     assert read_findings(tmp_path)["kode"].to_list() == ["R-KID"]
+
+
+def test_why_a_run_failed_is_added_where_there_was_no_room_for_its_end(tmp_path):
+    Report("0001", S).begin(tmp_path)
+    add_failure(tmp_path, "0001", "Dagster: no room")
+    told = last_report(tmp_path)
+    assert (told.outcome, told.failure) == ("failed", "Dagster: no room")

@@ -206,11 +206,14 @@ def delivered_files(used: list[Accepted]) -> pl.DataFrame:
 
 
 def add_failure(home: Path, run: str, failure: str) -> None:
-    """Adds to the report of a run why it failed, when that was met after it had been written."""
+    """Adds to the report of a run that has ended why it failed, when that was met after it had been written, or when
+    there was no room for its end.
+    """
     folder = last_run(home, run)
     report = read_report(folder) if folder else None
-    if folder and report and report.outcome == "failed" and not report.failure:
-        write_json(folder / REPORT, report.model_copy(update={"failure": failure}).model_dump(mode="json"))
+    if folder and report and report.outcome in ("failed", UNFINISHED, RUNNING) and not report.failure:
+        now = report.model_copy(update={"outcome": "failed", "failure": failure})
+        write_json(folder / REPORT, now.model_dump(mode="json"))
 
 
 def put_on_record(home: Path, report: RunReport) -> None:
@@ -240,6 +243,11 @@ def last_run(home: Path, run: str | None = None) -> Path | None:
     Raises ``OSError`` when the reports may not be read.
     """
     return next((folder for folder in runs(home) if run in (None, folder.name.partition("-")[2])), None)
+
+
+def last_night(home: Path) -> Path | None:
+    """The folder of the last run that was a night, or left no report of what it was. Raises ``OSError``."""
+    return next((folder for folder in runs(home) if read_report(folder).kind == "night"), None)
 
 
 def read_report(folder: Path) -> RunReport:
