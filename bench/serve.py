@@ -62,7 +62,7 @@ def main() -> None:
         make_keys(folder / "keys")
         parts = _parts(home, arguments.asked)
         tokens = {part: access_token(folder / "keys", part=part) for part in parts}
-        stack.enter_context(_ours(home, folder / "keys", folder, arguments.workers))
+        stack.enter_context(_ours(home, folder / "keys", folder, arguments.workers, arguments.stock))
         _copy(folder / "www", tokens)
         stack.enter_context(nginx(folder / "www", folder / "nginx", PORTS[NGINX], arguments.workers))
         files = {(case, server): _requests(folder, case, server, tokens) for case in CASES for server in PORTS}
@@ -85,6 +85,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--seconds", type=int, default=4, help="length of a run, whole seconds [4]")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--stock", action="store_true", help="our application behind uvicorn; give --workers 1")
     return parser.parse_args()
 
 
@@ -115,10 +116,12 @@ def _has(snapshot: Snapshot, part: str, period: Period) -> bool:
 
 
 @contextmanager
-def _ours(home: Path, keys: Path, folder: Path, workers: int) -> Iterator[None]:
-    """Our server with test keys; both logs go to a file, as nginx's one does."""
+def _ours(home: Path, keys: Path, folder: Path, workers: int, stock: bool) -> Iterator[None]:
+    """Our server with test keys; both logs go to a file, as nginx's one does. ``stock``: behind uvicorn instead."""
     words = ["serve", "--home", home, "--test-keys", keys, "--port", PORTS[OURS], "--workers", workers]
     command = [sys.executable, "-c", "from cli.main import main; main()", *map(str, words)]
+    if stock:
+        command = [sys.executable, "-m", "bench.stock", str(home), str(keys), str(PORTS[OURS])]
     with (folder / "serve.log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
             wait_until_it_answers(PORTS[OURS], "/health/ready")

@@ -1,22 +1,24 @@
 """From a request to its answer: one pure function over what is published. No server is needed to call it."""
 
-import gzip
+import copy
 import json
 import time
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
-import zstandard
-
 from serving.access import Gate
+from serving.beats import Beats
+from serving.consumers import Consumer
 from serving.decisions import Undecided
+from serving.documents import JSON, Answer, Wanted, coded, document, key_of, known
 from serving.errors import KravoversiktError, UnreadableError
-from serving.etag import etag, matches
+from serving.etag import digest, etag, matches
+from serving.limits import Limits, policy
 from serving.logs import About, Answered, Logs
 from serving.metrics import Metrics
 from serving.request import (
-    Asked,
+    CODINGS,
     Request,
     check_accept,
     check_method,
@@ -31,7 +33,6 @@ from serving.routes import METHODS
 from serving.store import Snapshot
 from serving.switch import Published
 
-JSON = "application/json"
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -43,27 +44,97 @@ class Response(NamedTuple):
     body: bytes
 
 
-class Page(NamedTuple):
-    """A page that is the same for everyone."""
+class Page:
+    """A page that is the same for everyone, ready in every coding."""
 
-    body: bytes
-    headers: tuple[tuple[str, str], ...]
+    def __init__(self, body: bytes, headers: tuple[tuple[str, str], ...]) -> None:
+        self.headers = headers
+        self.bodies = {coding: coded(body, coding) for coding in CODINGS}
+        self.digest = digest(body)
+
+
+HEAVY = 300
+"""Posts of a document that is made by a thread of its own: the worker's others would wait for it."""
+
+POSTS_A_REQUEST = 500
+"""So many posts of a document count as a request more in the limits."""
+
+
+class Apart(NamedTuple):
+    """How an answer is made apart, and what is made of it in the thread of all others."""
+
+    make: Callable[[], Answer]
+    take: Callable[[Answer], Response]
+
+
+class Heavy:
+    """An answer that takes a while: ``work`` may be called by another thread, and then ``response`` by the first."""
+
+    def __init__(self, apart: Apart, finish: Callable[[Response | Exception], Response]) -> None:
+        self._apart = apart
+        self._finish = finish
+        self._made: Answer | Exception = RuntimeError("nothing was made")
+
+    def work(self) -> None:
+        """Makes the answer; never raises."""
+        try:
+            self._made = self._apart.make()
+        except Exception as error:
+            self._made = error
+
+    def response(self) -> Response:
+        """What was made, told and counted; never raises."""
+        made = self._made
+        return self._finish(made if isinstance(made, Exception) else self._apart.take(made))
 
 
 class App:
     """Answers requests: by what is published, to whom the gate admits."""
 
     def __init__(
-        self, published: Published, gate: Gate, logs: Logs, metrics: Metrics, pages: Mapping[str, Page]
+        self,
+        published: Published,
+        gate: Gate,
+        logs: Logs,
+        metrics: Metrics,
+        pages: Mapping[str, Page],
+        limits: Limits | None = None,
+        beats: Beats | None = None,
     ) -> None:
+        """``limits``: the gate's own, when what large documents cost is to be counted. ``beats``: of all workers."""
         self._published = published
         self._gate = gate
         self._logs = logs
         self._metrics = metrics
         self._pages = pages
+        self._limits = limits
+        self._beats = beats
+        self._outside, self._inside = True, True
+        self._apart: tuple[Snapshot, Snapshot] | None = None
+
+    def outside(self) -> "App":
+        """The same for callers only: no figures, and of its health no more than whether it is well."""
+        other = copy.copy(self)
+        other._inside = False
+        return other
+
+    def inside(self) -> "App":
+        """The same for who looks after it only: health and figures, and no documents."""
+        other = copy.copy(self)
+        other._outside = False
+        return other
 
     def handle(self, request: Request, waited: Undecided | None = None) -> Response:
-        """The answer. Raises nothing but ``Undecided``: then it is called again with that, when the decision is there.
+        """The answer, made here whatever it costs. Raises ``Undecided``, as ``begin``."""
+        answer = self.begin(request, waited)
+        if isinstance(answer, Heavy):
+            answer.work()
+            return answer.response()
+        return answer
+
+    def begin(self, request: Request, waited: Undecided | None = None) -> Response | Heavy:
+        """The answer, or one that is still to be made. Raises nothing but ``Undecided``: then it is called again with
+        that, when the decision is there.
 
         Of a request that waits nothing is told until it is answered.
         """
@@ -71,37 +142,48 @@ class App:
         method = request.method if request.method in METHODS else "other"
         given, own = given_id(request), new_id()
         told = Answered(given or own, method, own_id=given is None, request=own, peer=request.peer)
+        finish = partial(self._finish, told, start)
         try:
-            response = self._answer(request, told, waited)
+            answer = self._answer(request, told, waited)
         except Undecided as undecided:
             undecided.began = start
             raise
-        except KravoversiktError as error:
-            if isinstance(error, UnreadableError):
-                self._logs.unreadable(error, told.korrelasjonsid)
-            response = _error(error, told)
         except Exception as error:
-            self._logs.unexpected(error, told.korrelasjonsid)
-            response = _error(KravoversiktError("KB-001", "unexpected error"), told)
+            return finish(error)
+        return Heavy(answer, finish) if isinstance(answer, Apart) else finish(answer)
+
+    def _finish(self, told: Answered, start: float, answer: Response | Exception) -> Response:
+        """The answer with what is on every one; it is told and counted."""
+        response = answer if isinstance(answer, Response) else self._failed(answer, told)
         response.headers.append(("korrelasjonsid", told.korrelasjonsid))
         if response.status != 304:
             response.headers.append(("content-length", str(len(response.body))))
-        if method == "HEAD":
+        if told.method == "HEAD":
             response = response._replace(body=b"")
         told.status, told.sent, told.seconds = response.status, len(response.body), time.perf_counter() - start
         self._metrics.answered(told)
         self._logs.answered(told)
         return response
 
-    def _answer(self, request: Request, told: Answered, waited: Undecided | None) -> Response:
+    def _failed(self, error: Exception, told: Answered) -> Response:
+        if not isinstance(error, KravoversiktError):
+            self._logs.unexpected(error, told.korrelasjonsid)
+            error = KravoversiktError("KB-001", "unexpected error")
+        elif isinstance(error, UnreadableError):
+            self._logs.unreadable(error, told.korrelasjonsid)
+        return _error(error, told)
+
+    def _answer(self, request: Request, told: Answered, waited: Undecided | None) -> Response | Apart:
         """The order of the checks is the order of the errors (``serving.errors``)."""
         if request.fault:
             raise request.fault
         check_method(request)
         path = open_path(request)
-        if path:
+        if path and self._answers(path):
             told.route = path
-            return self._open(path)
+            return self._open(path, request)
+        if not self._outside:
+            raise KravoversiktError("KB-003", "unknown URL; documents are asked for elsewhere")
         route, rettighetspakke, part = find_route(request)
         told.route = route.name
         asked = parse(route, rettighetspakke, part, request.query)
@@ -109,26 +191,71 @@ class App:
         told.about = about = About(part, rettighetspakke, asked.period.text if asked.period else None)
         check_accept(request)
         told.coding = coding = content_coding(request)
-        told.consumer = self._gate.admit(request, asked, told, waited).navn
+        consumer = self._gate.admit(request, asked, told, waited)
+        told.consumer = consumer.navn
         snapshot = self._published.snapshot
         if snapshot is None:
             raise KravoversiktError("KB-002", "no snapshot is published")
-        if not self._logs.audited():
-            snapshot.find(part)  # an unknown part is told first
+        audited = self._logs.audited()
+        about.snapshot = snapshot.name if audited else None
+        row = snapshot.find(part)  # an unknown part is told first
+        if not audited:
             raise KravoversiktError("KB-002", "what is shown cannot be audited at present")
-        about.snapshot = snapshot.name
-        return document(snapshot, asked, coding, request.headers.get("if-none-match"))
+        of = request.headers.get
+        return self._document(snapshot, row, Wanted(asked, coding, of("if-match"), of("if-none-match")), consumer)
 
-    def _open(self, path: str) -> Response:
+    def _document(self, snapshot: Snapshot, row: int, wanted: Wanted, consumer: Consumer) -> Response | Apart:
+        """What is large is counted by its size, and made apart."""
+        answer = known(snapshot, row, wanted)
+        if answer:
+            return self._limited(answer, consumer)
+        weight = snapshot.weight(wanted.asked.route.kind, row)
+        if self._limits and weight >= POSTS_A_REQUEST:
+            self._limits.charge(consumer.place, consumer.requests_per_second, weight // POSTS_A_REQUEST)
+        if weight < HEAVY:
+            return self._limited(document(snapshot, row, wanted), consumer)
+
+        def remember(answer: Answer) -> Response:
+            snapshot.remember(key_of(wanted.asked), answer.digest)
+            return self._limited(answer, consumer)
+
+        return Apart(partial(document, self._for_another_thread(snapshot), row, wanted), remember)
+
+    def _for_another_thread(self, snapshot: Snapshot) -> Snapshot:
+        if self._apart is None or self._apart[0] is not snapshot:
+            self._apart = snapshot, snapshot.for_another_thread()
+        return self._apart[1]
+
+    def _limited(self, answer: Answer, consumer: Consumer) -> Response:
+        """The answer, and what the consumer may still ask."""
+        if self._limits:
+            rate, burst = consumer.requests_per_second, consumer.burst
+            left = self._limits.left(consumer.place, rate, burst)
+            answer.headers.extend((("ratelimit-policy", policy(rate, burst)), ("ratelimit", left)))
+        return Response(answer.status, answer.headers, answer.body)
+
+    def _answers(self, path: str) -> bool:
+        """Whether the path is for whom this application is for."""
+        page = path in self._pages
+        return self._outside if page else self._inside or path != "/metrics"
+
+    def _open(self, path: str, request: Request) -> Response:
         if path in self._pages:
-            page = self._pages[path]
-            return Response(200, list(page.headers), page.body)
+            return _page(self._pages[path], request)
         if path == "/metrics":
-            return Response(200, [("content-type", METRICS), ("cache-control", "no-store")], self._metrics.page())
-        status, said = (200, {"status": "live"}) if path == "/health/live" else self._ready()
-        return Response(status, [("content-type", JSON), ("cache-control", "no-store")], _json(said))
+            return Response(200, [("content-type", METRICS), *_UNKEPT], self._metrics.page())
+        status, said = self._live() if path == "/health/live" else self._ready()
+        if not self._inside:
+            said = {"status": said["status"]}
+        again = [] if status == 200 else [("retry-after", "1")]
+        return Response(status, [("content-type", JSON), *_UNKEPT, *again], _json(said))
 
-    def _ready(self) -> tuple[int, dict[str, str | None]]:
+    def _live(self) -> tuple[int, dict[str, str | int | None]]:
+        """200 while all workers are heard: whichever is asked, a process that hangs answers nothing itself."""
+        silent = self._beats.silent() if self._beats else 0
+        return 503 if silent else 200, {"status": "not live" if silent else "live", "silent": silent}
+
+    def _ready(self) -> tuple[int, dict[str, str | int | None]]:
         """200 while there is something to serve and a way to check tokens, else 503.
 
         A new snapshot that was refused is told of, and makes no difference while the old one is served.
@@ -145,51 +272,29 @@ class App:
         }
 
 
+_UNKEPT = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
+
+
 def _error(error: KravoversiktError, answer: Answered) -> Response:
     answer.kode = error.kode
     body = _json({"kode": error.kode, "melding": error.melding, "korrelasjonsid": answer.korrelasjonsid})
-    headers = [("content-type", JSON), ("cache-control", "no-store"), *error.headers.items()]
-    return Response(error.status, headers, body)
+    return Response(error.status, [("content-type", JSON), *_UNKEPT, *error.headers.items()], body)
 
 
-def document(snapshot: Snapshot, asked: Asked, coding: str, if_none_match: str | None) -> Response:
-    """A document, or 304 when the caller has it. Raises KB-009, KB-002 or KB-007.
-
-    An overview's tag is made of its stored frame, whatever it is sent as; a window's of its text, so that it stays when
-    only what is outside the window changes.
-    """
-    row = snapshot.find(asked.part)
-    if asked.period:
-        stored = snapshot.window(asked.route.kind, row, asked.part, asked.period)
-    else:
-        stored = (snapshot.packed_oversikt if coding == "zstd" else snapshot.oversikt)(row, asked.part)
-    tag = etag(stored.digest, coding)
-    headers = [
-        ("etag", tag),
-        ("snapshot-date", _text(snapshot.date_of(row))),
-        ("cache-control", "private, no-cache"),
-        ("vary", "accept-encoding"),
-    ]
-    if snapshot.extracted_at:
-        headers.append(("extracted-at", snapshot.extracted_at))
-    if if_none_match and matches(if_none_match, tag):
+def _page(page: Page, request: Request) -> Response:
+    """The page, in a coding that the caller takes if there is one; 304 when it has it."""
+    try:
+        coding = content_coding(request)
+    except KravoversiktError:
+        coding = "identity"
+    tag = etag(page.digest, coding)
+    headers = [*page.headers, ("etag", tag), ("vary", "accept-encoding")]
+    given = request.headers.get("if-none-match")
+    if given and matches(given, tag):
         return Response(304, headers, b"")
-    headers.append(("content-type", JSON))
     if coding != "identity":
         headers.append(("content-encoding", coding))
-    packed = coding == "zstd" and asked.period is None
-    return Response(200, headers, stored.content if packed else _coded(stored.content, coding))
-
-
-def _coded(content: bytes, coding: str) -> bytes:
-    """Fast rather than small: it is done for every answer."""
-    if coding == "identity":
-        return content
-    return _zstd.compress(content) if coding == "zstd" else gzip.compress(content, 1, mtime=0)
-
-
-_zstd = zstandard.ZstdCompressor(level=1)
-_text = lru_cache(maxsize=64)(str)
+    return Response(200, headers, page.bodies[coding])
 
 
 def _json(content: object) -> bytes:

@@ -1,8 +1,8 @@
 """The errors of the published interface (CONTRACT section 6), and the few that HTTP itself asks for.
 
-Where several apply, the first of this order answers: 400 for what is no HTTP, 414, 431, 400 for the want of a host,
-405, then the contract's: 003, 006, 008, 004, 010, 005, 009, 002, 007. docs/decisions/0010-http.md tells why those that
-the contract doesn't name stand where they do.
+Where several apply, the first of this order answers: 400 for what is no HTTP, 505, 414, 431, 400 for the want of a
+host, 405, then the contract's: 003, 006, 008, 004, 010, 005, 009, 002, 007, and 412 last. docs/decisions/0010-http.md
+tells why those that the contract doesn't name stand where they do.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,13 @@ STATUS = {code.kode: code.status for code in CODES}
 METHOD_NOT_ALLOWED = ("KB-003", 405)
 URL_TOO_LONG = ("KB-006", 414)
 HEADERS_TOO_LARGE = ("KB-006", 431)
+VERSION_NOT_SUPPORTED = ("KB-006", 505)
+PRECONDITION_FAILED = ("KB-006", 412)
 """Answers that the contract doesn't name: the nearest of its codes, with the status that HTTP has for them."""
+
+
+RETRY_SECONDS = "60"
+"""When what can't be served now may be: sooner than someone can mend it, later than a snapshot is looked for."""
 
 
 class KravoversiktError(Exception):
@@ -49,7 +55,9 @@ class KravoversiktError(Exception):
         self.melding = melding
         self.status = status or STATUS[kode]
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
-        """Headers that the answer must carry: ``Allow``, ``Retry-After``, ``WWW-Authenticate``."""
+        """Headers that the answer must carry: ``Allow``, ``Retry-After``, ``RateLimit``, ``WWW-Authenticate``."""
+        if kode == "KB-002":
+            self.headers["Retry-After"] = RETRY_SECONDS
 
     def said(self) -> str:
         """The code and the sentence, for whoever runs this program."""

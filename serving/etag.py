@@ -3,7 +3,7 @@
 import re
 from hashlib import sha256
 
-_ITEM = re.compile(r'[ \t]*+(?:(?:W/)?("[\x21\x23-\x7e]*+")[ \t]*+)?(?:,|\Z)', re.ASCII)
+_ITEM = re.compile(r'[ \t]*+(?:(W/)?("[\x21\x23-\x7e]*+")[ \t]*+)?(?:,|\Z)', re.ASCII)
 """One place of the list, which may be empty (RFC 9110, 5.6.1)."""
 
 
@@ -25,12 +25,19 @@ def matches(if_none_match: str, tag: str) -> bool:
     return if_none_match == tag or if_none_match.strip() == "*" or tag in _tags(if_none_match)
 
 
-def _tags(if_none_match: str) -> list[str]:
+def matches_strongly(if_match: str, tag: str) -> bool:
+    """Whether the caller's document is still the right one. A weak tag never is (RFC 9110, 13.1.1)."""
+    return if_match == tag or if_match.strip() == "*" or tag in _tags(if_match, weak=False)
+
+
+def _tags(listed: str, *, weak: bool = True) -> list[str]:
+    """The tags of a list; the weak ones too, when they count."""
     found, place = [], 0
-    while place < len(if_none_match):
-        item = _ITEM.match(if_none_match, place)
+    while place < len(listed):
+        item = _ITEM.match(listed, place)
         if not item:
             return []
-        found.append(item[1])
+        if weak or not item[1]:
+            found.append(item[2])
         place = item.end()
     return found

@@ -1,22 +1,25 @@
 """HTTP/1.1 on one connection: httptools reads the requests, the application answers, the answers go out in order.
 
-Nothing in an answer waits, so a request needs no task or thread of its own: docs/decisions/0010-http.md.
+Nothing in an answer waits, so a request needs no task or thread of its own; those that take long have one thread
+together: docs/decisions/0010-http.md.
 """
 
 import asyncio
 import re
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from functools import partial
 from http import HTTPStatus
 
 import httptools
 
-from serving.app import App, Response
+from serving.app import App, Heavy, Response
 from serving.decisions import Undecided
-from serving.errors import HEADERS_TOO_LARGE, URL_TOO_LONG, KravoversiktError, beyond_the_codes
+from serving.errors import KravoversiktError
+from serving.head import broken, fault_of, has_body, headers_too_large, url_too_long, version_not_supported
 from serving.request import Request, method_not_allowed
 from serving.routes import MAX_HEADERS, MAX_URL
 
@@ -35,6 +38,8 @@ IDLE_AT_END_SECONDS = 1.0
 answer: closed at once, a request on its way would be lost."""
 
 _STATUS = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\n" for one in HTTPStatus}
+_OTHER_VERSION = ("Invalid HTTP version", "Pause on PRI/Upgrade")
+"""What the parser says of a request of another version, and of what HTTP/2 begins with (RFC 9113, 3.4)."""
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+( |\Z)")  # or the piece of one that has come
 
 
@@ -48,7 +53,18 @@ class Connections:
         self.ending = False
         self._most = most
         self._header_seconds = header_seconds
+        self._apart = ThreadPoolExecutor(1, "heavy")
         self.look()
+
+    def make(self, heavy: Heavy, made: Callable[[], None]) -> None:
+        """Has an answer made in a thread of its own, one after another; ``made`` is called here when it is."""
+        loop = asyncio.get_running_loop()
+
+        def work() -> None:
+            heavy.work()
+            loop.call_soon_threadsafe(made)
+
+        self._apart.submit(work)
 
     def full(self) -> bool:
         """Whether there is no room for another."""
@@ -68,7 +84,8 @@ class Connections:
         self.ending = True
 
     def abort(self) -> None:
-        """Cuts off what is left."""
+        """Cuts off what is left, and makes no more of it."""
+        self._apart.shutdown(wait=False, cancel_futures=True)
         for one in list(self.open):
             one.transport.abort()
 
@@ -84,8 +101,8 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._due: deque[tuple[Request, bool]] = deque()  # requests to be answered; whether that is the last answer
         self._may_write, self._reading, self._held = True, True, False
-        self._undecided = False
-        """Whether the answer that is due waits for a decision."""
+        self._pending = False
+        """Whether the answer that is due waits for a decision, or is made in another thread."""
         self._peer = ""
         self._unfinished = 0
         self.on_message_begin()
@@ -94,7 +111,7 @@ class Connection(asyncio.Protocol):
 
     def waits(self) -> bool:
         """Whether it is the client's turn."""
-        return self._may_write and not self._due and not self._undecided
+        return self._may_write and not self._due and not self._pending
 
     # What asyncio calls
 
@@ -124,17 +141,17 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             pass  # no other protocol is spoken here: the request is answered as it is
         except httptools.HttpParserInvalidMethodError:
-            self._refuse(method_not_allowed() if _METHOD.match(data) else _broken())
-        except httptools.HttpParserError:
-            self._refuse(_broken())
+            self._refuse(method_not_allowed() if _METHOD.match(data) else broken())
+        except httptools.HttpParserError as error:
+            self._refuse(version_not_supported() if str(error) in _OTHER_VERSION else broken())
         if self._unfinished > MAX_HEAD:
-            self._refuse(self._too_large() or _headers_too_large())
+            self._refuse(url_too_long() if len(self._url) > MAX_URL else headers_too_large())
         self._answer()
 
     def eof_received(self) -> bool:
         """The client sends no more; it is still told what is due."""
         self._reading = False
-        return bool(self._due) or self._undecided
+        return bool(self._due) or self._pending
 
     def pause_writing(self) -> None:
         """The client reads slowly."""
@@ -172,17 +189,11 @@ class Connection(asyncio.Protocol):
         self.between = True
         http, headers, parser = self._parser.get_http_version(), self._headers, self._parser
         path, _, query = _origin_form(self._url).decode("latin-1").partition("?")
-        fault = self._too_large() or _fault(http, headers)
+        fault = fault_of(http, len(self._url), self._headers_size, headers)
         request = Request(parser.get_method().decode(), path, query, headers, fault, self._peer, http)
-        body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
-        read = fault is None and not body and len(self._due) < MOST_DUE
+        read = fault is None and not has_body(headers) and len(self._due) < MOST_DUE
         goes_on = read and http == "1.1" and parser.should_keep_alive() and not parser.should_upgrade()
         self._ask(request, last=not goes_on)
-
-    def _too_large(self) -> KravoversiktError | None:
-        if len(self._url) > MAX_URL:
-            return beyond_the_codes(URL_TOO_LONG, f"the URL is longer than {MAX_URL} characters")
-        return _headers_too_large() if self._headers_size > MAX_HEADERS else None
 
     def _refuse(self, fault: KravoversiktError) -> None:
         self._ask(Request("", "", "", self._headers, fault), last=True)
@@ -196,35 +207,49 @@ class Connection(asyncio.Protocol):
 
     def _answer(self) -> None:
         """Answers what is due first, if the client reads. While more is due nothing is read, and others have a turn."""
-        if self._due and self._may_write and not self._undecided:
-            self._handle(*self._due.popleft())
-        if self._due or self._undecided:
+        if self._due and self._may_write and not self._pending:
+            self._begin(*self._due.popleft())
+        if self._due or self._pending:
             self._hold(True)
-            if self._may_write and not self._undecided:
+            if self._may_write and not self._pending:
                 asyncio.get_running_loop().call_soon(self._answer)
         elif self._held:
             self._hold(False)
 
-    def _handle(self, request: Request, last: bool, waited: Undecided | None = None) -> None:
-        """Answers one request, or has it answered when the decision is there that it waits for."""
+    def _begin(self, request: Request, last: bool, waited: Undecided | None = None) -> None:
+        """Answers one: at once, when the decision is there that it waits for, or when it has been made apart."""
+        connections = self._connections
         try:
-            response = self._connections.app.handle(request, waited)
+            answer = connections.app.begin(request, waited)
         except Undecided as undecided:
-            self._undecided = True
+            self._pending = True
             call = asyncio.get_running_loop().call_soon_threadsafe
             decided = partial(call, self._decided, request, last, undecided)
             undecided.decision.add_done_callback(lambda _: decided())
             return
-        last = last or (not self._due and (self._connections.ending or not self._reading))
-        self._write(response, last)
-        self.silent_since = time.monotonic()
+        if isinstance(answer, Heavy):
+            self._pending = True
+            connections.make(answer, partial(self._made, answer, last))
+        else:
+            self._give(answer, last)
 
     def _decided(self, request: Request, last: bool, undecided: Undecided) -> None:
         """Goes on, if the client is still there."""
-        self._undecided = False
+        self._pending = False
         if not self.transport.is_closing():
-            self._handle(request, last, undecided)
+            self._begin(request, last, undecided)
             self._answer()
+
+    def _made(self, heavy: Heavy, last: bool) -> None:
+        """What was made apart is given, unless the client is gone; then what is due has its turn."""
+        self._pending = False
+        if self in self._connections.open:
+            self._give(heavy.response(), last)
+            self._answer()
+
+    def _give(self, response: Response, last: bool) -> None:
+        self._write(response, last or (not self._due and (self._connections.ending or not self._reading)))
+        self.silent_since = time.monotonic()
 
     def _hold(self, held: bool) -> None:
         """Reads no more, or again."""
@@ -252,23 +277,3 @@ def _origin_form(url: bytes) -> bytes:
     except httptools.HttpParserInvalidURLError:
         return url
     return (parts.path or b"/") + (b"?" + parts.query if parts.query else b"")
-
-
-def _fault(http: str, headers: Mapping[str, str]) -> KravoversiktError | None:
-    """What is wrong with a request as HTTP that the parser lets pass."""
-    if http not in ("1.0", "1.1"):
-        return _broken()
-    host = headers.get("host")
-    if "," in host if host is not None else http == "1.1":
-        return KravoversiktError("KB-006", "the header Host must be there, once")
-    if "transfer-encoding" in headers:
-        return KravoversiktError("KB-006", "a request has no body here, and so no Transfer-Encoding")
-    return None
-
-
-def _headers_too_large() -> KravoversiktError:
-    return beyond_the_codes(HEADERS_TOO_LARGE, f"the headers are longer than {MAX_HEADERS} characters")
-
-
-def _broken() -> KravoversiktError:
-    return KravoversiktError("KB-006", "this is no request that HTTP/1.1 knows")

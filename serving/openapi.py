@@ -37,15 +37,22 @@ owed negative, and remaining = original + the sum of what is placed. They are th
 **Days** are Norwegian, written `YYYY-MM-DDT00:00:00.000Z`: their first ten characters are the day.
 
 **Again and often.** Send the `ETag` back in `If-None-Match`: 304 while the document is the same. HEAD is answered as \
-GET without its body. `Accept-Encoding: zstd` or `gzip` makes answers small.
+GET without its body. `Accept-Encoding: zstd` or `gzip` makes answers small. `RateLimit` tells what may still be \
+asked, and in how many seconds all of it may be again; a document of thousands of posts counts as several requests.
 
 Several errors at once: the code is the first that applies of 405, KB-003, KB-006, KB-008, KB-004, KB-010, KB-005, \
-KB-009, KB-002, KB-007. To a caller without rights to a part, a part that exists and one that doesn't look the same."""
+KB-009, KB-002, KB-007, 412. To a caller without rights to a part, a part that exists and one that doesn't look the \
+same."""
 
 _ERROR_HEADERS = {
     401: {"WWW-Authenticate": "`Bearer`, and what was wrong with the token"},
     405: {"Allow": "The methods that are answered"},
-    429: {"Retry-After": "Seconds until the consumer may ask again"},
+    429: {
+        "Retry-After": "Seconds until the consumer may ask again",
+        "RateLimit": ANSWER_HEADERS["RateLimit"],
+        "RateLimit-Policy": ANSWER_HEADERS["RateLimit-Policy"],
+    },
+    503: {"Retry-After": "Seconds after which it may be worth asking again"},
 }
 _FORMATS = {
     "Snapshot-Date": {"format": "date"},
@@ -56,6 +63,8 @@ _BEYOND_THE_CODES = {
     errors.METHOD_NOT_ALLOWED: "method not served; the header Allow says which are",
     errors.URL_TOO_LONG: "URL longer than is read",
     errors.HEADERS_TOO_LARGE: "headers larger than are read",
+    errors.PRECONDITION_FAILED: "the document is another than the one in If-Match",
+    errors.VERSION_NOT_SUPPORTED: "a version of HTTP that is not spoken",
 }
 
 
@@ -229,13 +238,16 @@ def _error_answer(status: int) -> Json:
     }
 
 
+_UNWELL = {"/health/ready": "Nothing to serve", "/health/live": "A worker hangs"}
+
+
 def _open_operation(route: OpenRoute) -> Json:
     media_type = route.media_type.partition(";")[0]
     schema = {"type": "object"} if media_type == "application/json" else {"type": "string"}
     answer = {"headers": _headers(), "content": {media_type: {"schema": schema}}}
     responses = {"200": {"description": "As asked for", **answer}}
-    if route.path == "/health/ready":
-        responses["503"] = {"description": "Nothing to serve", **answer}
+    if route.path in _UNWELL:
+        responses["503"] = {"description": _UNWELL[route.path], **answer}
     return {
         "operationId": route.path.strip("/").replace("/", "-").replace(".", "-"),
         "tags": ["drift"],

@@ -1,4 +1,4 @@
-"""The server's processes: the first one starts the workers, replaces those that die, and ends them."""
+"""The server's processes: the first one starts the workers, replaces those that die or hang, and ends them."""
 
 import logging
 import multiprocessing
@@ -6,17 +6,22 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
 from queue import Empty, SimpleQueue
-from typing import NamedTuple
+
+from serving.beats import SILENT_SECONDS, Beats
 
 LOOK_SECONDS = 0.5
 """Between two looks at the workers; so one that always dies is started twice a second at most."""
 
 READY_SECONDS = 30.0
 """How long a reload waits for all new workers to answer."""
+
+START_SECONDS = 300.0
+"""How long a worker may take to its first beat: a large snapshot is read and checked meanwhile."""
 
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _fork = multiprocessing.get_context("fork")
@@ -27,23 +32,34 @@ Work = Callable[[int, Callable[[], None]], None]
 """What a worker does: given its place among them, and what it calls when it is ready. It ends at SIGTERM."""
 
 
-class _Worker(NamedTuple):
+@dataclass(eq=False)
+class _Worker:
     process: ForkProcess
     ready: Connection
     """A pipe: unlike an ``Event``, telling it never waits for a first process that is gone."""
+    heard: float = 0.0
+    silent_seconds: float = 0.0
+    """For how long nothing new was heard of it while this process looked: when the whole machine stood still, so did
+    this process, and nobody was silent."""
+    kill_at: float = float("inf")
+    """When it is to be gone that was told to end."""
 
 
 class Processes:
     """Workers, forked from the process that calls ``run`` and so with all that it has read."""
 
-    def __init__(self, work: Work, count: int, reload: Callable[[], None], end_seconds: float) -> None:
-        """``reload`` is called before new workers take the place of the old. ``end_seconds``: then one is killed."""
+    def __init__(self, work: Work, beats: Beats, count: int, reload: Callable[[], None], end_seconds: float) -> None:
+        """``beats``: the work's own. ``reload`` is called before new workers take the place of the old.
+        ``end_seconds``: then one that was told to end is killed.
+        """
         self._work = work
         self._count = count
+        self._beats = beats
         self._reload = reload
         self._end_seconds = end_seconds
         self._workers: list[_Worker] = []
         self._leaving: list[_Worker] = []
+        self._looked_at = time.monotonic()
         self._to_end, self._to_reload = False, False
         self._told: SimpleQueue[int] = SimpleQueue()  # the one that a signal's handler may write to
 
@@ -59,6 +75,7 @@ class Processes:
                 if self._to_reload:
                     self._to_reload = False
                     self._renew()
+                self._kill_the_silent()
                 self._replace_the_dead()
         finally:
             ending()
@@ -78,6 +95,7 @@ class Processes:
 
     def _start(self, place: int) -> _Worker:
         """Raises ``OSError`` when the machine has no room for another process."""
+        self._beats.starting(place)
         ready, tell = _fork.Pipe(duplex=False)
         process = _fork.Process(target=self._in_worker, args=(place, tell), name=f"worker {place}")
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until the worker has its own way with them
@@ -111,6 +129,7 @@ class Processes:
         leaving, self._workers = (self._workers, new) if ready else (new, self._workers)
         for one in leaving:
             one.process.terminate()
+            one.kill_at = time.monotonic() + self._end_seconds
         self._leaving += leaving
 
     def _gets_ready(self, worker: _Worker, until: float) -> bool:
@@ -121,6 +140,22 @@ class Processes:
         with suppress(EOFError):  # it is no more
             return bool(worker.ready.recv_bytes())
         return False
+
+    def _kill_the_silent(self) -> None:
+        """Of those that do not beat, and those that do not end. A stopped process hears no other signal."""
+        now, most = time.monotonic(), 2 * LOOK_SECONDS
+        passed, self._looked_at = min(now - self._looked_at, most), now
+        for place, one in enumerate(self._workers):
+            last = self._beats.last(place)
+            one.silent_seconds = 0.0 if last != one.heard else one.silent_seconds + passed
+            one.heard = last
+            if one.silent_seconds > (SILENT_SECONDS if last else START_SECONDS):
+                log.error("worker %d hangs and is killed", place)
+                _kill(one)
+        for one in self._leaving:
+            if now > one.kill_at and one.process.is_alive():
+                log.error("a worker did not end in time and is killed")
+                _kill(one)
 
     def _replace_the_dead(self) -> None:
         self._leaving = [one for one in self._leaving if one.process.is_alive()]
@@ -140,5 +175,9 @@ class Processes:
             one.process.join(max(0, until - time.monotonic()))
             if one.process.is_alive():
                 log.error("a worker did not end in time and is killed")
-                one.process.kill()
-                one.process.join()
+                _kill(one)
+
+
+def _kill(worker: _Worker) -> None:
+    worker.process.kill()
+    worker.process.join()

@@ -14,6 +14,13 @@ MAX_HEADERS = 32_000
 """Characters of the names and values of all headers of a request together; more is 431."""
 
 
+MAX_LIST = 1_000
+"""Characters of ``Accept`` and of ``Accept-Encoding``, each; more is 431. Browsers send two hundred."""
+
+MAX_TAGS = 4_000
+"""Characters of ``If-None-Match`` and of ``If-Match``, each; more is 431. They hold more than a hundred of our tags."""
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One parameter of a route, by where it stands (``path``, ``query`` or ``header``)."""
@@ -60,8 +67,9 @@ ALTINN_SAMTYKKE = Parameter(
 IF_NONE_MATCH = Parameter(
     "If-None-Match", "header", "ETags that the caller has; 304 when one is still right", '"5a3c"', required=False
 )
+IF_MATCH = Parameter("If-Match", "header", "ETags of which one must still be right; else 412", '"5a3c"', required=False)
 
-REQUEST_HEADERS = (KORRELASJONSID, ALTINN_SAMTYKKE, IF_NONE_MATCH)
+REQUEST_HEADERS = (KORRELASJONSID, ALTINN_SAMTYKKE, IF_NONE_MATCH, IF_MATCH)
 """Headers that a request for a document may carry, beside ``Authorization``."""
 
 
@@ -111,7 +119,7 @@ class OpenRoute:
 OPEN_ROUTES = (
     OpenRoute("/openapi.json", "This interface as OpenAPI 3.1", "application/json"),
     OpenRoute("/docs", "A page to read and try the interface; works offline", "text/html; charset=utf-8"),
-    OpenRoute("/health/live", "200 while the process answers", "application/json"),
+    OpenRoute("/health/live", "200 while all workers answer, else 503", "application/json"),
     OpenRoute("/health/ready", "200 when there is a snapshot to serve, else 503", "application/json"),
     OpenRoute("/metrics", "Figures for Prometheus", "text/plain; version=0.0.4; charset=utf-8"),
 )
@@ -123,5 +131,8 @@ ANSWER_HEADERS = {
     "ETag": "Strong; from the content, so the same over snapshots while the document is",
     "Cache-Control": "private, no-cache: ask again with If-None-Match",
     "Vary": "Accept-Encoding",
+    "X-Content-Type-Options": "nosniff",
+    "RateLimit-Policy": "The consumer's limit: q requests at once, and w seconds until as many may be asked again",
+    "RateLimit": "What is left of it: r requests now, all of them again in t seconds",
 }
 """Headers on an answer with a document."""

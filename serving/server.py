@@ -5,7 +5,6 @@ import logging
 import logging.config
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ import uvloop
 
 from serving.access import Altinn, Caller, Gate, Open, Secured, SystemUsers, read_caller
 from serving.app import App, Page
+from serving.beats import Beats
 from serving.consent import Consents, consent_of_altinn
 from serving.consumers import MOST, Consumer, ConsumersError, read_consumers
 from serving.decisions import DecisionPoint, Decisions
@@ -25,6 +25,7 @@ from serving.docs_page import content_security_policy, docs_page
 from serving.http import Connection, Connections
 from serving.keys import KeySet, keys_by_discovery, keys_of_file
 from serving.limits import Limits
+from serving.listeners import Listeners
 from serving.logs import HELD_SECONDS, Logs, where
 from serving.metrics import Metrics
 from serving.openapi import openapi
@@ -44,8 +45,8 @@ FIRST_KEYS_SECONDS = 1.0
 LAST_LINES_SECONDS = 3.0
 """How long the last lines of the logs may take to be written at the end, when nobody reads them."""
 
-BACKLOG = 4096
-"""Connections that wait to be accepted, by each worker."""
+ADMIN_CONNECTIONS = 100
+"""Connections to the listener of health and figures, in each worker: callers can't take them."""
 
 
 def serve(settings: Settings, metrics_folder: Path) -> None:
@@ -56,59 +57,56 @@ def serve(settings: Settings, metrics_folder: Path) -> None:
     """
     logging.config.dictConfig(_LOGGING)
     agreed, limits, key = Agreements(settings.consumers_file), Limits(MOST + 1), hash_key(settings)
-    settings, first = with_room(settings), os.getpid()
-    sockets = [_listener(settings) for _ in range(settings.workers)]
+    settings, first, beats = with_room(settings), os.getpid(), Beats(settings.workers)
+    listeners = Listeners(settings)
 
     def work(place: int, ready: Callable[[], None]) -> None:
-        for other in sockets[:place] + sockets[place + 1 :]:
-            other.close()
-        worker = Worker(settings, agreed.consumers, limits, key, metrics_folder)
-        uvloop.run(_answer(worker, sockets[place], settings, first, ready))
-
-    def ending() -> None:
-        for one in sockets:
-            one.close()
+        listeners.keep(place)
+        worker = Worker(settings, agreed.consumers, limits, key, metrics_folder, beats)
+        uvloop.run(_answer(worker, listeners, place, settings, first, ready))
 
     end_seconds = settings.shutdown_seconds + LAST_LINES_SECONDS + 1
-    Processes(work, settings.workers, agreed.read_again, end_seconds).run(ending)
-
-
-def _listener(settings: Settings) -> socket.socket:
-    """A worker's socket. All have the same address, and the kernel deals out connections among them.
-
-    The first process keeps them open, so what has connected to a worker that dies waits for the next one. Of a client
-    that takes nothing of its answer for ``header_seconds`` the kernel cuts the connection off.
-    """
-    made = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, settings.header_seconds * 1000)
-    made.bind((settings.host, settings.port))
-    return made
+    Processes(work, beats, settings.workers, agreed.read_again, end_seconds).run(listeners.close)
 
 
 async def _answer(
-    worker: "Worker", listener: socket.socket, settings: Settings, first: int, ready: Callable[[], None]
+    worker: "Worker", listeners: Listeners, place: int, settings: Settings, first: int, ready: Callable[[], None]
 ) -> None:
     """What a worker does: answers until SIGTERM, or until the first process is gone; then ends what is under way."""
     loop, ending = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, ending.set)
     worker.start()
-    connections = Connections(worker.app, settings.connections, settings.header_seconds)
-    server = await loop.create_server(partial(Connection, connections), sock=listener, backlog=BACKLOG)
+    app, admin = (worker.app.outside(), worker.app.inside()) if settings.admin_port else (worker.app, None)
+    all_of_them = [Connections(app, settings.connections, settings.header_seconds)]
+    servers = [await listeners.listen(place, partial(Connection, all_of_them[0]))]
+    if admin:
+        all_of_them.append(Connections(admin, ADMIN_CONNECTIONS, settings.header_seconds))
+        servers.append(await listeners.listen_for_admin(place, partial(Connection, all_of_them[1])))
+    worker.beats.beat(place)
     ready()
     while not ending.is_set() and os.getppid() == first:
         with suppress(TimeoutError):
             await asyncio.wait_for(ending.wait(), 1)
-        connections.look()
-    server.close()
-    connections.end()
-    until = time.monotonic() + settings.shutdown_seconds
-    while connections.open and time.monotonic() < until:
-        await asyncio.sleep(0.05)
-        connections.look()
-    connections.abort()
+        worker.beats.beat(place)
+        for one in all_of_them:
+            one.look()
+    for server in servers:
+        server.close()
+    await _end(all_of_them, settings.shutdown_seconds)
     worker.stop()
+
+
+async def _end(all_of_them: list[Connections], seconds: float) -> None:
+    """Ends connections when they have what is due, or after so long."""
+    for one in all_of_them:
+        one.end()
+    until = time.monotonic() + seconds
+    while any(one.open for one in all_of_them) and time.monotonic() < until:
+        await asyncio.sleep(0.05)
+        for one in all_of_them:
+            one.look()
+    for one in all_of_them:
+        one.abort()
 
 
 Consumers = Mapping[str, Consumer]
@@ -144,8 +142,16 @@ class Worker:
     """What one process has: the application, and what must be looked after beside it."""
 
     def __init__(
-        self, settings: Settings, consumers: Consumers, limits: Limits, key: bytes, metrics_folder: Path | None
+        self,
+        settings: Settings,
+        consumers: Consumers,
+        limits: Limits,
+        key: bytes,
+        metrics_folder: Path | None,
+        beats: Beats | None = None,
     ) -> None:
+        """``limits`` and ``beats`` are shared by all workers."""
+        self.beats = beats or Beats(1)
         self.published = Published(settings.home)
         self.metrics = Metrics(metrics_folder)
         self.logs = Logs(settings.log.access, settings.log.audit, key, settings.log.proxies)
@@ -159,7 +165,8 @@ class Worker:
         self._counted = [0, 0]
         self._decided = {"permit": 0, "no": 0, "failed": 0, "remembered": 0}
         self._ended = threading.Event()
-        self.app = App(self.published, self._gate(settings, consumers, limits), self.logs, self.metrics, pages())
+        gate, counted = self._gate(settings, consumers, limits), None if settings.no_auth else limits
+        self.app = App(self.published, gate, self.logs, self.metrics, pages(), counted, self.beats)
 
     def _gate(self, settings: Settings, consumers: Consumers, limits: Limits) -> Gate:
         if settings.no_auth:

@@ -138,6 +138,11 @@ class Settings(_Section):
     home: Path
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    socket: OptionalPath = None
+    """A Unix socket to listen on instead of host and port."""
+    admin_host: str = "127.0.0.1"
+    admin_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Where health and figures are told, and no documents; without it, 0, they are told beside the documents."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     consumers_file: OptionalPath = None
     maskinporten: Maskinporten | None = None
@@ -151,7 +156,7 @@ class Settings(_Section):
     no_auth: bool = False
     """Only ever given on the command line, like ``home``."""
 
-    @field_validator("host")
+    @field_validator("host", "admin_host")
     @classmethod
     def _address(cls, host: str) -> str:
         address = "127.0.0.1" if host == "localhost" else host
@@ -202,7 +207,7 @@ def _merged(content: dict[str, object], given: dict[str, object]) -> dict[str, o
 
 def _absolute(content: dict[str, object], folder: Path) -> dict[str, object]:
     """The same with the paths of files made absolute."""
-    paths = {"consumers_file", "jwks_file", "hash_key_file", "subscription_key_file", "client_key_file"}
+    paths = {"consumers_file", "jwks_file", "hash_key_file", "subscription_key_file", "client_key_file", "socket"}
     logs = {"access", "audit"}
     made: dict[str, object] = {}
     for name, value in content.items():
@@ -307,19 +312,35 @@ def hash_key(settings: Settings) -> bytes:
 
 
 def check_port(settings: Settings) -> None:
-    """Raises ``SettingsError`` when the port can't be listened on.
+    """Raises ``SettingsError`` when what is to be listened on can't be.
 
     The server's sockets share a port, so that its workers can: a second server would take half of the requests.
     """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    if settings.socket:
+        _check_socket(settings.socket)
+    else:
+        _check_port(settings.host, settings.port, "--host or --port")
+    if settings.admin_port:
+        _check_port(settings.admin_host, settings.admin_port, "admin_host or admin_port")
+
+
+def _check_port(host: str, port: int, cure: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((settings.host, settings.port))
+            probe.bind((host, port))
             probe.listen()
         except OSError as error:
-            said = f"{settings.host} port {settings.port}: {error.strerror}; give another --host or --port"
-            raise SettingsError(said) from error
+            raise SettingsError(f"{host} port {port}: {error.strerror}; give another {cure}") from error
+
+
+def _check_socket(path: Path) -> None:
+    if not path.parent.is_dir() or (path.exists() and not path.is_socket()):
+        raise SettingsError(f"socket: must be a socket, or nothing, in a folder that is there, not {path}")
+    with socket.socket(socket.AF_UNIX) as probe:
+        if probe.connect_ex(str(path)) == 0:
+            raise SettingsError(f"socket: another program listens on {path}")
 
 
 def with_room(settings: Settings) -> Settings:

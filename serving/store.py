@@ -1,43 +1,37 @@
 """A published snapshot, opened for reading (the form on disk is ``schemas.store``)."""
 
-import hashlib
+import copy
 import mmap
 import os
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import zstandard
 
 from schemas.documents import LISTS
-from schemas.store import (
-    END_BITS,
-    END_MASK,
-    EPOCH_ORDINAL,
-    INDEX_SCHEMA,
-    KINDS,
-    LATER_COLUMNS,
-    SEGMENTS,
-    frame_reader,
-    open_krav,
-)
+from schemas.store import END_BITS, END_MASK, EPOCH_ORDINAL, KINDS, frame_reader, open_krav
 from serving.errors import KravoversiktError, UnreadableError
 from serving.etag import digest
-from serving.manifest import Manifest, read_manifest
+from serving.index import NEVER, Index, mapped
+from serving.manifest import read_manifest
 from serving.period import Period
 from serving.recent import Recent
 from serving.whose import Whose, is_oversikt_of
 
 CURRENT = "current"
-INDEX = "documents/index.arrow"
 
 RECENT_BYTES = 32_000_000
 """Of documents that were asked for last, cached by each worker."""
+
+DIGESTS_BYTES = 8_000_000
+"""Of what was told of large documents, and of how large any are."""
+
+BYTES_A_POST = 600
+"""Of an overview: so many are counted as one post."""
 
 
 class Document(NamedTuple):
@@ -62,28 +56,24 @@ class Snapshot:
         extracted_at = self.manifest.extracted_at
         self.extracted_at = extracted_at.isoformat() if extracted_at else None
         self.made_for = self.manifest.snapshotdato
-        self._read_index(_open_index(folder, self.manifest))
+        self._index = Index(folder, self.manifest)
         try:
-            self._content = frame_reader(path.read_bytes() for path in (folder / "documents").glob("*.dict"))
+            self._dictionaries = [path.read_bytes() for path in (folder / "documents").glob("*.dict")]
+            self._content = frame_reader(self._dictionaries)
         except (OSError, zstandard.ZstdError) as error:
             raise UnreadableError("a dictionary cannot be read") from error
         self._segments: dict[str, mmap.mmap | bytes] = {}
         self._recent: Recent[Document] = Recent(RECENT_BYTES)
+        self._digests: Recent[str] = Recent(DIGESTS_BYTES)
+        self._weights: Recent[int] = Recent(DIGESTS_BYTES)
 
-    def _read_index(self, table: pa.Table) -> None:
-        """Columns of plain numbers, read without an Arrow object per look-up; the file's own memory where it can be."""
-        index = {name: _chunk(table.column(name)) for name in table.column_names}
-        self._parts = index["part"]
-        asked = pc.match_substring_regex(self._parts, "^([0-9]{9}|[0-9]{11})$")
-        self._rows = _numbers(pc.indices_nonzero(asked).cast(pa.int64()))
-        parts = self._parts.filter(asked)
-        keys = pc.multiply(pc.utf8_rpad(parts, 11, "0").cast(pa.int64()), 2)
-        self._keys = _numbers(pc.add(keys, pc.equal(pc.utf8_length(parts), 11).cast(pa.int64())))
-        self._published = index["snapshotdato"]
-        self._days = _numbers(pc.fill_null(self._published.cast(pa.int32()).cast(pa.int64()), _NEVER))
-        self._segments_of = {kind: _texts(index[of.column]) for of in SEGMENTS for kind in of.kinds}
-        self._columns = {name: _numbers(column) for name, column in index.items() if column.type == pa.int64()}
-        self._innehavere = index.get("innehaver")
+    def for_another_thread(self) -> "Snapshot":
+        """The same snapshot, for one other thread: nothing that changes is shared but the segments that are mapped."""
+        other = copy.copy(self)
+        other._content = frame_reader(self._dictionaries)
+        other._recent = Recent(RECENT_BYTES)
+        other._digests, other._weights = Recent(DIGESTS_BYTES), Recent(DIGESTS_BYTES)
+        return other
 
     @classmethod
     def current(cls, home: Path) -> "Snapshot":
@@ -91,23 +81,21 @@ class Snapshot:
         return cls(current_folder(home))
 
     def __len__(self) -> int:
-        return len(self._parts)
+        return len(self._index)
 
     def open_all(self) -> None:
         """Maps every segment, so that nothing is missed when the files are removed later. Raises KB-002.
 
         A segment must be as long as the manifest says, or else the snapshot is half or not whole any more.
         """
-        for name in {name for names, _ in self._segments_of.values() for name in names}:
+        for name in {name for names, _ in self._index.segments_of.values() for name in names}:
             listed = self.manifest.files.get(f"documents/{name}.zst")
             if len(self._segment(name)) != (listed.bytes if listed else None):
                 raise UnreadableError(f"segment {name} is not as long as the manifest says")
 
     def parts(self) -> Iterator[str]:
         """The parts that have documents, in part order."""
-        for row, day in enumerate(self._days):
-            if day != _NEVER:
-                yield self._parts[row].as_py()
+        return self._index.parts()
 
     def snapshot_date(self, part: str) -> date:
         """The snapshot date of the part's documents, older than the snapshot's when it is held back."""
@@ -115,7 +103,7 @@ class Snapshot:
 
     def date_of(self, row: int) -> date:
         """The snapshot date of a row's documents."""
-        return _day(self._days[row])
+        return _day(self._index.days[row])
 
     def document(self, kind: str, part: str, period: Period | None = None) -> bytes:
         """The document as it is served. Raises KB-009, KB-002 or KB-007."""
@@ -128,14 +116,39 @@ class Snapshot:
 
     def find(self, part: str) -> int:
         """The row of a part that has documents. Raises KB-009 or KB-002."""
-        key = _key(part)
-        place = bisect_left(self._keys, key)
-        if place == len(self._keys) or self._keys[place] != key:
+        row = self._index.row_of(part)
+        if row is None:
             raise KravoversiktError("KB-009", "the part is unknown")
-        row = self._rows[place]
-        if self._days[row] == _NEVER:
+        if self._index.days[row] == NEVER:
             raise KravoversiktError("KB-002", "the part is held back, and has no earlier documents")
         return row
+
+    def weight(self, kind: str, row: int) -> int:
+        """How many posts the document is made of, about. Raises KB-002."""
+        found = self._weights.get((kind, row))
+        if found is None:
+            found = self._text_length(row) // BYTES_A_POST if kind == "oversikt" else self._antall(kind, row)
+            self._weights.add((kind, row), found, 0)
+        return found
+
+    def _antall(self, kind: str, row: int) -> int:
+        return self._index.numbers(row)[f"{kind}_antall"]
+
+    def _text_length(self, row: int) -> int:
+        """As the overview's frame says by itself; that of a damaged one is found out when it is read."""
+        try:
+            return int(max(0, zstandard.frame_content_size(self._packed("oversikt", row))))
+        except zstandard.ZstdError:
+            return 0
+
+    def remember(self, asked: Hashable, digest: str) -> None:
+        """What was told of a document that was made by another thread: as long as the snapshot is, it stays so."""
+        if self._digests.get(asked) is None:
+            self._digests.add(asked, digest, 0)
+
+    def remembered(self, asked: Hashable) -> str | None:
+        """What ``remember`` was told, while it is not forgotten."""
+        return self._digests.get(asked)
 
     def packed_oversikt(self, row: int, part: str) -> Document:
         """The overview as it is stored, one zstd frame. Raises KB-002 when it is damaged or another part's."""
@@ -203,7 +216,8 @@ class Snapshot:
 
     def _history(self, kind: str, row: int, part: str) -> "_History":
         """The part's history, found to be its own."""
-        antall = self._columns[f"{kind}_antall"][row]
+        numbers = self._index.numbers(row)
+        antall = numbers[f"{kind}_antall"]
         packed = self._packed(kind, row)
         frame = self._unpack(kind, row, packed) if packed else b""
         words = memoryview(frame)[: 8 * antall]
@@ -212,14 +226,13 @@ class Snapshot:
         found = _History(row, part, self._whose(row, part), frame, words.cast("q"))
         if not found.whose.has_posts(frame, 8 * antall, found.ends):
             raise self._unreadable(kind, row, "has a history that is not the part's")
-        if len(found.elsewhere) != (self._columns["krav_aapne"][row] if kind == "krav" else 0):
+        if len(found.elsewhere) != (numbers["krav_aapne"] if kind == "krav" else 0):
             raise self._unreadable(kind, row, "has a history with other open krav than the index says")
         return found
 
     def _whose(self, row: int, part: str) -> Whose:
-        if self._innehavere is None:
-            return Whose(part, None, innehaver_known=False)
-        return Whose(part, self._innehavere[row].as_py() if len(part) == 9 else None)
+        owner = self._index.owner_of(row) if len(part) == 9 else None
+        return Whose(part, owner, innehaver_known=self._index.tells_owners())
 
     def _posts(self, history: "_History", first: int, last: int) -> bytes:
         """The posts from one word to another: one slice, unless some of them are open krav."""
@@ -258,10 +271,10 @@ class Snapshot:
 
     def _packed(self, kind: str, row: int) -> bytes:
         """The frame as it lies; empty when there is none."""
-        length = self._columns[f"{kind}_length"][row]
+        numbers = self._index.numbers(row)
+        offset, length = numbers[f"{kind}_offset"], numbers[f"{kind}_length"]
         if not length:
             return b""
-        offset = self._columns[f"{kind}_offset"][row]
         frame = self._segment(self._segment_of(kind, row))[offset : offset + length]
         if len(frame) != length:
             raise self._unreadable(kind, row, "is shorter than the index says")
@@ -269,7 +282,7 @@ class Snapshot:
 
     def _segment_of(self, kind: str, row: int) -> str:
         """The segment that the row's document lies in."""
-        names, places = self._segments_of[kind]
+        names, places = self._index.segments_of[kind]
         if places[row] < 0:
             raise UnreadableError("the index names no segment of a document")
         return names[places[row]]
@@ -282,7 +295,7 @@ class Snapshot:
         """The segment's bytes, mapped; one of histories has none when its parts have no posts."""
         if name not in self._segments:
             try:
-                self._segments[name] = _mapped(self._segment_path(name))
+                self._segments[name] = mapped(self._segment_path(name))
             except (OSError, ValueError) as error:  # ValueError: it is cut while it is mapped
                 raise UnreadableError(f"segment {name}: {getattr(error, 'strerror', None) or error}") from error
         return self._segments[name]
@@ -314,65 +327,6 @@ def current_folder(home: Path) -> Path:
         raise KravoversiktError("KB-002", "no snapshot is published") from error
     except OSError as error:
         raise UnreadableError(f"current: {error.strerror}") from error
-
-
-def _open_index(folder: Path, manifest: Manifest) -> pa.Table:
-    """The index, mapped, and found to be the manifest's. Raises KB-002."""
-    path, listed = folder / INDEX, manifest.files.get(INDEX)
-    try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        # Arrow trusts its file: a damaged one could crash the process, or answer with another's documents.
-        if listed is None or sha256 != listed.sha256:
-            raise UnreadableError("the index is not the manifest's")
-        with pa.memory_map(str(path)) as source:
-            table = pa.ipc.open_file(source).read_all()
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UnreadableError(f"the index cannot be read ({type(error).__name__})") from error
-    expected = [field for field in INDEX_SCHEMA if field.name in table.column_names or field.name not in LATER_COLUMNS]
-    if not table.schema.equals(pa.schema(expected)):
-        raise UnreadableError("the index has other columns than it must")
-    return table
-
-
-def _mapped(path: Path) -> mmap.mmap | bytes:
-    with path.open("rb") as file:
-        empty = not path.stat().st_size
-        return b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-
-_NEVER = -(2**62)
-"""In place of the day of documents that don't exist."""
-
-
-def _key(part: str) -> int:
-    """A number that orders as the part's text does: 9 digits come right before the 11 that begin with them.
-
-    -1, which no part has, for a text that is no part's number.
-    """
-    if len(part) not in (9, 11) or not (part.isascii() and part.isdigit()):
-        return -1
-    return int(part.ljust(11, "0")) * 2 + (len(part) == 11)
-
-
-def _chunk(column: pa.ChunkedArray) -> pa.Array:
-    """The column in one piece; the mapped file itself when it is written in one."""
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
-def _texts(column: pa.Array) -> tuple[list[str], memoryview]:
-    """The different texts of a column, and which of them is in each row; -1 for none."""
-    encoded = column.dictionary_encode()
-    return encoded.dictionary.to_pylist(), _numbers(pc.fill_null(encoded.indices.cast(pa.int64()), -1))
-
-
-def _numbers(column: pa.Array) -> memoryview:
-    """An int64 column without nulls as a sequence of numbers. Raises KB-002 over one that has some."""
-    if column.null_count:
-        raise UnreadableError("a number in the index is missing")
-    start, buffer = column.offset, column.buffers()[1]
-    numbers = memoryview(buffer if buffer is not None else b"").cast("B")
-    return numbers[8 * start : 8 * (start + len(column))].cast("q")
 
 
 @lru_cache(maxsize=64)

@@ -17,6 +17,8 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not shutil.which("nginx"), reason="no nginx here: apt-get install nginx-light"),
 ]
+ASKED: list[str] = []
+"""What has come through to the server behind, in its order."""
 CONF = Path(__file__).resolve().parent.parent / "deploy" / "nginx.conf"
 
 
@@ -34,6 +36,8 @@ def front(tmp_path_factory):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self):
+            ASKED.append(self.path)
+            self.rfile.read(int(self.headers.get("Content-Length", "0")))
             self.send_response(200)
             self.send_header("Content-Length", str(len(self.path)))
             self.end_headers()
@@ -89,11 +93,17 @@ def wait_for(port: int) -> None:
 
 def ask(port: int, target: str, tls: bool = True, extra: str = "") -> str:
     """The answer to a request whose target goes out as it is."""
+    raw = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{extra}\r\n"
+    return send(port, raw.encode(), tls)
+
+
+def send(port: int, raw: bytes, tls: bool = True) -> str:
+    """All that is answered."""
     with socket.create_connection(("127.0.0.1", port)) as plain:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with context.wrap_socket(plain) if tls else plain as client:
-            client.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{extra}\r\n".encode())
+            client.sendall(raw)
             with client.makefile("rb") as answer:
                 return answer.read().decode()
 
@@ -114,6 +124,30 @@ def test_what_is_asked_for_is_passed_on_as_it_came(front, target):
 @pytest.mark.parametrize("target", ["/metrics", "/health/ready", "/", "/docs/more", "/v1/../metrics"])
 def test_what_is_for_the_inside_is_not_passed_on(front, target):
     assert status(ask(front[0], target)) == 404
+
+
+HIDDEN = b"GET /v1/hidden HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "before"),
+    [
+        (b"Content-Length: %d\r\n" % len(HIDDEN), b""),
+        (b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n" % (5 + len(HIDDEN)), b"0\r\n\r\n"),
+        (b"Content-Length: 4\r\nContent-Length: %d\r\n" % len(HIDDEN), b""),
+        (b"Transfer-Encoding: xchunked\r\n", b"0\r\n\r\n"),
+        (b"Transfer-Encoding: chunked, identity\r\n", b"0\r\n\r\n"),
+        (b"Content-Length: +%d\r\n" % len(HIDDEN), b""),
+    ],
+    ids=lambda one: one.decode().strip() or "-",
+)
+def test_nothing_is_smuggled(front, lines, before):
+    """What lies in a body, or in what two could take for one, is never asked for behind."""
+    ASKED.clear()
+    raw = b"GET /v1/seen HTTP/1.1\r\nHost: localhost\r\n" + lines + b"Connection: close\r\n\r\n"
+    answer = send(front[0], raw + before + HIDDEN)
+    assert answer.count("HTTP/1.1 ") == 1
+    assert ASKED in ([], ["/v1/seen"])
 
 
 def test_the_ui_wants_a_password(front):

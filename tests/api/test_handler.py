@@ -9,11 +9,13 @@ import pytest
 import zstandard
 
 from serving.access import ANYONE
+from serving.beats import SILENT_SECONDS, Beats
 from serving.errors import STATUS, KravoversiktError
 from serving.logs import Logs
 from serving.period import Period
 from serving.request import Request
 from serving.routes import ROUTES
+from serving.server import pages
 from serving.store import Snapshot
 from tests.api.handler import app_over, ask, header
 from tests.api.running import ENK, HELD_BACK, OWNER, UNKNOWN, A, B, publish
@@ -281,7 +283,9 @@ def test_a_bug_in_reading_is_not_told_as_damage(home, tmp_path, monkeypatch, pla
 
 
 @pytest.mark.parametrize("bug", BUGS)
-@pytest.mark.parametrize("place", ["Snapshot._read_index", "_open_index", "read_manifest", "frame_reader", "_numbers"])
+@pytest.mark.parametrize(
+    "place", ["store.Index", "store.read_manifest", "store.frame_reader", "index._open", "index._numbers"]
+)
 def test_a_bug_in_opening_is_not_told_as_damage(home, monkeypatch, place, bug):
     """Whoever opens it gets the bug itself; the server refuses the snapshot and goes on with the one that it has."""
     published = app_over(home)._published
@@ -291,7 +295,7 @@ def test_a_bug_in_opening_is_not_told_as_damage(home, monkeypatch, place, bug):
     def broken(*_, **__):
         raise bug
 
-    monkeypatch.setattr(f"serving.store.{place}", broken)
+    monkeypatch.setattr(f"serving.{place}", broken)
     with pytest.raises(bug):
         Snapshot.current(home)
     with pytest.raises(bug):
@@ -383,3 +387,66 @@ def test_without_access_control_nothing_that_came_through_a_proxy_is_answered(ho
 def test_nor_what_speaks_as_nginx_does_by_default(home):
     asked = Request("GET", url("oversikt"), "", {"host": "localhost"})
     assert [app_over(home).handle(asked._replace(version=one)).status for one in ("1.0", "1.1")] == [404, 200]
+
+
+# For callers, and for those who look after it
+
+
+def test_for_callers_only(home):
+    outside = app_over(home).outside()
+    assert kode(ask(outside, "/metrics")) == "KB-003"
+    assert ask(outside, url("oversikt")).status == 200
+    for path, said in (("/health/live", "live"), ("/health/ready", "ready")):
+        assert json.loads(ask(outside, path).body) == {"status": said}
+
+
+def test_for_those_who_look_after_it_only(home):
+    inside = app_over(home).inside()
+    assert kode(ask(inside, url("oversikt"))) == "KB-003"
+    assert ask(inside, "/metrics").status == 200
+    assert json.loads(ask(inside, "/health/ready").body)["snapshot"]
+
+
+def test_it_is_not_live_while_a_worker_is_silent(home):
+    beats = Beats(2)
+    app = app_over(home)
+    app._beats = beats
+    assert ask(app, "/health/live").status == 200
+    beats._last[1] = beats._clock() - SILENT_SECONDS - 1
+    answer = ask(app, "/health/live")
+    assert (answer.status, json.loads(answer.body)) == (503, {"status": "not live", "silent": 1})
+
+
+# Conditions, and pages
+
+
+@pytest.mark.parametrize("path", ["oversikt", "krav"])
+@pytest.mark.parametrize("coding", CODINGS)
+def test_if_match(app, path, coding):
+    """RFC 9110, 13.1.1: strong comparison, and before If-None-Match."""
+    tag = header(ask(app, url(path), accept_encoding=coding), "etag")
+    for given, status in ((tag, 200), (f'"x", {tag}', 200), ("*", 200), ('"x"', 412), (f"W/{tag}", 412), ("", 200)):
+        assert ask(app, url(path), accept_encoding=coding, if_match=given).status == status, given
+    assert kode(ask(app, url(path), if_match='"x"', if_none_match="*")) == "KB-006"
+    assert ask(app, url(path), accept_encoding=coding, if_match=tag, if_none_match=tag).status == 304
+
+
+def test_every_answer_is_what_it_says_it_is(app):
+    for asked in (url("oversikt"), url("krav"), "/nowhere", "/health/live", "/metrics"):
+        assert header(ask(app, asked), "x-content-type-options") == "nosniff", asked
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
+def test_a_page_has_a_tag_and_codings(home, path):
+    app = app_over(home)
+    app._pages = pages()
+    plain = ask(app, path)
+    tags = {header(plain, "etag")}
+    for coding, decoded in (("gzip", gzip.decompress), ("zstd", zstandard.ZstdDecompressor().decompress)):
+        packed = ask(app, path, accept_encoding=coding)
+        assert header(packed, "content-encoding") == coding
+        assert decoded(packed.body) == plain.body
+        tags.add(header(packed, "etag"))
+        assert ask(app, path, accept_encoding=coding, if_none_match=header(packed, "etag")).status == 304
+    assert len(tags) == 3
+    assert ask(app, path, accept_encoding="br, *;q=0").body == plain.body

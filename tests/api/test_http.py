@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from serving import http as http_module
-from serving.app import Response
+from serving.app import Apart, Heavy, Response
 from serving.decisions import Question, Undecided
 from serving.http import MOST_DUE, Connection, Connections
 from serving.logs import Logs
 from serving.metrics import Metrics
-from serving.routes import MAX_HEADERS, MAX_URL
+from serving.routes import MAX_HEADERS, MAX_LIST, MAX_TAGS, MAX_URL
 from serving.switch import Published
 from tests.api.handler import KEY, App, Open
 from tests.api.wire import answers, request
@@ -163,9 +163,8 @@ def test_the_last_answer_says_so(connection, loop, raw):
     [
         b"\x16\x03\x01\x02\x00",
         b"GET\r\n\r\n",
-        b"GET / HTTP/3.0\r\n\r\n",
-        b"GET / HTTP/2.0\r\nHost: a\r\n\r\n",
         b"GET / HTTP/0.9\r\nHost: a\r\n\r\n",
+        b"GET / HTTX/1.1\r\nHost: a\r\n\r\n",
         b"GET /\xc3\xa6 HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n folded\r\n\r\n",
@@ -178,6 +177,17 @@ def test_the_last_answer_says_so(connection, loop, raw):
 def test_what_is_no_request_of_http(connection, raw):
     connection.data_received(raw)
     refused(connection, 400)
+
+
+@pytest.mark.parametrize("version", ["1.2", "2.0", "3.0"])
+def test_another_version_of_http(connection, version):
+    connection.data_received(f"GET / HTTP/{version}\r\nHost: a\r\n\r\n".encode())
+    refused(connection, 505)
+
+
+def test_what_http_2_begins_with(connection):
+    connection.data_received(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+    refused(connection, 505)
 
 
 def test_a_refusal_carries_the_korrelasjonsid_that_came_before_the_fault(connection):
@@ -241,6 +251,32 @@ def test_a_request_has_one_host(connection, hosts):
     raw = "\r\n".join([f"GET {LIVE} HTTP/1.1", *hosts, "Connection: close", "", ""])
     connection.data_received(raw.encode())
     refused(connection, 400)
+
+
+@pytest.mark.parametrize(
+    "host", ["", "a b", "a@b", "a/b", "a:b", "a:123456", "[::1", "a, b", "http://a", "\xe6", "a%zz"]
+)
+def test_a_host_that_is_none(connection, host):
+    connection.data_received(f"GET {LIVE} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode("latin-1"))
+    refused(connection, 400)
+
+
+@pytest.mark.parametrize("host", ["a.example", "a:80", "a:", "192.0.2.1:8000", "[2001:db8::1]:8000", "a%20b", "a_b"])
+def test_a_host(connection, host):
+    connection.data_received(f"GET {LIVE} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    assert told(connection) == [200]
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("Accept", MAX_LIST), ("Accept-Encoding", MAX_LIST), ("If-None-Match", MAX_TAGS), ("If-Match", MAX_TAGS)],
+)
+def test_a_list_that_is_too_long(connection, name, most):
+    """Looking at it would cost more than any answer, and needs no token."""
+    connection.data_received(request(LIVE, f"{name}: {'a,' * (most // 2)}", close=False))
+    assert told(connection) == [200]
+    connection.data_received(request(LIVE, f"{name}: {'a,' * (most // 2)}a", close=False))
+    assert told(connection) == [200, 431]
 
 
 def test_the_host_may_stand_in_the_url(connection):
@@ -369,7 +405,7 @@ class Asking:
     def __init__(self):
         self.decisions, self.peers = [], []
 
-    def handle(self, request, waited=None):
+    def begin(self, request, waited=None):
         self.peers.append((request.peer, request.version))
         if request.path == "/ask" and waited is None:
             self.decisions.append(Future())
@@ -435,3 +471,54 @@ def test_nothing_is_done_for_a_client_that_went_before_it_was_decided(asking, lo
     loop.run()
     assert len(app.peers) == 1
     assert one.transport.written == b""
+
+
+# Answers that are made apart
+
+
+@pytest.fixture
+def apart(connections, monkeypatch):
+    """Answers that are made when the test says so. Returns what is to be made."""
+    made, begin = [], connections.app.begin
+    monkeypatch.setattr(connections, "make", lambda heavy, then: made.append((heavy, then)))
+
+    def heavy_when_asked(asked, waited=None):
+        if asked.path != "/heavy":
+            return begin(asked)
+        return Heavy(Apart(lambda: None, lambda _: Response(200, [("content-length", "0")], b"")), lambda one: one)
+
+    monkeypatch.setattr(connections.app, "begin", heavy_when_asked)
+    return made
+
+
+def finish(apart):
+    heavy, then = apart.pop()
+    heavy.work()
+    then()
+
+
+def test_those_that_come_after_a_heavy_one_wait_for_it(connections, loop, apart):
+    """And others' do not."""
+    first, other = connect(connections), connect(connections)
+    first.data_received(request("/heavy", close=False) + request("/nowhere", close=False))
+    other.data_received(request(LIVE, close=False))
+    loop.run()
+    assert (told(first), told(other), first.waits()) == ([], [200], False)
+    finish(apart)
+    loop.run()
+    assert (told(first), first.waits()) == ([200, 404], True)
+
+
+def test_a_heavy_answer_may_be_the_last(connection, loop, apart):
+    connection.data_received(request("/heavy"))
+    assert connection.eof_received()
+    finish(apart)
+    assert told(connection) == [200]
+    assert connection.transport.ended
+
+
+def test_a_heavy_answer_for_one_who_is_gone(connection, loop, apart):
+    connection.data_received(request("/heavy", close=False))
+    connection.connection_lost(None)
+    finish(apart)
+    assert told(connection) == []

@@ -128,6 +128,8 @@ def test_every_error_of_a_route_is_there_with_its_meaning(document, route):
         errors.METHOD_NOT_ALLOWED,
         errors.URL_TOO_LONG,
         errors.HEADERS_TOO_LARGE,
+        errors.PRECONDITION_FAILED,
+        errors.VERSION_NOT_SUPPORTED,
     }
 
 
@@ -162,7 +164,8 @@ def test_headers_of_the_answers(document):
         "Cache-Control",
     }
     assert all("Korrelasjonsid" in answer["headers"] for answer in answers.values())
-    assert "Retry-After" in answers["429"]["headers"]
+    assert {"Retry-After", "RateLimit", "RateLimit-Policy"} <= set(answers["429"]["headers"])
+    assert "Retry-After" in answers["503"]["headers"]
     assert "Allow" in answers["405"]["headers"]
     assert "WWW-Authenticate" in answers["401"]["headers"]
 

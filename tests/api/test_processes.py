@@ -1,5 +1,6 @@
 """The first process and its workers: signals that come close together, new workers that do not begin to answer."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from serving.beats import SILENT_SECONDS, Beats
 from tests.api.running import ROOT, children, wait_until
 
 pytestmark = pytest.mark.slow
@@ -72,3 +74,36 @@ def test_workers_stay_when_the_new_ones_do_not_answer(tmp_path, become):
         wait_until(lambda: len(children(process.pid)) == 2 and not old & set(children(process.pid)))
         assert said.read_text().count("reload failed") == 1
         assert "another takes its place" not in said.read_text()
+
+
+def test_a_worker_that_hangs_is_replaced(tmp_path):
+    """Stopped, it is a process that lives, and hears nothing but its killing."""
+    with two_workers(tmp_path) as (process, said):
+        old = children(process.pid)
+        os.kill(old[0], signal.SIGSTOP)
+        wait_until(lambda: len(set(children(process.pid)) & ready(tmp_path) - {old[0]}) == 2)
+        assert old[1] in children(process.pid)
+        assert "hangs and is killed" in said.read_text()
+
+
+def test_a_worker_that_hangs_outlives_no_reload(tmp_path):
+    """It was told to end, as the others, and does not."""
+    with two_workers(tmp_path) as (process, _):
+        old = children(process.pid)
+        os.kill(old[0], signal.SIGSTOP)
+        process.send_signal(signal.SIGHUP)
+        wait_until(lambda: len(children(process.pid)) == 2 and not set(old) & set(children(process.pid)))
+
+
+def test_who_is_silent():
+    """A worker that starts is not; one that beats again is no more."""
+    clock = [100.0]
+    beats = Beats(3, lambda: clock[0])
+    beats.beat(0)
+    beats.beat(1)
+    beats.starting(2)
+    clock[0] += SILENT_SECONDS + 1
+    beats.beat(0)
+    assert beats.silent() == 1
+    beats.beat(1)
+    assert beats.silent() == 0

@@ -21,7 +21,7 @@ import zstandard
 from serving.limits import Limits
 from serving.request import Request
 from serving.server import Agreements, Worker
-from serving.settings import Maskinporten, Settings
+from serving.settings import Maskinporten, Settings, SettingsError, check_port
 from serving.store import Snapshot
 from serving.throwaway import ISSUER, access_token, make_keys, settings_for
 from tests.api.running import ROOT, A, children, free_port, publish, wait_until, wait_until_ready
@@ -51,8 +51,8 @@ def home(two, tmp_path):
 
 
 @contextmanager
-def serving(home, folder, *options, settings="", ends=0):
-    """The command itself; ends it when the test hasn't, and looks at how it ``ends``."""
+def serving(home, folder, *options, settings="", ends=0, health=None):
+    """The command itself; ends it when the test hasn't, and looks at how it ``ends``. ``health``: where it is asked."""
     make_keys(folder)
     port, log = free_port(), folder / "server.log"
     (folder / "serving.toml").write_text(f"poll_seconds = 0.05\n{settings}")
@@ -61,7 +61,7 @@ def serving(home, folder, *options, settings="", ends=0):
     with log.open("w") as out:
         process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
         try:
-            wait_until_ready(process, port, log)
+            wait_until_ready(process, health or port, log)
             yield process, port
         finally:
             if process.poll() is None:
@@ -281,6 +281,30 @@ def test_figures_of_all_workers_and_what_is_logged_at_the_end(two, tmp_path):
         logged = [json.loads(line) for line in (tmp_path / name).read_text().splitlines()]
         assert sum(line.get("route") == "oversikt" for line in logged) == 65
         assert len(logged) >= 65 + more
+
+
+def test_a_unix_socket_and_a_listener_for_those_who_look_after_it(two, tmp_path):
+    """Documents over the one, health and figures over the other; a reload and an end leave nothing behind."""
+    admin, path = free_port(), tmp_path / "api.sock"
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(path))
+    settings = f'socket = "api.sock"\nadmin_port = {admin}\n'
+    with serving(two, tmp_path, "--workers", "2", settings=settings, health=admin) as (process, _):
+        token = access_token(tmp_path, part=A)
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://api.example") as client:
+            assert client.get(OVERSIKT, headers={"Authorization": f"Bearer {token}"}).status_code == 200
+            assert client.get("/metrics").status_code == 404
+            assert client.get("/health/ready").json() == {"status": "ready"}
+        assert get(admin, OVERSIKT, token)[0] == 404
+        assert [get(admin, one)[0] for one in ("/metrics", "/health/live", "/health/ready")] == [200, 200, 200]
+        before = set(children(process.pid))
+        process.send_signal(signal.SIGHUP)
+        wait_until(lambda: len(children(process.pid)) == 2 and not before & set(children(process.pid)))
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://api.example") as client:
+            assert client.get("/health/live").status_code == 200
+        with pytest.raises(SettingsError, match="another program listens"):
+            check_port(Settings(home=two, socket=path))
+    assert not path.exists()
 
 
 def test_the_rate_limit_holds_over_all_workers(two, tmp_path):

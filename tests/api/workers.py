@@ -14,13 +14,14 @@ import time
 from pathlib import Path
 
 from serving import processes
+from serving.beats import Beats
 
 
 def main(folder: Path) -> None:
     logging.basicConfig()
-    processes.READY_SECONDS = 1.0
+    processes.READY_SECONDS, processes.SILENT_SECONDS = 1.0, 1.5
     threading.Thread(target=time.sleep, args=(60,), daemon=True).start()  # as a library's: it blocks no signal
-    new, fork, forked = folder / "new", os.fork, []
+    new, fork, forked, beats = folder / "new", os.fork, [], Beats(2)
 
     def become() -> str:
         return new.read_text() if new.exists() else ""
@@ -37,12 +38,15 @@ def main(folder: Path) -> None:
             sys.exit(3)
         time.sleep(0.1)
         if become() == "":
+            beats.beat(place)
             (folder / str(os.getpid())).touch()
             ready()
-        time.sleep(60)
+        for _ in range(600):
+            time.sleep(0.1)
+            beats.beat(place)
 
     os.fork = fork_while_there_is_room
-    processes.Processes(work, 2, forked.clear, end_seconds=5).run(lambda: None)
+    processes.Processes(work, beats, 2, forked.clear, end_seconds=1.5).run(lambda: None)
 
 
 if __name__ == "__main__":
