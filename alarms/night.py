@@ -71,10 +71,9 @@ def _deliveries(report: RunReport, seen: Seen, operations: Operations) -> Iterat
     items = list(_items(seen.findings, 1))
     if items:
         waiting = sum(item.code in WAITING for item in items)
-        sentence = (
-            f"the night {of_day(report.snapshotdato)}met {len(items) - waiting} reasons to refuse deliveries, "
-            f"and {waiting} why they wait"
-        )
+        counts = {"to refuse deliveries": len(items) - waiting, "why deliveries wait": waiting}
+        met = ", ".join(f"{count} reason{'s' * (count > 1)} {why}" for why, count in counts.items() if count)
+        sentence = f"the night {of_day(report.snapshotdato)}met {met}"
         told = message(seen, operations, "deliveries", report.run, "warning", sentence)
         yield told.model_copy(update={"items": items[:ITEMS]})
 
@@ -103,7 +102,7 @@ def late_sources(seen: Seen, operations: Operations) -> Iterator[Message]:
         day, last = seen.published.snapshotdato, {one.kilde: one.day for one in seen.published.used}
         for kilde in sorted({*last, *operations.sources}):
             if operations.of(kilde).required and not is_for(last.get(kilde), day):
-                yield late(seen, operations, kilde, day, last.get(kilde))
+                yield late(seen, operations, kilde, day, last.get(kilde), "has no delivery in force")
 
 
 def is_for(extracted: date | None, day: date) -> bool:
@@ -111,10 +110,12 @@ def is_for(extracted: date | None, day: date) -> bool:
     return extracted is not None and (day - extracted).days <= DAYS_FROM_EXTRACT
 
 
-def late(seen: Seen, operations: Operations, kilde: str, day: date, last: date | None) -> Message:
+def late(
+    seen: Seen, operations: Operations, kilde: str, day: date, last: date | None, what: str = "has not delivered"
+) -> Message:
     """The source has not delivered for the night of the day. ``last``: the day of its last extract."""
     since = f"its last extract is of {last}, {(day - last).days} days before" if last else "it has never delivered"
-    sentence = f"{kilde} has not delivered for the night of {day}: {since}"
+    sentence = f"{kilde} {what} for the night of {day}: {since}"
     told = message(seen, operations, "source-late", f"{kilde}-{day}", "warning", sentence)
     cure = "ask the source; look for a refused or waiting delivery of it"
     item = Item(code="SOURCE-LATE", sentence="no delivery for the night", to_do=cure, kilde=kilde)

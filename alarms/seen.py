@@ -45,12 +45,13 @@ def see(home: Path, run_id: str | None = None, now: datetime | None = None) -> S
         published = read_manifest(snapshot) if snapshot else None
     except (HomeDamagedError, OtherVersionError) as error:
         damage = str(error)
+    report = read_report(folder) if folder else None
     return Seen(
-        report=read_report(folder) if folder else None,
+        report=report,
         findings=read_findings(folder) if folder else None,
         published=published,
         damage=damage,
-        run_id=run_id,
+        run_id=run_id or (report.dagster_run if report else None),
         begun=_begun(folder) if folder else None,
         now=now or datetime.now(UTC),
     )

@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from cli.options import home_option, settled
+from cli.options import home_option
 from cli.output import say_or_fail
 from cli.summary import FAILED, summary
-from schemas.operations import Operations
+from pipelines.settings import operations
+from schemas.operations import Operations, OperationsError
 from schemas.refusals import SENTENCES, TO_DO
 from schemas.report import BuildCounts, RunReport
 from schemas.snapshot import OSLO, SnapshotManifest
@@ -27,10 +28,12 @@ from transforms.run import Settings
 def status(home: Path, as_json: bool) -> None:
     """Show the published snapshot, the last run and the sources.
 
-    Exits 1 when nothing is published, the home is damaged, or the last night stopped, failed or died; 2 when what is
+    Exits 1 when nothing is published, the home is damaged, the last night stopped, failed or died, or operations.toml
+    has a slip in it; 2 when what is
     published is older than max_age_hours of operations.toml; else 0.
     """
-    settles, published, damage = settled(home), None, None
+    settles, slip = _settled(home)
+    published, damage = None, None
     try:
         published = _published(home.resolve(), settles)
     except OtherVersionError as error:
@@ -40,13 +43,23 @@ def status(home: Path, as_json: bool) -> None:
     except OSError as error:
         raise click.ClickException(f"the home cannot be read: {error.strerror}") from error
     last, night = _last_reports(home)
-    code = _exit_code(published, night)
+    code = 1 if slip else _exit_code(published, night)
     told = {
         name: one.model_dump(mode="json") if one else None for name, one in (("last_run", last), ("last_night", night))
     }
-    content = {"published": published, "damage": damage, **told, "exit": code}
-    say_or_fail(json.dumps(content, ensure_ascii=False, indent=1) if as_json else _text(published, damage, last, night))
+    content = {"published": published, "damage": damage, "settings": slip, **told, "exit": code}
+    text = [*([f"{slip}\n  to do: mend it, for no night begins before\n"] if slip else [])]
+    text.append(_text(published, damage, last, night))
+    say_or_fail(json.dumps(content, ensure_ascii=False, indent=1) if as_json else "\n".join(text))
     sys.exit(code)
+
+
+def _settled(home: Path) -> tuple[Operations, str | None]:
+    """What the operator has settled; or the defaults, and what is wrong with the file."""
+    try:
+        return operations(home), None
+    except OperationsError as error:
+        return Operations(), str(error)
 
 
 def _last_reports(home: Path) -> tuple[RunReport | None, RunReport | None]:
@@ -122,7 +135,8 @@ def _text(
         limit = f"the limit is {published['max_age_hours']:g}"
         age = f"{published['age_hours']:.1f} hours old, {'TOO OLD: ' * published['too_old']}{limit}"
         lines = [
-            f"published   {published['snapshot']}, made {published['made_at']}, extracted {published['extracted_at']}",
+            f"published   {published['snapshot']}, made {_in_oslo(published['made_at'])}, "
+            f"extracted {_in_oslo(published['extracted_at'])} (times in Oslo)",
             f"            {age}",
             f"parts       {published['parts']} with documents, {published['held_back_parts']} of them held back with "
             f"those of before, {published['parts_without_documents']} held back without",
@@ -136,6 +150,10 @@ def _text(
     return "\n".join(lines)
 
 
+def _in_oslo(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment).astimezone(OSLO):%Y-%m-%d %H:%M}"
+
+
 def _marked(name: str, published: dict[str, Any]) -> str:
     marks = [mark for mark in ("pinned", "withdrawn") if name in published[f"{mark}_snapshots"]]
     return f"{name} ({', '.join(marks)})" if marks else name
@@ -147,7 +165,7 @@ def _source_lines(sources: list[dict[str, Any]]) -> list[str]:
         said = "has never delivered"
         if "leveransenummer" in one:
             too_old = "TOO OLD: " * (one["age_days"] > one["max_age_days"])
-            said = f"{one['leveransenummer']:06d}, extracted {one['uttrekkstidspunkt']}, {one['age_days']} days old, "
-            said += f"{too_old}the limit is {one['max_age_days']}"
+            said = f"{one['leveransenummer']:06d}, extracted {_in_oslo(one['uttrekkstidspunkt'])}, "
+            said += f"{one['age_days']} days old, {too_old}the limit is {one['max_age_days']}"
         lines.append(f"{label:<12}{one['kilde']} {said}")
     return lines

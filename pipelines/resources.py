@@ -184,6 +184,7 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
             is_held = held.enter_context(locked(settings.home, settings.run, 60 * self.wait_minutes, waiting))
             night = Night(settings, progress=self._progress, lock_is_held=is_held)
             night.report.partial = context.run is not None and not _publishes(context.run)
+            night.report.dagster_run = context.run.run_id if context.run else None
             night.report.begin(settings.home)
         except (HomeInUseError, OperationsError, OSError) as error:
             why = str(error)

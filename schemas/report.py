@@ -110,10 +110,12 @@ class RunReport(_Model):
     """What came of a run: ``outcome``, reasons to stop and deliveries refused in sentences, findings by code.
 
     ``failure``: where it failed, if it did. Of a run that left no report only ``run`` and ``outcome`` are known.
+    ``dagster_run``: the whole id of Dagster's run, for links to it.
     ``kind``: ``night``, or what else was done with the home, ``rollback`` or ``compact``; of these ``told`` says what.
     """
 
     run: str
+    dagster_run: str | None = None
     kind: str = "night"
     told: list[str] = []
     snapshotdato: date | None = None

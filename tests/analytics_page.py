@@ -15,7 +15,7 @@ from tests.nights import Nights
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "analytics.md"
 QUESTION = re.compile(r"^### (\d+)\. (.*)\n\n((?:    .*\n)+)(?:\n((?:\|.*\n)+))?", re.MULTILINE)
-OF_FAULTS = range(24, 28)
+OF_FAULTS = range(24, 32)
 """The questions that are asked of the home with faults."""
 
 

@@ -28,7 +28,9 @@ def connected(home: Path) -> duckdb.DuckDBPyConnection:
 
 
 def nights_with_faults(nights: Nights) -> Nights:
-    """B's krav is faulty from the first night; on the second, C's payment, and what is placed of D's."""
+    """B's krav is faulty from the first night; on the second, C's payment, and what is placed of D's. Then A has a
+    new krav, and a payment of which some is placed on the old one.
+    """
     mva = [
         *(part(A), part(B), part(C), part(D)),
         *(krav("KA", A, 1000), kravforfall("FA", "KA", 1000, "2026-12-10", kidnummer="1234567")),
@@ -41,7 +43,9 @@ def nights_with_faults(nights: Nights) -> Nights:
     write_delivery(nights.inbox, "mva", 1, "full", rows(*mva), uttrekkstidspunkt=before)
     write_delivery(nights.inbox, "skatt", 1, "full", rows(*skatt), uttrekkstidspunkt=before)
     nights.publish(DAY_BEFORE)
-    write_delivery(nights.inbox, "mva", 2, "endring", rows(innbetaling("IC", C, "-5.50")))
+    mva = [innbetaling("IC", C, "-5.50"), innbetaling("IA", A, 50), plassering("PA", "INNBETALING", "FA", "IA", 40)]
+    mva += [krav("KA2", A, 70), kravforfall("FA2", "KA2", 70, "2026-12-10")]
+    write_delivery(nights.inbox, "mva", 2, "endring", rows(*mva))
     write_delivery(nights.inbox, "skatt", 2, "endring", rows(plassering("PD2", "INNBETALING", "FD", "ID", 100)))
     nights.publish(S)
     return nights
@@ -98,7 +102,29 @@ REFUSED = {
         ("mva", POSITIVE, "innbetaling", 1, Decimal("-5.50"), 1),
         ("skatt", OVER, "plassering", 2, Decimal(250), 1),
     ],
-    27: [(A, "KA", "FA", "1234567", Decimal(1000), "mva", 1)],
+    27: [(A, "KA", "FA", "1234567", Decimal(960), "mva", 1)],
+    28: [
+        ("innbetaling", "IA", A, "ny", "", None, Decimal(10)),
+        ("krav", "KA", A, "endret", "gjenstaaende_beloep", Decimal(1000), Decimal(960)),
+        ("krav", "KA2", A, "ny", "", None, Decimal(70)),
+        ("kravforfall", "FA", A, "endret", "gjenstaaende_beloep", Decimal(1000), Decimal(960)),
+        ("kravforfall", "FA2", A, "ny", "", None, Decimal(70)),
+        ("plassering", "PA", A, "ny", "", None, Decimal(40)),
+    ],
+    # C's 300 and D's 50 stand as they were: opening, new, changed, gone, interest, closing
+    29: [
+        ("Andre krav", *map(Decimal, (1350, 70, -40, 0, 0, 1380))),
+        (None, *map(Decimal, (0, -10, 0, 0, 0, -10))),
+    ],
+    30: [(DAY_BEFORE, Decimal(1000)), (S, Decimal(1020))],
+    31: [
+        (DAY_BEFORE, "mva", "L2-CLAIM-OF-REFUSED", 1, Decimal(400)),
+        (DAY_BEFORE, "mva", SUM, 1, Decimal(500)),
+        (S, "mva", "L2-CLAIM-OF-REFUSED", 1, Decimal(400)),
+        (S, "mva", SUM, 1, Decimal(500)),
+        (S, "mva", POSITIVE, 1, Decimal("-5.50")),
+        (S, "skatt", OVER, 2, Decimal(250)),
+    ],
 }
 """What the faults put in come to."""
 

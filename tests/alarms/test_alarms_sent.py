@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from alarms import outbox, sender
+from alarms.seen import see
 from alarms.sender import send
 from alarms.telling import after_night, look
 from cli.main import main
@@ -202,6 +203,7 @@ def test_a_night_of_the_command_line_tells_at_its_end_with_a_link_to_its_run(hom
     [message] = receiver.taken
     assert (message["kind"], message["run"]) == ("night-failed", report.run)
     assert message["link"].startswith(f"http://ui.example/runs/{report.run}-")
+    assert message["link"].endswith(see(home).run_id)  # for who looks later
     assert 'kravoversikt_night_last_run{outcome="stopped"} 1.0' in (home / "metrics.prom").read_text()
 
 

@@ -57,7 +57,8 @@ def sentence(refusal: Refusal) -> str:
 class Report:
     """What is to be told of a run: the receipts that it read or wrote, its own reasons to stop, why it failed if so.
 
-    ``no_room``: a stage met a full disk. ``partial``: it was not asked to publish.
+    ``no_room``: a stage met a full disk. ``partial``: it was not asked to publish. ``dagster_run``: the
+    whole id of Dagster's run.
     """
 
     run: str
@@ -68,6 +69,7 @@ class Report:
     failure: str | None = None
     no_room: bool = False
     partial: bool = False
+    dagster_run: str | None = None
 
     def begin(self, home: Path) -> None:
         """Makes the run's folder, with a report that it hasn't ended; of those before ``RETAINED_REPORTS`` stay."""
@@ -122,7 +124,13 @@ class Report:
         return home / RUNS / f"{self.started:%Y%m%dT%H%M%S%f}-{self.run}"
 
     def _write(self, folder: Path, **content: Any) -> None:
-        report = RunReport(run=self.run, snapshotdato=self.snapshot_date, failure=self.failure, **content)
+        report = RunReport(
+            run=self.run,
+            dagster_run=self.dagster_run,
+            snapshotdato=self.snapshot_date,
+            failure=self.failure,
+            **content,
+        )
         write_json(folder / REPORT, report.model_dump(mode="json"))
 
 
