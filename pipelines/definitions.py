@@ -12,7 +12,7 @@ from pipelines.nights import nights
 from pipelines.published import published_specs
 from pipelines.resources import RETRIES, NightResource
 from pipelines.sources import source_specs
-from schemas.operations import Operations
+from schemas.operations import Operations, OperationsError
 
 JOB = "night"
 
@@ -33,11 +33,11 @@ def build_definitions(
 ) -> dg.Definitions:
     """The definitions over the night's home: its partitions, its sources and what its operator has settled.
 
-    What is not given is the environment's, and what the home and the inbox know. Raises ``OperationsError``.
+    What is not given is the environment's, and what the home and the inbox know.
     """
     night = night or NightResource()
     known = known or look(Path(night.inbox), Path(night.home))
-    operations = operations or settings.operations(Path(night.home))
+    operations = operations or _settled(Path(night.home))
     days = days or nights(known)
     owners = [f"team:{operations.owner}"]
     sources = source_specs(known, operations)
@@ -57,6 +57,14 @@ def build_definitions(
         resources={"night": night},
         executor=dg.in_process_executor,
     )
+
+
+def _settled(home: Path) -> Operations:
+    """What the operator has settled. Over a slip in it the UI comes up all the same: nights say it, and do not begin."""
+    try:
+        return settings.operations(home)
+    except OperationsError:
+        return Operations()
 
 
 @dg.definitions

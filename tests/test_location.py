@@ -67,3 +67,12 @@ def test_columns_come_from_delivered_ones():
     assert [dep.column_name for dep in lineage["krav.opprinnelig_beloep"]] == ["krav.opprinnelig_beloep"]
     assert "kravforfall.opprinnelig_beloep" in {dep.column_name for dep in lineage["krav.gjenstaaende_beloep"]}
     assert {column.name for column in published_columns().columns} & delivered <= lineage.keys()
+
+
+def test_over_a_slip_in_what_is_settled_the_location_loads(tmp_path, monkeypatch):
+    """Or the UI would show a stack trace; a night then says what is wrong, and does not begin."""
+    (tmp_path / "operations.toml").write_text("a slip")
+    monkeypatch.setenv("KRAVOVERSIKT_OPERATIONS", str(tmp_path / "operations.toml"))
+    definitions = build_definitions(NightResource(home=str(tmp_path)), known=Known(tmp_path))
+    owners = {tuple(spec.owners) for spec in definitions.resolve_all_asset_specs()}
+    assert owners == {("team:kravoversikt",)}
