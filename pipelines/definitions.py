@@ -60,7 +60,7 @@ def build_definitions(
 
 
 def _settled(home: Path) -> Operations:
-    """What the operator has settled. Over a slip in it the UI comes up all the same: nights say it, and do not begin."""
+    """What the operator has settled. Over a slip in it the UI comes up all the same; nights tell it, and stop."""
     try:
         return settings.operations(home)
     except OperationsError:
