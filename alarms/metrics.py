@@ -8,7 +8,6 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
-from alarms.night import held_back_share
 from alarms.seen import Seen
 from schemas.snapshot import OSLO
 
@@ -58,7 +57,7 @@ def _of_the_run(registry: CollectorRegistry, seen: Seen) -> None:
         _each(registry, "rows", "Rows that the sources say", "tabell", rows)
         _one(registry, "quarantined_rows", "Rows quarantined in the last run", checked.quarantined)
         _one(registry, "held_back_parts", "Parts held back in the last run", checked.held_back)
-        _one(registry, "held_back_share", "Of all accepted parts, those held back", held_back_share(checked))
+        _one(registry, "held_back_share", "Of all accepted parts, those held back", checked.held_back_share)
     if built := report.stages.build:
         _one(registry, "parts_with_documents", "Parts with documents after the last run", built.parts)
 

@@ -9,7 +9,7 @@ from alarms.message import Item, Message, message, of_day, with_text
 from alarms.seen import Seen
 from schemas.operations import Operations
 from schemas.refusals import SENTENCES, WAITING
-from schemas.report import CheckCounts, RunReport
+from schemas.report import RunReport
 from schemas.runbook import to_do
 
 DAYS_FROM_EXTRACT = 1
@@ -81,19 +81,13 @@ def _deliveries(report: RunReport, seen: Seen, operations: Operations) -> Iterat
 def _held_back(report: RunReport, seen: Seen, operations: Operations) -> Iterator[Message]:
     """A share of parts held back above the one that is told of (above that of the run, the night stops)."""
     checked = report.stages.check
-    if checked and (share := held_back_share(checked)) > operations.warn_held_back:
+    if checked and (share := checked.held_back_share) > operations.warn_held_back:
         limit = f"someone is told above {operations.warn_held_back:.2%}"
         sentence = f"the night {of_day(report.snapshotdato)}held back {share:.2%} of the parts; {limit}"
         codes = sorted(checked.quarantined_by_code.items(), key=lambda one: (-one[1], one[0]))
         items = [Item(code=c, sentence=SENTENCES.get(c, c), to_do=to_do(c), count=count) for c, count in codes]
         told = message(seen, operations, "held-back", report.run, "warning", sentence)
         yield told.model_copy(update={"items": items})
-
-
-def held_back_share(checked: CheckCounts) -> float:
-    """Parts held back, and rows that lead to none, over accepted parts (CONTRACT section 2, level 3)."""
-    held = checked.held_back + checked.leads_nowhere
-    return held / max(checked.posts.get("part", 0), 1)
 
 
 def late_sources(seen: Seen, operations: Operations) -> Iterator[Message]:

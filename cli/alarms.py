@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from cli.options import home_option
+from cli.options import home_option, settled
 from cli.output import say_or_fail, warn
-from pipelines.settings import default_inbox, operations
-from schemas.operations import Operations, OperationsError, Webhook
+from pipelines.settings import default_inbox
+from schemas.operations import Webhook
 
 SECONDS = 120.0
 """So long a command tries at most; the pauses between the attempts grow."""
@@ -36,10 +36,10 @@ def check(home: Path, inbox: Path) -> None:
     """
     from alarms.telling import look
 
-    settled = _settled(home)
+    settles = settled(home)
     with _in_a_sentence():
-        found = look(home, inbox, settled, SECONDS, warn)
-        untold = _left(home) if settled.webhook else len(found)
+        found = look(home, inbox, settles, SECONDS, warn)
+        untold = _left(home) if settles.webhook else len(found)
     say_or_fail("\n".join(message.text for message in found) or "all is well")
     sys.exit(1 if untold else 0)
 
@@ -61,7 +61,7 @@ def test(home: Path) -> None:
 
     webhook = _webhook(home)
     with _in_a_sentence():
-        outbox.put(home, [trial(see(home), _settled(home))])
+        outbox.put(home, [trial(see(home), settled(home))])
     _send(home, webhook)
 
 
@@ -94,15 +94,8 @@ def _left(home: Path) -> int:
     return len(outbox.waiting(home))
 
 
-def _settled(home: Path) -> Operations:
-    try:
-        return operations(home)
-    except OperationsError as error:
-        raise click.UsageError(str(error)) from error
-
-
 def _webhook(home: Path) -> Webhook:
-    webhook = _settled(home).webhook
+    webhook = settled(home).webhook
     if webhook is None:
         raise click.UsageError("operations.toml names no webhook")
     return webhook

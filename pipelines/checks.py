@@ -12,7 +12,6 @@ import polars as pl
 
 from pipelines import pages
 from pipelines.assets import deliveries, documents, posts
-from pipelines.figures import held_back_share as share_held_back
 from pipelines.resources import NightFailedError, NightResource, telling_no_data
 from schemas.published import PUBLISHED
 from schemas.receipts import Receipt
@@ -112,7 +111,7 @@ def no_row_quarantined(_: dg.AssetCheckExecutionContext, night: NightResource) -
 def held_back_share(_: dg.AssetCheckExecutionContext, night: NightResource) -> Results:
     """No more parts are held back than the configured share."""
     checked, limit = night.through("check").check, night.settings.max_held_back
-    share, parts = share_held_back(checked.counts), checked.counts.posts.get("part", 0)
+    share, parts = checked.counts.held_back_share, checked.counts.posts.get("part", 0)
     yield from _stop(
         checked,
         ("L3-HELD-BACK",),

@@ -62,10 +62,9 @@ def _few(groups: list[tuple[str, float]]) -> dict[str, float]:
     return shown | ({f"{len(rest)} others": sum(sum_ for _, sum_ in rest)} if rest else {})
 
 
-def held_back_share(checked: CheckCounts | None) -> float:
-    """Parts held back, and rows that lead to none, over accepted parts (CONTRACT section 2); 0 where not counted."""
-    accepted = checked.posts.get("part", 0) if checked else 0
-    return (checked.held_back + checked.leads_nowhere) / accepted if checked and accepted else 0.0
+def share(checked: CheckCounts | None) -> float:
+    """The share held back; 0 where it was not counted."""
+    return checked.held_back_share if checked else 0.0
 
 
 def refused(report: RunReport) -> int:
@@ -88,4 +87,4 @@ def last_nights(home: Path, tonight: RunReport) -> list[OneNight]:
 
 def _night(day: date, report: RunReport) -> OneNight:
     seconds = {name: counts.seconds for name, counts in report.stages.done().items()}
-    return OneNight(day, report.outcome == "published", held_back_share(report.stages.check), refused(report), seconds)
+    return OneNight(day, report.outcome == "published", share(report.stages.check), refused(report), seconds)

@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 
 from pipelines import plots
-from pipelines.figures import Debts, OneNight, debts, held_back_share, last_nights, refused
+from pipelines.figures import Debts, OneNight, debts, last_nights, refused, share
 from pipelines.pages import by_code, of_findings, warnings
 from schemas.receipts import Receipt
 from schemas.report import RunReport, Stages
@@ -54,7 +54,7 @@ def _numbers(tonight: RunReport, owed: Debts) -> dict[str, Any]:
     return {
         "warnings": len(warnings(tonight.findings)),
         "refused": refused(tonight),
-        "held_back_share": round(held_back_share(tonight.stages.check), 6),
+        "held_back_share": round(share(tonight.stages.check), 6),
         "open_krav_kroner": round(sum(owed.by_group.values())),
         "overdue_kroner": round(sum(owed.by_age.values()) - owed.by_age.get("not due", 0)),
         "seconds_of_night": round(sum(seconds.values()), 2),

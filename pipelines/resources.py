@@ -140,7 +140,7 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
         if record and record.is_finished:  # Dagster makes the resources once more to read what came of a run
             yield self
             return
-        settled = _settled(Path(self.home))
+        settled = self._operations = _settled(Path(self.home))
         settings = Settings(
             inbox=Path(self.inbox),
             home=Path(self.home),
@@ -179,14 +179,13 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
         """Takes the home's lock and begins the report. Dagster keeps a resource's errors, so why not is told here."""
 
         try:
-            self._operations = operations(settings.home)
             waiting = self._say(context)
             is_held = held.enter_context(locked(settings.home, settings.run, 60 * self.wait_minutes, waiting))
             night = Night(settings, progress=self._progress, lock_is_held=is_held)
             night.report.partial = context.run is not None and not _publishes(context.run)
             night.report.dagster_run = context.run.run_id if context.run else None
             night.report.begin(settings.home)
-        except (HomeInUseError, OperationsError, OSError) as error:
+        except (HomeInUseError, OSError) as error:
             why = str(error)
             if isinstance(error, OSError):
                 why = f"the home cannot be written: {error.strerror}: {error.filename}"

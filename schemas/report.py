@@ -44,6 +44,11 @@ class CheckCounts(Counts):
     leads_nowhere: int = 0
     from_two_sources: int = 0
 
+    @property
+    def held_back_share(self) -> float:
+        """Parts held back, and rows that lead to none, over accepted parts (CONTRACT section 2, level 3)."""
+        return (self.held_back + self.leads_nowhere) / max(self.posts.get("part", 0), 1)
+
 
 class SpreadCounts(Counts):
     """``parts`` to build ``of`` all good ones, in ``buckets``; those to redate; why all are built, if they are."""
