@@ -73,7 +73,8 @@ class Open:
         return "read"
 
 
-_OF_PROXIES = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "proxy-connection"})
+_OF_PROXIES = frozenset({"forwarded", "via", "x-real-ip", "proxy-connection"})
+_BEGIN_LIKE_PROXIES, _END_LIKE_PROXIES = ("x-forwarded", "x-original-", "x-envoy-"), ("-client-ip", "-connecting-ip")
 
 
 def is_passed_on(request: Request) -> bool:
@@ -82,7 +83,7 @@ def is_passed_on(request: Request) -> bool:
     return (
         request.version == "1.0"
         or not _OF_PROXIES.isdisjoint(names)
-        or any(name.startswith("x-forwarded") for name in names)
+        or any(name.startswith(_BEGIN_LIKE_PROXIES) or name.endswith(_END_LIKE_PROXIES) for name in names)
     )
 
 
@@ -159,11 +160,14 @@ class Secured:
         if consent:
             told.consent = consent.id
         elif not (self._system_users and self._system_users.may(caller.system_users, asked, told, waited)):
-            raise _no_consent()
+            raise _no_consent(caller.system_users)
 
 
-def _no_consent() -> KravoversiktError:
-    return KravoversiktError("KB-005", "there is no valid consent for this part")
+def _no_consent(asked_about: tuple[SystemUser, ...] = ()) -> KravoversiktError:
+    said = "there is no valid consent for this part"
+    if asked_about:
+        said += ", and no system user of the token may read it under this rettighetspakke"
+    return KravoversiktError("KB-005", said)
 
 
 class SystemUsers:
@@ -184,14 +188,15 @@ class SystemUsers:
         return False
 
     def _decided(self, question: Question, waited: Undecided | None) -> bool:
-        if waited and waited.question == question:
-            permitted = waited.decision.result()
+        decision = waited.asked.get(question) if waited else None
+        if decision:
+            permitted = decision.result()
             if permitted is None:
                 raise KravoversiktError("KB-002", "Altinn cannot be asked at present; try again soon")
         else:
             permitted = self._decisions.known(question)
             if permitted is None:
-                raise Undecided(question, self._decisions.ask(question))
+                raise Undecided(question, self._decisions.ask(question), waited)
         return permitted
 
 

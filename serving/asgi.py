@@ -13,6 +13,7 @@ from serving.app import App, Heavy, Response
 from serving.decisions import Undecided
 from serving.head import fault_of, has_body, joined
 from serving.request import Request
+from serving.routes import HEADER_WEIGHT
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -68,7 +69,7 @@ def _request(scope: Message) -> Request:
     headers = joined(scope["headers"])
     path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
     url_length = len(path) + len(query) + bool(query)
-    headers_length = sum(len(name) + len(value) for name, value in scope["headers"])
+    headers_length = sum(len(name) + len(value) + HEADER_WEIGHT for name, value in scope["headers"])
     fault = fault_of(scope["http_version"], url_length, headers_length, headers)
     peer = scope["client"][0] if scope.get("client") else ""
     return Request(scope["method"], path, query, headers, fault, peer, scope["http_version"])

@@ -43,11 +43,13 @@ class Question(NamedTuple):
 class Undecided(Exception):  # noqa: N818  # nothing is wrong
     """The answer to a request waits for a decision: ``App.handle`` is called again with this, once it is there."""
 
-    def __init__(self, question: Question, decision: "Future[bool | None]") -> None:
+    def __init__(self, question: Question, decision: "Future[bool | None]", before: "Undecided | None" = None) -> None:
+        """``before``: what the same request has waited for already."""
         super().__init__("a decision is asked for")
-        self.question = question
         self.decision = decision
         """True or False, or None when it could not be had."""
+        self.asked: dict[Question, Future[bool | None]] = {**(before.asked if before else {}), question: decision}
+        """All that was asked for this request: nothing twice, however short a decision is remembered."""
         self.began: float | None = None
         """When the request came, by ``time.perf_counter``."""
 

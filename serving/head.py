@@ -11,9 +11,14 @@ from serving.errors import (
     KravoversiktError,
     beyond_the_codes,
 )
-from serving.routes import MAX_HEADERS, MAX_LIST, MAX_TAGS, MAX_URL
+from serving.routes import MAX_HEADERS, MAX_HOST, MAX_LIST, MAX_TAGS, MAX_URL
 
-_LISTS = {"accept": MAX_LIST, "accept-encoding": MAX_LIST, "if-none-match": MAX_TAGS, "if-match": MAX_TAGS}
+_LONGEST = {
+    **dict.fromkeys(("accept", "accept-encoding", "x-forwarded-for"), MAX_LIST),
+    **dict.fromkeys(("if-none-match", "if-match"), MAX_TAGS),
+    "host": MAX_HOST,
+}
+"""Headers that are taken apart, or remembered, before it is known who asks."""
 _HOST = re.compile(r"(?:\[[0-9A-Fa-fv:.%]+\]|(?:[A-Za-z0-9._~!$&'()*+;=-]|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?")
 """RFC 9110, 7.2: a host, and maybe a port. A comma, which a name may hold, is what joins two of them here."""
 
@@ -33,14 +38,16 @@ def joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def fault_of(http: str, url_length: int, headers_length: int, headers: Mapping[str, str]) -> KravoversiktError | None:
-    """The first thing that is wrong. ``http``: the version, as ``1.1``; lengths are in characters."""
+    """The first thing that is wrong. ``http``: the version, as ``1.1``. Lengths are in characters, the headers' with
+    ``HEADER_WEIGHT`` for each.
+    """
     if http not in ("1.0", "1.1"):
         return broken() if http == "0.9" else version_not_supported()
     if url_length > MAX_URL:
         return url_too_long()
     if headers_length > MAX_HEADERS:
         return headers_too_large()
-    for name, most in _LISTS.items():
+    for name, most in _LONGEST.items():
         if name in headers and len(headers[name]) > most:
             return beyond_the_codes(HEADERS_TOO_LARGE, f"the header {name} is longer than {most} characters")
     host = headers.get("host")

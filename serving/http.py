@@ -21,7 +21,7 @@ from serving.decisions import Undecided
 from serving.errors import KravoversiktError
 from serving.head import broken, fault_of, has_body, headers_too_large, url_too_long, version_not_supported
 from serving.request import Request, method_not_allowed
-from serving.routes import MAX_HEADERS, MAX_URL
+from serving.routes import HEADER_WEIGHT, MAX_HEADERS, MAX_URL
 
 MAX_HEAD = 64 * 1024
 """Bytes of a request line and headers that are read at most while their end isn't in sight."""
@@ -178,7 +178,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header. One given twice is joined with a comma; those beyond what is read are not kept."""
-        self._headers_size += len(name) + len(value)
+        self._headers_size += len(name) + len(value) + HEADER_WEIGHT
         if self._headers_size <= MAX_HEADERS:
             key, text = name.decode("latin-1").lower(), value.decode("latin-1")
             self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text

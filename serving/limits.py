@@ -40,12 +40,12 @@ class Limits:
         self._full_at[place] = max(self._full_at[place], self._clock()) + requests / per_second
 
     def left(self, place: int, per_second: float, burst: int) -> str:
-        """What is left of the burst, and in how many seconds all of it is there again: the header ``RateLimit``."""
+        """What is left of the burst, for so many seconds, in which all of it comes back: the header ``RateLimit``."""
         wait = max(0.0, self._full_at[place] - self._clock())
         return f'"default";r={max(0, int(burst - wait * per_second + 1e-6))};t={ceil(wait)}'
 
 
 @lru_cache(maxsize=1024)
 def policy(per_second: float, burst: int) -> str:
-    """The header ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers-10): a burst, and how soon it is back."""
+    """The header ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers-11): a burst, and how soon it is back."""
     return f'"default";q={burst};w={max(1, ceil(burst / per_second))}'

@@ -37,8 +37,8 @@ owed negative, and remaining = original + the sum of what is placed. They are th
 **Days** are Norwegian, written `YYYY-MM-DDT00:00:00.000Z`: their first ten characters are the day.
 
 **Again and often.** Send the `ETag` back in `If-None-Match`: 304 while the document is the same. HEAD is answered as \
-GET without its body. `Accept-Encoding: zstd` or `gzip` makes answers small. `RateLimit` tells what may still be \
-asked, and in how many seconds all of it may be again; a document of thousands of posts counts as several requests.
+GET without its body. `Accept-Encoding: zstd` or `gzip` makes answers small. `RateLimit` tells how much may be \
+asked within how many seconds; a document of thousands of posts counts as several requests.
 
 Several errors at once: the code is the first that applies of 405, KB-003, KB-006, KB-008, KB-004, KB-010, KB-005, \
 KB-009, KB-002, KB-007, 412. To a caller without rights to a part, a part that exists and one that doesn't look the \

@@ -11,14 +11,21 @@ MAX_URL = 2_000
 """Characters of path and query together; a longer URL is 414."""
 
 MAX_HEADERS = 32_000
-"""Characters of the names and values of all headers of a request together; more is 431."""
+"""Characters of the names and values of all headers of a request together, each with ``HEADER_WEIGHT``; more is 431."""
+
+HEADER_WEIGHT = 32
+"""What a header counts besides, as in HTTP/2 (RFC 9113, 6.5.2): thousands of empty ones cost as much as long ones."""
 
 
 MAX_LIST = 1_000
-"""Characters of ``Accept`` and of ``Accept-Encoding``, each; more is 431. Browsers send two hundred."""
+"""Characters of ``Accept``, ``Accept-Encoding`` and ``X-Forwarded-For``, each; more is 431. Browsers send 200."""
 
 MAX_TAGS = 4_000
 """Characters of ``If-None-Match`` and of ``If-Match``, each; more is 431. They hold more than a hundred of our tags."""
+
+
+MAX_HOST = 300
+"""Characters of ``Host``; more is 431. A name has 253 at most."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,6 @@ ANSWER_HEADERS = {
     "Vary": "Accept-Encoding",
     "X-Content-Type-Options": "nosniff",
     "RateLimit-Policy": "The consumer's limit: q requests at once, and w seconds until as many may be asked again",
-    "RateLimit": "What is left of it: r requests now, all of them again in t seconds",
+    "RateLimit": "What is left of it: r requests within the next t seconds",
 }
 """Headers on an answer with a document."""

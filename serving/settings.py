@@ -29,8 +29,9 @@ WELL_KNOWN = ".well-known/oauth-authorization-server"
 
 LEAST_CONNECTIONS = 128
 
-OTHER_FILES = 200
-"""Files that a worker has open beside its connections and the segments of two snapshots, at most: logs, figures."""
+OTHER_FILES = 400
+"""Files that a worker has open beside its connections and the segments of two snapshots, at most: logs and figures,
+connections to Altinn (``remote.MOST_CONNECTIONS``), and those of who looks after it (``server.ADMIN_CONNECTIONS``)."""
 
 log = logging.getLogger("kravoversikt")
 
@@ -234,6 +235,8 @@ def _wrong(settings: Settings) -> list[str]:
         wrong.append("consumers_file is missing: without it nobody is granted anything")
     if not settings.no_auth and not settings.log.hash_key_file:
         wrong.append("log.hash_key_file is missing: audit needs a key that stays; openssl rand -hex 32 makes one")
+    if settings.admin_port == settings.port and not settings.socket:
+        wrong.append("admin_port must be another than port: callers would be told the figures")
     if settings.log.hash_key_file and len(_bytes_of(settings.log.hash_key_file)) < 32:
         wrong.append("log.hash_key_file must be there and hold at least 32 bytes")
     if settings.consumers_file:

@@ -22,6 +22,8 @@ from dagster_webserver.cli import dagster_webserver
 
 from cli.main import main
 from schemas.operations import Operations
+from serving.settings import Maskinporten, read_settings
+from serving.throwaway import make_keys
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
@@ -78,6 +80,32 @@ def test_the_same_services_are_started_by_compose_and_by_systemd():
     services = {"code", "daemon", "web", "api", "watch"}
     assert COMPOSE["services"].keys() == services | {"prepare", "postgres", "nginx"}
     assert {unit.stem.removeprefix("kravoversikt-") for unit in UNITS} == services
+
+
+def option(words: list[str], name: str) -> str:
+    return words[words.index(name) + 1]
+
+
+def test_health_and_figures_are_on_a_port_that_no_caller_reaches():
+    started = [words for where, words in commands() if where in ("api", "kravoversikt-api.service")]
+    assert len(started) == 2
+    for words in started:
+        assert option(words, "--port") == "8000"
+        assert option(words, "--admin-port") == "8001"
+    api = COMPOSE["services"]["api"]
+    assert "127.0.0.1:8001/health/ready" in api["healthcheck"]["test"][-1]
+    assert "ports" not in api
+    for front in ("nginx.conf", "envoy.yaml"):
+        assert "8001" not in (DEPLOY / front).read_text("utf-8")
+
+
+def test_the_example_of_servings_settings_is_one(tmp_path):
+    make_keys(tmp_path)
+    example = (DEPLOY / "settings" / "serving.example.toml").read_text("utf-8")
+    (tmp_path / "serving.toml").write_text(example)
+    settings = read_settings(tmp_path / "serving.toml", home=tmp_path)
+    assert settings.log.proxies
+    assert settings.maskinporten == Maskinporten()
 
 
 def test_every_variable_of_compose_stands_in_the_example():

@@ -1,9 +1,15 @@
-"""A client that openapi-python-client makes of the document reads every kind of answer."""
+"""Clients: what openapi-python-client makes of the document reads every kind of answer; docs/first-calls.md's run."""
 
 import importlib
 import json
+import os
+import re
+import shutil
+import subprocess
 import sys
+import textwrap
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import httpx
 import pytest
@@ -20,6 +26,7 @@ pytestmark = pytest.mark.slow
 
 YEAR = {"fra_og_med": date(2026, 1, 1), "til_og_med": date(2026, 12, 31)}
 DOCUMENT = json.loads(openapi())
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "first-calls.md").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +112,45 @@ def test_consent_in_the_header(server, package, client):
     own = access_token(server.folder, part=None)
     consent = consent_token(server.folder, part=A)
     assert ask(server, package, client, "oversikt", A, own, altinn_samtykke=consent).status_code == 200
+
+
+# docs/first-calls.md
+
+
+def printed(server, program, heading, folder):
+    """What the page's block under a heading prints, a line each; it is asked about A."""
+    (block,) = re.findall(rf"^\*\*{heading}\*\*.*\n\n((?: {{4}}.*\n|\n)+)", PAGE, re.MULTILINE)
+    address = {"BASE": f"{server.url}/v1/finans/{A}", "TOKEN": access_token(server.folder, part=A)}
+    done = subprocess.run(
+        [*program, textwrap.dedent(block)], env=os.environ | address, cwd=folder, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+NODE = pytest.param(
+    *(["node", "--input-type=module", "-e"], "Node"),
+    marks=pytest.mark.skipif(not shutil.which("node"), reason="no node here"),
+)
+
+
+@pytest.mark.parametrize(("program", "heading"), [([sys.executable, "-c"], "Python"), NODE])
+def test_first_calls(server, program, heading, tmp_path):
+    document = server.get(f"/v1/finans/{A}/oversikt", access_token(server.folder, part=A))
+    saldo = f"{document.json()['totalOversikt']['saldo']:.2f}"
+    assert printed(server, program, heading, tmp_path) == [
+        f"200 {document.headers['snapshot-date']} {saldo}",
+        "304",
+        "400 KB-006 tilOgMed is missing",
+    ]
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="no curl here")
+def test_first_calls_with_curl(server, tmp_path):
+    first, again, error, status = printed(server, ["bash", "-c"], "curl", tmp_path)
+    assert (first, again, status) == ("200", "304", "400")
+    assert json.loads(error)["melding"] == "tilOgMed is missing"
+    assert json.loads((tmp_path / "oversikt.json").read_bytes())["forespurtPart"] == A
 
 
 # The errors, as the server gives them

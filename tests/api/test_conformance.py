@@ -16,6 +16,7 @@ from functools import partial
 import pytest
 import uvloop
 
+from bench.stock import HOW
 from serving.asgi import Asgi
 from serving.consumers import read_consumers
 from serving.http import Connection, Connections
@@ -42,7 +43,7 @@ def worker(tmp_path_factory):
     folder = tmp_path_factory.mktemp("conformance")
     home, keys = publish(folder), folder / "keys"
     make_keys(keys)
-    given = settings_for(keys) | {"log": {"access": "", "audit": ""}}
+    given = settings_for(keys) | {"log": {"access": "", "audit": str(folder / "audit")}}
     settings = Settings(home=home, **given)
     worker = Worker(settings, read_consumers(keys / "consumers.toml"), Limits(10), b"k" * 32, None)
     worker.start()
@@ -76,9 +77,7 @@ def ours(app, port):
 @contextmanager
 def stock(app, port):
     """uvicorn in a thread."""
-    config = uvicorn.Config(
-        Asgi(app), port=port, log_config=None, server_header=False, lifespan="on", http="httptools", ws="none"
-    )
+    config = uvicorn.Config(Asgi(app), port=port, server_header=False, lifespan="on", **HOW)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -157,6 +156,7 @@ CASES = [
     Case("a long URL", get(f"{OVERSIKT}?{'x' * 2000}"), 414, "KB-006"),
     Case("a long header", get(OVERSIKT, f"X: {'x' * 32_000}"), 431, "KB-006"),
     Case("many headers", get(OVERSIKT, *(f"X-{n}: {'x' * 60}" for n in range(500))), 431, "KB-006"),
+    Case("many small headers", get(OVERSIKT, *["a:"] * 1000), 431, "KB-006"),
     Case("a long Accept", get(OVERSIKT, f"Accept: {'a/b,' * 300}*/*"), 431, "KB-006"),
     Case("a long Accept-Encoding", get(OVERSIKT, f"Accept-Encoding: {'a,' * 600}gzip"), 431, "KB-006"),
     # hosts
@@ -250,6 +250,15 @@ def test_both_send_the_same_bytes_and_headers(server, worker):
         *("etag", "snapshot-date", "cache-control", "vary", "x-content-type-options", "extracted-at", "content-type"),
         *("ratelimit", "ratelimit-policy", "korrelasjonsid", "content-length", "date", "connection"),
     }
+
+
+def test_the_address_is_the_connections_whatever_the_caller_says(server, worker):
+    """Whom to believe ``log.proxies`` says: here nobody."""
+    (answer,) = send(server, get(OVERSIKT, "X-Forwarded-For: 203.0.113.9"))
+    worker[0].logs.flush()
+    lines = map(json.loads, (worker[1].parent / "audit").read_text().splitlines())
+    told = [line["address"] for line in lines if line["korrelasjonsid"] == answer.headers["korrelasjonsid"]]
+    assert told == ["127.0.0.1"]
 
 
 def test_a_connection_goes_on(server):

@@ -374,7 +374,8 @@ def test_figures(home):
     "name",
     [
         *("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-anything"),
-        *("x-real-ip", "x-client-ip", "true-client-ip", "proxy-connection"),
+        *("x-real-ip", "x-client-ip", "true-client-ip", "proxy-connection", "x-cluster-client-ip"),
+        *("x-envoy-external-address", "x-original-forwarded-for", "cf-connecting-ip", "fastly-client-ip"),
     ],
 )
 def test_without_access_control_nothing_that_came_through_a_proxy_is_answered(home, name):

@@ -13,7 +13,7 @@ from serving.decisions import Question, Undecided
 from serving.http import MOST_DUE, Connection, Connections
 from serving.logs import Logs
 from serving.metrics import Metrics
-from serving.routes import MAX_HEADERS, MAX_LIST, MAX_TAGS, MAX_URL
+from serving.routes import MAX_HEADERS, MAX_HOST, MAX_LIST, MAX_TAGS, MAX_URL
 from serving.switch import Published
 from tests.api.handler import KEY, App, Open
 from tests.api.wire import answers, request
@@ -216,7 +216,7 @@ def test_a_url_that_is_too_long(connection):
     assert told(connection) == [404, 414]
 
 
-@pytest.mark.parametrize("lines", [[f"X: {'x' * MAX_HEADERS}"], ["X: 1"] * MAX_HEADERS], ids=["long", "many"])
+@pytest.mark.parametrize("lines", [[f"X: {'x' * MAX_HEADERS}"], ["X:"] * (MAX_HEADERS // 33)], ids=["long", "many"])
 def test_headers_that_are_too_long(connection, lines):
     connection.data_received(request(LIVE, f"X: {'x' * (MAX_HEADERS - 100)}", close=False))
     assert told(connection) == [200]
@@ -269,14 +269,25 @@ def test_a_host(connection, host):
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    [("Accept", MAX_LIST), ("Accept-Encoding", MAX_LIST), ("If-None-Match", MAX_TAGS), ("If-Match", MAX_TAGS)],
+    [
+        *(("Accept", MAX_LIST), ("Accept-Encoding", MAX_LIST), ("X-Forwarded-For", MAX_LIST)),
+        *(("If-None-Match", MAX_TAGS), ("If-Match", MAX_TAGS)),
+    ],
 )
 def test_a_list_that_is_too_long(connection, name, most):
-    """Looking at it would cost more than any answer, and needs no token."""
+    """Looking at it would cost more than any answer, or remembering it much memory, and needs no token."""
     connection.data_received(request(LIVE, f"{name}: {'a,' * (most // 2)}", close=False))
     assert told(connection) == [200]
     connection.data_received(request(LIVE, f"{name}: {'a,' * (most // 2)}a", close=False))
     assert told(connection) == [200, 431]
+
+
+def test_a_host_that_is_too_long(connection):
+    """Longer than any name: looking whether it is one would cost more than any answer."""
+    for end in ("", "a", "/"):
+        host = "a" * MAX_HOST + end
+        connection.data_received(f"GET {LIVE} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    assert told(connection) == [200, 431]  # which is the last
 
 
 def test_the_host_may_stand_in_the_url(connection):

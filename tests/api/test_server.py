@@ -449,7 +449,7 @@ def test_too_few_open_files_for_the_connections(two, tmp_path):
     )
     assert run.returncode == 2
     segments = len(list((two / "current" / "documents").glob("*.zst")))
-    said = f"connections = 1000 needs {1200 + 2 * segments} open files, and 512 are allowed"
+    said = f"connections = 1000 needs {1400 + 2 * segments} open files, and 512 are allowed"
     assert segments and said in run.stderr
 
 

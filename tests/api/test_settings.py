@@ -68,6 +68,8 @@ def test_a_file_of_settings(tmp_path):
         ("host = 'example.org'\nport = 0", {}, "host.*port"),
         ("home = 'elsewhere'\nworkers = 0", {}, "(?=.*home: .*--home)(?=.*workers)"),
         ("auth = false", {}, "auth"),
+        ("port = 8001\nadmin_port = 8001", {}, "admin_port must be another than port"),
+        ("admin_port = 8000\nadmin_host = '::1'", {}, "admin_port must be another than port"),
         ("no_auth = true", {}, "no_auth: .*--no-auth"),
         ("[maskinporten]\nauth = false", {}, "maskinporten.auth"),
         (
@@ -162,13 +164,13 @@ def test_a_port_that_is_taken(tmp_path):
 @pytest.mark.parametrize(
     ("soft", "hard", "given", "connections", "raised"),
     [
-        (1024, 1_048_576, {}, 10_000, 10_200),
-        (1024, -1, {}, 10_000, 10_200),
+        (1024, 1_048_576, {}, 10_000, 10_400),
+        (1024, -1, {}, 10_000, 10_400),
         (20_000, 20_000, {}, 10_000, None),
         (-1, -1, {}, 10_000, None),
-        (1024, 4096, {}, 3896, 4096),  # nobody has asked for so many
-        (1024, 4096, {"connections": 3896}, 3896, 4096),
-        (1024, 4096, {"connections": 3897}, None, 4096),
+        (1024, 4096, {}, 3696, 4096),  # nobody has asked for so many
+        (1024, 4096, {"connections": 3696}, 3696, 4096),
+        (1024, 4096, {"connections": 3697}, None, 4096),
         (256, 256, {}, None, None),
     ],
 )

@@ -1,5 +1,7 @@
 """How posts hang together: what a row names by key is found once, and followed by number from there."""
 
+from threading import Event
+
 import polars as pl
 import pytest
 
@@ -7,8 +9,10 @@ from tests.plain.statement import innbetaling, krav, kravforfall, part, plasseri
 from tests.small import S, looking_at
 from transforms.ledgers.good import show_good
 from transforms.ledgers.links import (
+    LINKING,
     Named,
     Numbered,
+    all_linked,
     keys_of,
     link_due_dates,
     link_placements,
@@ -54,6 +58,34 @@ def test_a_placement_has_the_posts_at_both_its_ends(connection):
         ("MOTKRAV", 1_000, 0, 1),
         ("UTBETALING", 2_000, 1, 0),
     ]
+
+
+def test_batches_are_linked_side_by_side_and_stay_in_order():
+    second_began = Event()
+
+    def link(rows):
+        if rows["n"].item() == 0:
+            assert second_began.wait(10)
+        second_began.set()
+        return rows.with_columns(linked=pl.col("n") * 10)
+
+    batches = (pl.DataFrame({"n": [n]}) for n in range(2))
+    assert all_linked(batches, link).rows() == [(0, 0), (1, 10)]
+
+
+def test_no_more_batches_are_read_than_are_linked_at_a_time():
+    done = []
+
+    def batches():
+        for n in range(6):
+            assert len(done) >= n + 1 - LINKING
+            yield pl.DataFrame({"n": [n]})
+
+    def link(rows):
+        done.append(rows)
+        return rows
+
+    assert all_linked(batches(), link)["n"].to_list() == [*range(6)]
 
 
 def keys(connection, name):

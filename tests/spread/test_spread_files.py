@@ -129,6 +129,14 @@ def test_rows_lie_in_their_buckets(tmp_path):
     assert pl.read_parquet_schema(tmp_path / "krav.parquet") == {"post": pl.String}
 
 
+def test_only_texts_that_repeat_have_a_dictionary(tmp_path):
+    rows = pl.DataFrame({"row": [1, 1], "part_row": [7, 7], "kravtype": ["Skatt"] * 2, "kravidentifikator": ["K"] * 2})
+    written([rows.with_columns(bucket=0)], tmp_path / "krav")
+    group = pyarrow.parquet.read_metadata(tmp_path / "krav" / "bucket=0" / "0.parquet").row_group(0)
+    columns = [group.column(place) for place in range(group.num_columns)]
+    assert [one.path_in_schema for one in columns if one.has_dictionary_page] == ["kravtype"]
+
+
 def test_rows_that_end_in_an_error(tmp_path):
     """It is an error, not a crash: whoever writes has ended before files close."""
 

@@ -21,6 +21,7 @@ from transforms.ledgers.links import (
     Links,
     Named,
     Numbered,
+    all_linked,
     key_of,
     keys_of,
     link_due_dates,
@@ -76,7 +77,7 @@ def _read(
     """
 
     def read() -> pl.DataFrame:
-        return pl.concat(map(link, keys_of(connection, name)))
+        return all_linked(keys_of(connection, name), link)
 
     rows = read()
     return read() if _refuse_shared(connection, TABLES[name], rows) else rows

@@ -13,7 +13,7 @@ import polars as pl
 AGAIN = "_again"
 """Behind a column's name: its second hash."""
 
-ROWS_AT_A_TIME = 500_000
+ROWS_AT_A_TIME = 250_000
 
 
 def with_hashes(connection: duckdb.DuckDBPyConnection, query: str, keys: Iterable[str]) -> Iterator[pl.DataFrame]:

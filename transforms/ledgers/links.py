@@ -6,7 +6,9 @@ is a row's number in its table (``row_files``), a reference's number is that of 
 it is sorting by part.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Self
@@ -113,16 +115,32 @@ def link_placements(placements: pl.DataFrame, posts: Mapping[str, Named]) -> pl.
     return linked.with_columns(motpost.name.keep())
 
 
+LINKING = 2
+"""So many batches of rows may wait to be linked: each holds its keys."""
+
+
+def all_linked(batches: Iterable[pl.DataFrame], link: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
+    """All batches linked, in their order: some while the next is read, for the lookups let other threads run."""
+    done: list[pl.DataFrame] = []
+    linking: deque[Future[pl.DataFrame]] = deque()
+    with ThreadPoolExecutor(LINKING) as pool:
+        for rows in batches:
+            linking.append(pool.submit(link, rows))
+            if len(linking) == LINKING:
+                done.append(linking.popleft().result())
+        return pl.concat([*done, *(one.result() for one in linking)])
+
+
 def links_of(connection: duckdb.DuckDBPyConnection) -> Links:
     """The links of the rows in ``good_<table>``, which are all known to be good."""
 
     def named(name: str, link: Callable[[pl.DataFrame], pl.DataFrame]) -> Named:
-        return Named.of(pl.concat(map(link, keys_of(connection, name))), name)
+        return Named.of(all_linked(keys_of(connection, name), link), name)
 
     part = Named.of(number_parts(pl.concat(keys_of(connection, "part"))), "part")
     posts = {name: named(name, partial(link_to_part, part=part)) for name in WITH_PART}
     posts["kravforfall"] = named("kravforfall", partial(link_due_dates, krav=posts["krav"]))
-    placed = pl.concat(link_placements(rows, posts).select(PLACED) for rows in keys_of(connection, "plassering"))
+    placed = all_linked(keys_of(connection, "plassering"), lambda rows: link_placements(rows, posts).select(PLACED))
     return {"part": part.rows, **{name: post.rows for name, post in posts.items()}, "plassering": placed}
 
 

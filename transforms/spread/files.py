@@ -143,11 +143,7 @@ def write_rows(pieces: Iterable[pl.DataFrame], out: Path, pool: ThreadPoolExecut
             if bucket not in writers:
                 folder = out / f"bucket={bucket}"
                 folder.mkdir(parents=True)
-                repeat = [name for name in table.column_names if name not in UNIQUE]
-                writer = pyarrow.parquet.ParquetWriter(
-                    folder / "0.parquet", table.schema, write_statistics=False, use_dictionary=repeat
-                )
-                writers[bucket] = files.enter_context(writer)
+                writers[bucket] = files.enter_context(_writer(folder / "0.parquet", table.schema))
             writers[bucket].write_table(table)
 
         written: list[Future[None]] = []
@@ -166,6 +162,12 @@ def write_rows(pieces: Iterable[pl.DataFrame], out: Path, pool: ThreadPoolExecut
             _finish(written)
         finally:
             wait(written)  # whatever happened: no file may be closed while another thread writes to it
+
+
+def _writer(path: Path, schema: pyarrow.Schema) -> pyarrow.parquet.ParquetWriter:
+    """With a dictionary for texts that repeat only: to look for one among numbers costs more than it saves."""
+    repeat = [field.name for field in schema if field.type == pyarrow.large_string() and field.name not in UNIQUE]
+    return pyarrow.parquet.ParquetWriter(path, schema, write_statistics=False, use_dictionary=repeat, compression="lz4")
 
 
 def _finish(written: Iterable[Future[None]]) -> None:
