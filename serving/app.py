@@ -142,15 +142,16 @@ class App:
         method = request.method if request.method in METHODS else "other"
         given, own = given_id(request), new_id()
         told = Answered(given or own, method, own_id=given is None, request=own, peer=request.peer)
-        finish = partial(self._finish, told, start)
         try:
             answer = self._answer(request, told, waited)
         except Undecided as undecided:
             undecided.began = start
             raise
         except Exception as error:
-            return finish(error)
-        return Heavy(answer, finish) if isinstance(answer, Apart) else finish(answer)
+            return self._finish(told, start, error)
+        if isinstance(answer, Apart):
+            return Heavy(answer, partial(self._finish, told, start))
+        return self._finish(told, start, answer)
 
     def _finish(self, told: Answered, start: float, answer: Response | Exception) -> Response:
         """The answer with what is on every one; it is told and counted."""
@@ -214,12 +215,12 @@ class App:
             self._limits.charge(consumer.place, consumer.requests_per_second, weight // POSTS_A_REQUEST)
         if weight < HEAVY:
             return self._limited(document(snapshot, row, wanted), consumer)
+        make = partial(document, self._for_another_thread(snapshot), row, wanted)
+        return Apart(make, partial(self._remember, snapshot, wanted, consumer))
 
-        def remember(answer: Answer) -> Response:
-            snapshot.remember(key_of(wanted.asked), answer.digest)
-            return self._limited(answer, consumer)
-
-        return Apart(partial(document, self._for_another_thread(snapshot), row, wanted), remember)
+    def _remember(self, snapshot: Snapshot, wanted: Wanted, consumer: Consumer, answer: Answer) -> Response:
+        snapshot.remember(key_of(wanted.asked), answer.digest)
+        return self._limited(answer, consumer)
 
     def _for_another_thread(self, snapshot: Snapshot) -> Snapshot:
         if self._apart is None or self._apart[0] is not snapshot:

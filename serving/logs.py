@@ -53,7 +53,7 @@ class Lines:
         """``place``: a path, ``-`` for standard output, or empty for nowhere."""
         self._file = _open(place)
         self._atomic = select.PIPE_BUF if self._file is not None and _is_pipe(self._file) else 1 << 20
-        self._held: deque[str] = deque()  # one thread adds and another takes: both at once, without a lock
+        self._held: deque[bytes] = deque()  # one thread adds and another takes: both at once, without a lock
         self._being_written: list[bytes] = []
         self._waiting: float | None = None
         self._failing = False
@@ -70,9 +70,10 @@ class Lines:
         if len(self._held) + len(self._being_written) >= MOST_HELD:
             self._dropped += 1
             return
+        encoded = f"{line}\n".encode()
         if self._journal:
-            self._keep(self._journal, line.encode() + b"\n")
-        self._held.append(line)
+            self._keep(self._journal, encoded)
+        self._held.append(encoded)
         if self._waiting is None:
             self._waiting = time.monotonic()
 
@@ -94,7 +95,7 @@ class Lines:
             log.error("lines of the audit log will not survive a killed worker: %s", error.strerror)
             return
         self._kept.extend(map(len, self._journal.found))
-        self._held.extend(line.decode().rstrip("\n") for line in self._journal.found)
+        self._held.extend(self._journal.found)
         if self._held:
             log.warning("%d lines of the audit log are of workers that ended before they wrote them", len(self._held))
 
@@ -122,7 +123,7 @@ class Lines:
             began = time.monotonic()
             if self._held and self._waiting is None:
                 self._waiting = began
-            self._being_written += [self._held.popleft().encode() + b"\n" for _ in range(len(self._held))]
+            self._being_written += [self._held.popleft() for _ in range(len(self._held))]
             lines = len(self._being_written)
             self._being_written = self._write(self._being_written)
             if self._journal:
@@ -250,6 +251,7 @@ class Logs:
         self.audit = Lines(audit)
         self._hash = partial(part_hash, key)
         self._proxies = Proxies(proxies)
+        self._hash_of_part = lru_cache(maxsize=10_000)(self._hash)
         self._who = lru_cache(maxsize=10_000)(self._of_whom)
 
     def answered(self, answer: Answered) -> None:
@@ -268,7 +270,7 @@ class Logs:
             stranger = self._hash(answer.stranger) if answer.stranger else None
             who = self._who(answer.bearer, answer.consent, answer.system_user, answer.peer, answer.forwarded)
             self.audit.write(
-                f'{{"log":"audit",{facts},"stranger":{_text(stranger)},"part":"{self._hash(about.part)}",'
+                f'{{"log":"audit",{facts},"stranger":{_text(stranger)},"part":"{self._hash_of_part(about.part)}",'
                 f'"rettighetspakke":"{about.rettighetspakke}","period":{_text(about.period)},'
                 f'"snapshot":{_text(about.snapshot)},{who}}}'
             )
@@ -344,6 +346,7 @@ def _moment(milliseconds: int) -> str:
 _WORD = re.compile("[A-Za-z0-9._:-]{1,128}")
 
 
+@lru_cache(maxsize=1024)
 def _text(value: str | None) -> str:
     return f'"{value}"' if value else "null"
 

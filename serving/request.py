@@ -87,8 +87,13 @@ def open_path(request: Request) -> str | None:
 
 def find_route(request: Request) -> tuple[Route, str, str]:
     """The route, the rettighetspakke and the part as text. Raises KB-003."""
-    pieces = request.path.split("/")
-    if "%" in request.path:
+    return _find_route(request.path)
+
+
+@lru_cache(maxsize=2_000)
+def _find_route(path: str) -> tuple[Route, str, str]:
+    pieces = path.split("/")
+    if "%" in path:
         pieces = [unquote(piece) for piece in pieces]
     if len(pieces) == 5 and pieces[0] == "" and pieces[1] == "v1" and pieces[2] in RETTIGHETSPAKKER:
         route = _ROUTES.get(pieces[4])
@@ -97,8 +102,9 @@ def find_route(request: Request) -> tuple[Route, str, str]:
     raise KravoversiktError("KB-003", "unknown URL; /openapi.json tells those that are known")
 
 
+@lru_cache(maxsize=10_000)
 def parse(route: Route, rettighetspakke: str, part: str, query: str) -> Asked:
-    """What is asked for. Raises KB-006."""
+    """What is asked for; the same is asked for again and again, so it is cached. Raises KB-006."""
     check_part(part)
     if query and not route.query:
         raise KravoversiktError("KB-006", f"{route.name} has no parameters")

@@ -80,7 +80,7 @@ REQUEST_HEADERS = (KORRELASJONSID, ALTINN_SAMTYKKE, IF_NONE_MATCH, IF_MATCH)
 """Headers that a request for a document may carry, beside ``Authorization``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Route:
     """One URL: its template, the kind of document (``schemas.store.KINDS``) and what it can answer."""
 

@@ -179,7 +179,7 @@ class Snapshot:
 
     def window(self, kind: str, row: int, part: str, period: Period) -> Document:
         """The document of a period. Raises KB-007 when nothing is in it, KB-002 when it is damaged or another's."""
-        key = kind, part, period
+        key = kind, part, period.text
         found = self._recent.get(key)
         if found is None:
             found = self._make_window(kind, row, part, period)
