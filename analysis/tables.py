@@ -90,11 +90,12 @@ def _fill(connection: duckdb.DuckDBPyConnection, key: bytes | None) -> None:
     for view in _tables():
         connection.execute(f"CREATE TABLE target.{view.name} AS {_query(view, key)}")
     connection.execute(f"USE target; CREATE TYPE aldersgruppe AS {AGE_BAND}")
-    made = [*macros.before_views(pl.DataFrame(rates.to_arrow_table())), *macros.after_views()]
+    of_rates = macros.of_rates(pl.DataFrame(rates.to_arrow_table()))
+    made = [macros.age_band(), *of_rates, *macros.after_views()]
     for macro in made:
         connection.execute(macro)
     named = [one for one in MACROS.values() if any(sql.startswith(f"CREATE MACRO {one.call} ") for sql in made)]
-    comment(connection, _tables(), named)
+    comment(connection, _tables(), named, VIEWS)
 
 
 def _write_table(connection: duckdb.DuckDBPyConnection, view: View, path: Path, key: bytes | None) -> None:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.analytics import AGE_BANDS, VIEWS
-from schemas.macros import MACROS
+from schemas.macros import AS_OF, MACROS
 from schemas.published import PUBLISHED
 from schemas.refusals import Refusal
 from schemas.report import CheckCounts
@@ -376,7 +376,7 @@ def test_interest_of_what_is_not_there(sql):
 def test_macros_hold_no_with():
     """DuckDB 1.4 cannot read a macro that has one."""
     of = views.Of(Path("/home"), Path("/deliveries"), Path("/home/snapshots/one"), ())
-    bodies = [*macros.before_views(RATES_FRAME), *macros.after_views(), *night_macros(of, S)]
+    bodies = [macros.age_band(), *macros.of_rates(RATES_FRAME), *macros.after_views(), *night_macros(of, S)]
     assert [body for body in bodies if "WITH " in body] == []
     assert {name for name in MACROS if any(f"MACRO {name}(" in body for body in bodies)} == set(MACROS)
 
@@ -433,6 +433,12 @@ with duckdb.connect(sys.argv[1], read_only=True) as connection:
         "SELECT table_name FROM information_schema.tables WHERE table_schema = 'main'").fetchall()
     for (name,) in tables:
         connection.execute(f"SELECT * FROM {name}").fetchall()
+    night, as_of = connection.execute("SELECT snapshotdato FROM snapshot").fetchone()[0], sys.argv[2].split()
+    for name in as_of:
+        shown, told = (connection.execute(f"FROM {one}").fetchall() for one in (name, f"{name}_as_of('{night}')"))
+        assert sorted(shown, key=str) == sorted(told, key=str), name
+    for macro in ("endringer()", "saldobro()"):
+        connection.execute(f"FROM {macro}").fetchall()
     commented = connection.execute(
         "SELECT count(*) FROM duckdb_columns() WHERE comment IS NOT NULL AND schema_name = 'main'").fetchone()[0]
     asked = '''SELECT saldo('A'), renter(61244, DATE '2021-04-11', DATE '2023-08-28'),
@@ -450,7 +456,7 @@ def test_an_old_client_reads_all_of_it(home):
     """``KRAVOVERSIKT_OLD_DUCKDB``: one or more Pythons, between colons."""
     columns = sum(len(view.columns) for view in VIEWS.values())
     for python in os.environ[OLD].split(":"):
-        command = [python, "-c", OLD_CLIENT, str(home / "current" / ANALYTICS)]
+        command = [python, "-c", OLD_CLIENT, str(home / "current" / ANALYTICS), " ".join(AS_OF)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         expected = f"1 {len(VIEWS)} {columns} 42.25 12393.00 2 1 1.25\n"
         assert (done.stdout, done.stderr) == (expected, ""), python

@@ -10,10 +10,17 @@ from transforms.home.sql import sql_text
 from transforms.rules.interest import DIVISOR, LEAST_KRONER
 
 
-def before_views(rates: pl.DataFrame) -> list[str]:
-    """The macros that views use, and those of interest. ``rates``: ``fra_dato``, ``sats`` (``rules.interest``)."""
+def age_band() -> str:
+    """The macro that gives the age band of so many days."""
+    cases = " ".join(
+        f"WHEN dager <= {days} THEN {sql_text(band)}" for days, band in AGE_BANDS.items() if days is not None
+    )
+    return _macro("aldersgruppe", f"CASE {cases} WHEN dager > 0 THEN {sql_text(AGE_BANDS[None])} END::aldersgruppe")
+
+
+def of_rates(rates: pl.DataFrame) -> list[str]:
+    """The macros of interest. ``rates``: ``fra_dato``, ``sats`` (``rules.interest``)."""
     return [
-        _macro("aldersgruppe", _age_band()),
         f"CREATE MACRO rentevekt(dag) AS {_weight_through(rates)}",
         f"CREATE MACRO rentekroner(oere, vekt) AS (oere::HUGEINT * vekt::HUGEINT) // {DIVISOR}",
         _macro("renter", _interest(rates["fra_dato"][0])),
@@ -33,13 +40,6 @@ def after_views() -> list[str]:
 def _macro(name: str, body: str) -> str:
     macro = MACROS[name]
     return f"CREATE MACRO {macro.call} AS {'TABLE ' if macro.is_table else ''}{body}"
-
-
-def _age_band() -> str:
-    cases = " ".join(
-        f"WHEN dager <= {days} THEN {sql_text(band)}" for days, band in AGE_BANDS.items() if days is not None
-    )
-    return f"CASE {cases} WHEN dager > 0 THEN {sql_text(AGE_BANDS[None])} END::aldersgruppe"
 
 
 def _weight_through(rates: pl.DataFrame) -> str:

@@ -7,6 +7,7 @@ from datetime import date
 
 from schemas.macros import AS_OF
 from schemas.published import PUBLISHED, PublishedTable
+from schemas.store import SEGMENTS
 from transforms.home.snapshot import PART_TABLE, SNAPSHOTS
 from transforms.home.sql import sql_text
 from transforms.publish.views import Of, of_a_night
@@ -49,19 +50,20 @@ def _compared(table: PublishedTable) -> list[str]:
 
 def _rows_apart(name: str, night: str, other: str) -> str:
     """The rows of a table of one night, without those that the other has too, for they lie in the same segment."""
-    due_end = " AND ende = 'kravforfall'" if name == "plassering" else ""
+    due_end = " WHERE ende = 'kravforfall'" if name == "plassering" else ""
     if name == "part":
         return f"SELECT * FROM part_as_of({night})"
     return (
         f"SELECT r.* FROM read_parquet(concat(intern.mappe({night}), '/tables/{name}/*.parquet')) AS r "
-        f"JOIN {_parts(night)} AS p ON p.part = r.part AND r.segment IN (p.segment, p.oversikt_segment) "
-        f"LEFT JOIN {_parts(other)} AS o ON o.part = r.part "
-        f"WHERE coalesce(r.segment NOT IN (o.segment, o.oversikt_segment), true){due_end}"
+        f"JOIN ({_places(night)} EXCEPT {_places(other)}) AS p ON p.part = r.part AND p.segment = r.segment{due_end}"
     )
 
 
-def _parts(night: str) -> str:
-    return f"read_parquet(concat(intern.mappe({night}), '/{PART_TABLE}'))"
+def _places(night: str) -> str:
+    """Each part with each of its segments: of the few that another night has not, rows are found by them."""
+    part = f"read_parquet(concat(intern.mappe({night}), '/{PART_TABLE}'))"
+    both = " UNION ALL ".join(f"SELECT part, {segments.column} AS segment FROM {part}" for segments in SEGMENTS)
+    return f"SELECT * FROM ({both})"
 
 
 def _changes_of(name: str) -> str:
@@ -96,16 +98,22 @@ _SIGNED = """
 _TIL, _FRA = (_SIGNED.format(night=night) for night in ("til", "fra"))
 
 _BRIDGE = f"""
-    SELECT kravgruppe, sum(b_rest + b_renter) AS aapning, sum(CASE WHEN er_ny THEN rest ELSE 0 END) AS nye,
-           sum(CASE WHEN er_ny OR er_borte THEN 0 ELSE rest - b_rest END) AS endret,
-           sum(CASE WHEN er_borte THEN -b_rest ELSE 0 END) AS borte, sum(renter - b_renter) AS renter,
-           sum(rest + renter) AS lukning
+    SELECT CASE WHEN er_til THEN til_gruppe ELSE fra_gruppe END AS kravgruppe,
+           sum(CASE WHEN er_til THEN 0 ELSE b_rest + b_renter END) AS aapning,
+           sum(CASE WHEN er_til AND er_ny THEN rest ELSE 0 END) AS nye,
+           sum(CASE WHEN er_til AND NOT er_ny THEN rest WHEN NOT er_til AND NOT er_borte THEN -b_rest ELSE 0 END)
+             AS endret,
+           sum(CASE WHEN NOT er_til AND er_borte THEN -b_rest ELSE 0 END) AS borte,
+           sum(CASE WHEN er_til THEN renter ELSE -b_renter END) AS renter,
+           sum(CASE WHEN er_til THEN rest + renter ELSE 0 END) AS lukning
     FROM (
-      SELECT n.kravgruppe, n.rest, n.renter, 0::DECIMAL(38, 2) AS b_rest, 0::DECIMAL(38, 2) AS b_renter,
-             b.noekkel IS NULL AS er_ny, false AS er_borte
-      FROM ({_TIL}) AS n LEFT JOIN ({_FRA}) AS b ON b.tabell = n.tabell AND b.noekkel = n.noekkel
-      UNION ALL
-      SELECT b.kravgruppe, 0, 0, b.rest, b.renter, false, n.noekkel IS NULL
-      FROM ({_FRA}) AS b LEFT JOIN ({_TIL}) AS n ON b.tabell = n.tabell AND b.noekkel = n.noekkel
-    ) AS signed
-    GROUP BY kravgruppe ORDER BY kravgruppe"""
+      SELECT n.kravgruppe AS til_gruppe, b.kravgruppe AS fra_gruppe, b.noekkel IS NULL AS er_ny,
+             n.noekkel IS NULL AS er_borte, sum(n.rest) AS rest, sum(n.renter) AS renter, sum(b.rest) AS b_rest,
+             sum(b.renter) AS b_renter
+      FROM ({_TIL}) AS n FULL JOIN ({_FRA}) AS b ON b.tabell = n.tabell AND b.noekkel = n.noekkel
+      GROUP BY 1, 2, 3, 4
+    ) AS moved, (VALUES (true), (false)) AS side(er_til)
+    WHERE CASE WHEN er_til THEN NOT er_borte ELSE NOT er_ny END
+    GROUP BY 1 ORDER BY 1"""
+"""Each post stands once with what it is this night and once with what it was: its kravgruppe may have changed. They
+are summed before they are told apart, so each night is read once."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from schemas.published import PUBLISHED, PublishedColumn
@@ -18,9 +19,11 @@ from transforms.home.snapshot import (
     REFUSED_ROWS,
     SNAPSHOTS,
     rows_of,
+    whose,
 )
 from transforms.home.sql import sql_text
 from transforms.ledgers.row_files import paths_of
+from transforms.publish.apart import Apart, uten_forfall
 
 
 @dataclass(frozen=True)
@@ -38,20 +41,47 @@ class Of:
     previous: str | None = None
 
 
-def views(of: Of) -> dict[str, str]:
-    """By name the query of each view, in an order in which each comes after those that it names."""
-    return {**of_a_night(lambda name: sql_text(of.snapshot / name)), **_of_this_night(of)}
+def views(of: Of, apart: Apart, day: date) -> dict[str, str]:
+    """By name the query of each view, in an order in which each comes after those that it names.
+
+    ``apart``: of which tables in ``intern`` there are rows; ``day``: the snapshot's date.
+    """
+
+    def file(name: str) -> str:
+        return sql_text(of.snapshot / name)
+
+    published = {name: _published(_rows_tonight(file, name, apart, day), name) for name in PUBLISHED}
+    alone = "FROM intern.uten_forfall" if apart.uten_forfall else ""
+    return {**published, **_made_of_tables("", alone), **_found(file, ""), **_of_this_night(of)}
 
 
-def of_a_night(file: Callable[[str], str], at: str = "") -> dict[str, str]:
-    """What a night's own files tell, by name. ``file``: the path of one, by its name in the snapshot, as SQL.
+def _rows_tonight(file: Callable[[str], str], name: str, apart: Apart, day: date) -> str:
+    """As ``rows_of`` the snapshot: the same rows, joined only with what is ``apart``."""
+    if name == "part":
+        return rows_of(file, name)
+    columns, rows = "row.* EXCLUDE (segment)", f"read_parquet({file(f'tables/{name}/*.parquet')}) AS row"
+    if name == "kravforfall":
+        of_documents = f"coalesce(older.snapshotdato, DATE '{day}')" if apart.eldre else f"DATE '{day}'"
+        columns += f", row.forfallsdato < {of_documents} AS forfalt"
+        rows += " LEFT JOIN intern.eldre AS older ON older.part = row.part" if apart.eldre else ""
+    if apart.erstattet:
+        rows += f" ANTI JOIN intern.erstattet AS old ON old.part = row.{whose(name)} AND old.segment = row.segment"
+    return f"SELECT {columns} FROM {rows}"
 
-    ``at``: follows the names of the views of that night that are read; of another night than this.
+
+def of_a_night(file: Callable[[str], str], at: str) -> dict[str, str]:
+    """What a kept night's own files tell, by name. ``file``: the path of one, by its name in the snapshot, as SQL.
+
+    ``at``: follows the names of the views of that night that are read.
     """
     published = {name: _published(rows_of(file, name), name) for name in PUBLISHED}
-    alone = uten_forfall(at) if at else "FROM intern.uten_forfall"
-    made = {name: query.replace("@alone", f"({alone})").replace("@", at) for name, query in _MADE_OF_TABLES.items()}
-    return {**published, **made, **_found(file, at)}
+    return {**published, **_made_of_tables(at, uten_forfall(f"plassering{at}")), **_found(file, at)}
+
+
+def _made_of_tables(at: str, alone: str) -> dict[str, str]:
+    """``alone``: the placements of which only the motpost's end is here, as SQL; empty when there are none."""
+    either = f"OR plasseringsidentifikator IN ({alone})" if alone else ""
+    return {name: query.replace("@alone", either).replace("@", at) for name, query in _MADE_OF_TABLES.items()}
 
 
 def _published(rows: str, name: str) -> str:
@@ -94,17 +124,10 @@ def _placed(plasseringstype: str, motpost: str) -> str:
         SELECT plasseringsidentifikator, {ends[first]} AS {first}, {ends[second]} AS {second},
                plassert_beloep, plasseringsdato, kilde, leveransenummer
         FROM plassering@ WHERE plasseringstype = '{plasseringstype}'
-          AND ({due_end} OR plasseringsidentifikator IN @alone)"""
+          AND ({due_end} @alone)"""
 
 
 _DUE = "kravforfallsidentifikator"
-
-
-def uten_forfall(at: str = "") -> str:
-    """The placements of which only the motpost's end is here."""
-    return f"""
-        SELECT plasseringsidentifikator FROM plassering{at} WHERE ende = 'motpost' AND plasseringsidentifikator NOT IN (
-          SELECT plasseringsidentifikator FROM plassering{at} WHERE ende = 'kravforfall')"""
 
 
 _MADE_OF_TABLES = {
@@ -143,7 +166,7 @@ _MADE_OF_TABLES = {
         FROM plassert_innbetaling@ AS placed JOIN kravforfall@ AS f USING (kravforfallsidentifikator)
         JOIN krav@ AS k USING (kravidentifikator) JOIN innbetaling@ AS i USING (innbetalingsidentifikator)""",
 }
-"""``@`` stands for the night that a view is read of, ``@alone`` for what ``uten_forfall`` says of it."""
+"""``@`` stands for the night that a view is read of, ``@alone`` for placements that have no due date there."""
 
 
 def _found(file: Callable[[str], str], at: str) -> dict[str, str]:
