@@ -49,8 +49,9 @@ def find(connection: duckdb.DuckDBPyConnection, snapshot: Path, day: date, *, so
 
 def _make(connection: duckdb.DuckDBPyConnection, name: str, query: str | None) -> bool:
     """Makes one of the tables; whether it has rows."""
-    connection.execute(f"CREATE TABLE intern.{name} ({TABLES[name]})")
-    return bool(query and connection.execute(f"INSERT INTO intern.{name} {query}").fetchall()[0][0])
+    table = f"intern.{name}"
+    connection.execute(f"CREATE TABLE {table} ({TABLES[name]})")
+    return bool(query and connection.execute(f"INSERT INTO {table} {query}").fetchall()[0][0])
 
 
 def _superseded(snapshot: Path, part: str) -> str | None:
