@@ -84,25 +84,17 @@ ui: .venv/installed
 	$(BIN)/kravoversikt ui
 
 # The analysts' plots over a home, in the browser, to read and to change (KRAVOVERSIKT_HOME, else the sample's).
-notebook: .venv-notebook/installed
-	MARIMO_SKIP_UPDATE_CHECK=1 .venv-notebook/bin/python -m marimo edit analysis/notebook.py -- \
+notebook: .venv/installed
+	MARIMO_SKIP_UPDATE_CHECK=1 $(BIN)/python -m marimo edit analysis/notebook.py -- \
 	  --home "$${KRAVOVERSIKT_HOME:-$(SAMPLE)/home}"
-
-.venv-notebook/installed: requirements-notebook.lock
-	$(PYTHON) -m venv --clear .venv-notebook
-	.venv-notebook/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-notebook.lock
-	touch $@
 
 # Only when pyproject.toml's dependencies change: needs uv. What machines are installed with (deploy/) is a part of it.
 lock:
-	uv pip compile pyproject.toml --extra dev --extra postgres --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+	uv pip compile pyproject.toml --extra dev --extra postgres --extra notebook --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o requirements.lock
 	uv pip compile pyproject.toml --extra deploy --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -c requirements.lock \
 	  -o requirements-deploy.lock
-	uv pip compile pyproject.toml --extra notebook --universal --python-version 3.11 --generate-hashes --no-strip-extras \
-	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -c requirements.lock \
-	  -o requirements-notebook.lock
 
 # Only when requirements-bench.in changes: needs uv.
 bench-lock:
@@ -121,4 +113,4 @@ bench-lock:
 	touch $@
 
 clean:
-	rm -rf .venv .venv-bench .venv-notebook data/bench data/home data/inbox data/sample
+	rm -rf .venv .venv-bench data/bench data/home data/inbox data/sample
