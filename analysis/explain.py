@@ -1,11 +1,13 @@
 """Explains what a part's documents say, out of the analysts' database (``publish.analytics``)."""
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 
 from analysis.figures import Explanation, Item, Krav, Total
+from analysis.own_home import check_home
 from analysis.posts import Found, UnknownError, explain_krav, rows
 
 TOTALS = {
@@ -21,19 +23,36 @@ TOTALS = {
 def explain(database: Path, part: str, krav: str | None, forfall: str | None, total: str | None) -> Explanation:
     """Explains a krav, a due date or a total (one of ``TOTALS``) of the part's documents; of none of them, ``saldo``.
 
-    Raises ``UnknownError`` for what they don't have.
+    ``database``: of a snapshot. Raises ``UnknownError`` for what they don't have, ``OtherHomeError``.
     """
     with duckdb.connect(str(database), read_only=True) as connection:
+        check_home(connection, database)
         of_part = rows(connection, "SELECT part.*, snapshot FROM part, snapshot WHERE part = ?", part)
         if not of_part:
             raise UnknownError("the part has no documents")
         whose = of_part[0]
+        if not _owner_is_as_shown(connection, whose):
+            return explain(_night_of(connection, database, whose["snapshotdato"]), part, krav, forfall, total)
         asked = bool(krav or forfall)
         return Explanation(
             **{name: whose[name] for name in ("part", "innehaver", "snapshot", "snapshotdato")},
             krav=_krav(connection, whose, krav, forfall) if asked else None,
             total=None if asked else _total(connection, whose, total or "saldo"),
         )
+
+
+def _owner_is_as_shown(connection: duckdb.DuckDBPyConnection, whose: Found) -> bool:
+    """Whether the owner's posts here are those in the part's documents: not when an ENK alone is held back."""
+    owner = rows(connection, "SELECT snapshotdato FROM part WHERE part = ?", whose["innehaver"])
+    return whose["innehaver"] is None or owner == [{"snapshotdato": whose["snapshotdato"]}]
+
+
+def _night_of(connection: duckdb.DuckDBPyConnection, database: Path, day: date) -> Path:
+    """Another database, of the night of a date. Raises ``UnknownError`` when it is not kept."""
+    kept = rows(connection, "SELECT fil FROM snapshots WHERE snapshotdato = ?", day)
+    if not kept or database.samefile(kept[0]["fil"]):
+        raise UnknownError(f"its documents show its owner as on {day}, a night that is no longer kept")
+    return Path(kept[0]["fil"])
 
 
 def _krav(connection: duckdb.DuckDBPyConnection, whose: Found, krav: str | None, forfall: str | None) -> Krav:

@@ -23,7 +23,7 @@ def _():
     there = {name for (name,) in connection.execute(_names).fetchall()}
     """What this database has: views, tables and macros. Earlier programs made fewer."""
     bands = ["ikke forfalt", "1-30", "31-90", "91-180", "181-365", "over 365"]
-    return bands, alt, connection, mo, there
+    return bands, alt, connection, home, mo, there
 
 
 @app.cell
@@ -44,18 +44,29 @@ def _(alt, connection, mo):
         chart = alt.Chart(alt.Data(values=found), width=500, height=height)
         return mo.vstack([mo.md(f"## {title}\n\n{told}"), draw(chart)])
 
+    def counting(found, by):
+        """An axis for how many there are: with no ticks between whole numbers (`tickMinStep` is not heeded)."""
+        sums: dict[str, int] = {}
+        for row in found:
+            sums[row[by]] = sums.get(row[by], 0) + row["antall"]
+        return alt.Axis(format="d", tickCount=min(8, max(sums.values(), default=1)))
+
     mill = alt.X("mill:Q", title="million kroner", axis=alt.Axis(format=",~f"))
     below = alt.Legend(orient="bottom", title=None, labelLimit=260, columns=3)
-    return below, mill, plot, rows
+    return below, counting, mill, plot, rows
 
 
 @app.cell
-def _(mo, rows):
+def _(home, mo, rows):
+    from pathlib import Path as _Path
+
     _night = rows("SELECT * FROM snapshot")[0]
     _stale = "" if _night["er_publisert"] else "**A later snapshot has been published: restart the notebook.** "
+    if _Path(_night["hjem"]).resolve() != home.resolve():
+        _stale = "**These are the tables of another home, that this was copied or moved from: run a night.** "
     mo.md(
         f"# The night of {_night['snapshotdato']}\n\n{_stale}{_night['antall_parter']} parts with documents, "
-        f"{_night['antall_holdt_tilbake']} held back. `docs/analytics.md` has thirty questions with their SQL."
+        f"{_night['antall_holdt_tilbake']} held back. `docs/analytics.md` has questions with their SQL."
     )
 
 
@@ -115,13 +126,14 @@ def _(alt, bands, mill, plot, rows):
 
 
 @app.cell
-def _(alt, below, plot, rows):
+def _(alt, below, counting, plot, rows):
+    _refused = rows("SELECT kilde, kode, count(*) AS antall FROM avvist GROUP BY ALL ORDER BY ALL")
     plot(
         "What is refused tonight?",
         "Rows, by reason and source.",
-        rows("SELECT kilde, kode, count(*) AS antall FROM avvist GROUP BY ALL ORDER BY ALL"),
+        _refused,
         lambda chart: chart.mark_bar().encode(
-            x=alt.X("antall:Q", title="rows", axis=alt.Axis(tickMinStep=1, format="d")),
+            x=alt.X("antall:Q", title="rows", axis=counting(_refused, "kode")),
             y=alt.Y("kode:N", title=None, axis=alt.Axis(labelLimit=260)),
             color=alt.Color("kilde:N", legend=below),
         ),
@@ -134,37 +146,60 @@ def _(alt, below, plot, rows, there):
     _steps = ["aapning", "nye", "endret", "borte", "renter", "lukning"]
     _sums = ", ".join(f"coalesce(sum({step}), 0)::DOUBLE / 1e6 AS {step}" for step in _steps)
     _first = "saldobro" not in there or rows("SELECT forrige FROM snapshot")[0]["forrige"] is None
+    _names = dict(zip(_steps, ["night before", "new", "changed", "gone", "interest", "this night"], strict=True))
     _bridge, _until = [], 0.0
     for _step, _mill in rows(f"SELECT {_sums} FROM saldobro()")[0].items() if not _first else ():
         _whole = _step in ("aapning", "lukning")
         _from, _until = (0.0, _mill) if _whole else (_until, _until + _mill)
         _kind = "balance" if _whole else "more" if _mill > 0 else "less"
-        _bridge.append({"step": _step, "from": _from, "to": _until, "mill": _mill, "kind": _kind})
+        _told = f"{_mill:,.3f}" if _whole else f"{_mill:+,.3f}"
+        _bridge.append({"step": _names[_step], "from": _from, "to": _until, "kind": _kind, "told": _told})
+    _ends = [row["to"] for row in _bridge]
+    _span = (max(_ends) - min(_ends) if _ends else 0) or 1
+    _least = min(_ends, default=0) - _span / 4
+    for _row in _bridge:
+        _row["from"] = _least if _row["kind"] == "balance" else _row["from"]
+        _row["top"] = max(_row["from"], _row["to"])
+    _x = alt.X("step:N", sort=list(_names.values()), title=None, axis=alt.Axis(labelAngle=0))
     plot(
         "What has changed since last night?",
-        "From that night's balance to this one's.",
+        "From that night's balance to this one's. The axis does not begin at 0: the steps would not be seen.",
         _bridge,
-        lambda chart: chart.mark_bar().encode(
-            x=alt.X("step:N", sort=_steps, title=None, axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("from:Q", title="million kroner"),
-            y2="to:Q",
-            color=alt.Color("kind:N", legend=below),
-            tooltip=["step:N", "mill:Q"],
+        lambda chart: (
+            chart.mark_bar(clip=True).encode(
+                x=_x,
+                y=alt.Y(
+                    "from:Q",
+                    title="million kroner",
+                    scale=alt.Scale(domain=[_least, max(_ends) + _span / 4], nice=False),
+                ),
+                y2="to:Q",
+                color=alt.Color("kind:N", legend=below, sort=["balance", "more", "less"]),
+            )
+            + chart.mark_text(dy=-8).encode(x=_x, y=alt.Y("top:Q"), text="told:N")
         ),
         nothing="This is the first night.",
     )
 
 
 @app.cell
-def _(alt, below, plot, rows, there):
+def _(alt, below, counting, plot, rows, there):
     _asked = "SELECT snapshotdato, kode, sum(antall)::BIGINT AS antall FROM historikk_avvist GROUP BY ALL ORDER BY ALL"
+    _refused = rows(_asked) if "historikk_avvist" in there else []
+    _nights = rows("SELECT DISTINCT snapshotdato FROM historikk ORDER BY ALL") if _refused else []
+    _days = sorted({row["snapshotdato"] for row in (*_nights, *_refused)})
     plot(
         "Refusals over the nights",
-        "Rows, and reasons of deliveries refused whole.",
-        rows(_asked) if "historikk_avvist" in there else [],
+        "Rows, and reasons of deliveries refused whole; a night without a bar has none.",
+        _refused,
         lambda chart: chart.mark_bar().encode(
-            x=alt.X("snapshotdato:O", title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True)),
-            y=alt.Y("antall:Q", title="refused", axis=alt.Axis(tickMinStep=1, format="d")),
+            x=alt.X(
+                "snapshotdato:O",
+                title=None,
+                scale=alt.Scale(domain=_days),
+                axis=alt.Axis(labelAngle=0, labelOverlap=True),
+            ),
+            y=alt.Y("antall:Q", title="refused", axis=counting(_refused, "snapshotdato")),
             color=alt.Color("kode:N", legend=below),
         ),
         nothing="None are on record.",

@@ -19,7 +19,7 @@ LEAST_BYTES = 32
 DIGITS = 32
 
 PSEUDONYMS = {name for name, joined in JOINS.items() if joined.startswith("part.")} | {
-    *("husholdning", "betaler", "post", "motpost", "noekkel", "rot_noekkel", "plasseringsidentifikator"),
+    *("husholdning", "post", "motpost", "noekkel", "rot_noekkel", "plasseringsidentifikator"),
     *("kravidentifikator", "kravforfallsidentifikator", "motkravforfallsidentifikator"),
     *("innbetalingsidentifikator", "utbetalingsidentifikator"),
 }

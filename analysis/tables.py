@@ -12,17 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import duckdb
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis import pseudonyms
-from schemas.analytics import AGE_BAND, VIEWS, View, ViewColumn
-from schemas.macros import MACROS
+from analysis.filled import fill_in_new_process
+from analysis.own_home import check_home
+from schemas.analytics import VIEWS, View, ViewColumn
 from transforms.home.snapshot import ANALYTICS
 from transforms.home.sql import sql_text
-from transforms.publish import macros
-from transforms.publish.analytics import STORAGE, comment
 
 LEFT_OUT = {"rad", "snapshots"}
 OF_A_HOME = {("snapshot", "hjem"), ("snapshot", "publisert"), ("snapshot", "er_publisert")}
@@ -32,22 +30,22 @@ OF_A_HOME = {("snapshot", "hjem"), ("snapshot", "publisert"), ("snapshot", "er_p
 def write_duckdb(snapshot: Path, out: Path, key: bytes | None = None) -> None:
     """One DuckDB file with tables and macros, as DuckDB 1.0 reads it. ``key``: pseudonymised with it.
 
-    ``out``: a path where nothing is; it is there when it is whole, for its owner alone.
+    ``out``: a path where nothing is; it is there when it is whole, for its owner alone. Raises ``OtherHomeError``.
     """
-    half_written = out.with_name(f".{out.name}.part")
+    half_written, folder = out.with_name(f".{out.name}.part"), out.with_name(f".{out.name}.tables")
     half_written.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
     try:
-        with _opened(snapshot, key) as connection:
-            connection.execute(f"ATTACH {sql_text(half_written)} AS target (STORAGE_VERSION '{STORAGE}')")
-            half_written.chmod(0o600)
-            _fill(connection, key)
+        write_parquet(snapshot, folder, key)
+        fill_in_new_process(_tables(), folder, half_written)
         half_written.rename(out)
     finally:
         half_written.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_parquet(snapshot: Path, out: Path, key: bytes | None = None) -> None:
-    """A folder with a Parquet file per table, which its metadata tells of. ``out``, ``key``: as ``write_duckdb``."""
+    """A folder with a Parquet file per table, which its metadata tells of. All else as ``write_duckdb``."""
     half_written = out.with_name(f".{out.name}.part")
     shutil.rmtree(half_written, ignore_errors=True)
     try:
@@ -62,9 +60,11 @@ def write_parquet(snapshot: Path, out: Path, key: bytes | None = None) -> None:
 
 @contextmanager
 def _opened(snapshot: Path, key: bytes | None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection in which the snapshot's views are at hand."""
+    """A connection in which the snapshot's views are at hand. Raises ``OtherHomeError``."""
     with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
         connection.execute(f"ATTACH {sql_text(snapshot / ANALYTICS)} AS source (READ_ONLY); USE source")
+        check_home(connection, snapshot / ANALYTICS)
         if key is not None:
             connection.execute(pseudonyms.macro(key))
         yield connection
@@ -82,20 +82,6 @@ def _tables() -> list[View]:
 def _query(view: View, key: bytes | None) -> str:
     columns = [one.name if key is None else pseudonyms.column(view, one) for one in view.columns]
     return f"SELECT {', '.join(columns)} FROM source.{view.name}"
-
-
-def _fill(connection: duckdb.DuckDBPyConnection, key: bytes | None) -> None:
-    """Tables, the macros that read them, and comments."""
-    rates = connection.sql("SELECT fra_dato, (sats * 100)::BIGINT AS sats FROM rente_sats ORDER BY fra_dato")
-    for view in _tables():
-        connection.execute(f"CREATE TABLE target.{view.name} AS {_query(view, key)}")
-    connection.execute(f"USE target; CREATE TYPE aldersgruppe AS {AGE_BAND}")
-    of_rates = macros.of_rates(pl.DataFrame(rates.to_arrow_table()))
-    made = [macros.age_band(), *of_rates, *macros.after_views()]
-    for macro in made:
-        connection.execute(macro)
-    named = [one for one in MACROS.values() if any(sql.startswith(f"CREATE MACRO {one.call} ") for sql in made)]
-    comment(connection, _tables(), named, VIEWS)
 
 
 def _write_table(connection: duckdb.DuckDBPyConnection, view: View, path: Path, key: bytes | None) -> None:

@@ -69,7 +69,8 @@ def _forfall(forfall: Forfall) -> Iterator[str]:
 
 
 def _placement(placed: Placement) -> str:
-    kind = {"INNBETALING": "payment", "MOTKRAV": "motkrav", "UTBETALING": "payout"}[placed.plasseringstype]
+    motkrav = "motkrav" if placed.beloep < 0 else "used as motkrav for"
+    kind = {"INNBETALING": "payment", "MOTKRAV": motkrav, "UTBETALING": "payout"}[placed.plasseringstype]
     whose = f" of part {placed.motpart}" if placed.motpart else ""
     return f"{kind} {placed.motpost}{whose}, placed {placed.plasseringsdato} ({placed.plasseringsidentifikator})"
 

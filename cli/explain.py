@@ -28,6 +28,7 @@ def explain(part: str, home: Path, krav: str | None, forfall: str | None, total:
     import duckdb
 
     from analysis.explain import explain as explain_figure
+    from analysis.own_home import OtherHomeError
     from analysis.posts import UnknownError
     from analysis.told import told
 
@@ -41,7 +42,9 @@ def explain(part: str, home: Path, krav: str | None, forfall: str | None, total:
     except UnknownError as error:
         click.echo(str(error), err=True)
         sys.exit(1)
+    except OtherHomeError as error:
+        raise click.ClickException(str(error)) from error
     except duckdb.Error as error:  # its text may quote values
-        why = "made by an earlier program, of a home that was moved, or damaged: run a night, which makes it anew"
+        why = "made by an earlier program, or damaged: run a night, which makes it anew"
         raise click.ClickException(f"{database} cannot be read: {why}") from error
     say_or_fail(explanation.model_dump_json(indent=1) if as_json else told(explanation))

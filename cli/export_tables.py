@@ -28,6 +28,11 @@ def tables(out: Path, home: Path, form: str, pseudonymised: bool, key_file: Path
     Amounts are kroner, and every table and column says what it means. OUT may not be there; it is readable by its owner
     alone, for it tells who is who: with --pseudonymised it does not, but small groups and rare amounts may still tell.
     """
+    from concurrent.futures.process import BrokenProcessPool
+
+    import duckdb
+
+    from analysis.own_home import OtherHomeError
     from analysis.pseudonyms import KeyFileError, secret
     from analysis.tables import write_duckdb, write_parquet
     from transforms.home.snapshot import HomeDamagedError, published_snapshot
@@ -42,8 +47,11 @@ def tables(out: Path, home: Path, form: str, pseudonymised: bool, key_file: Path
             raise click.ClickException("nothing is published")
         key = secret(key_file) if pseudonymised else None
         (write_duckdb if form == "duckdb" else write_parquet)(snapshot, out, key)
-    except (KeyFileError, HomeDamagedError) as error:
+    except (KeyFileError, HomeDamagedError, OtherHomeError) as error:
         raise click.ClickException(str(error)) from error
+    except (duckdb.Error, BrokenProcessPool) as error:  # its text may quote values
+        why = "no room, or an analytics.duckdb that is damaged or made by an earlier program: run a night"
+        raise click.ClickException(f"{out} cannot be written: {why}") from error
     except OSError as error:
         raise click.ClickException(f"{error.filename or out}: {error.strerror}") from error
     say(f"{out}: the tables of {snapshot.name}{', pseudonymised' if pseudonymised else ''}")

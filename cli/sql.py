@@ -108,9 +108,17 @@ def _sentence(error: Exception) -> str:
     said = str(error).partition("\n\nLINE ")[0]
     if "file system operations are disabled" in said:
         return "files outside of the home are not read; of a home that was moved, the next night makes the views anew"
+    if never := re.search(r"no night of \S+ is kept", said):
+        return f"{_masked(never[0])}: `FROM snapshots` lists those that are"
     if "No files found that match" in said or "No such file" in said:
-        return "the snapshot's files are gone: a later one has been published, ask again; or the home was moved"
-    said = re.sub(r"^(\w+ )+Error: ", "", " ".join(said.split()))
+        return (
+            "the snapshot's files are gone: it is a night no longer kept (`FROM snapshots` lists those that are), "
+            "a later one has been published (ask again), or the home was moved"
+        )
+    return _masked(re.sub(r"^(\w+ )+Error: ", "", " ".join(said.split())))
+
+
+def _masked(said: str) -> str:
     return NUMBERS.sub(lambda number: "#" * len(number[0]), said)
 
 

@@ -76,6 +76,7 @@ JOINS = {
     "innehaver": "part.part",
     "forespurt_part": "part.part",
     "gjennom": "part.part",
+    "betaler": "part.part",
     "husholdning": "husholdning.husholdning",
     "kravidentifikator": "krav.kravidentifikator",
     "kravtype": "kravtype.kravtype",
@@ -120,7 +121,7 @@ _OVERDUE = ViewColumn(
     "dager_forfalt", Shown.COUNT, "how long before the date of its part's documents it was due, 0 if it is not", "days"
 )
 _BAND = ViewColumn(
-    "aldersgruppe", AGE_BAND, "the age band of those days; bands sort by age: `ORDER BY aldersgruppe` is right"
+    "aldersgruppe", AGE_BAND, "the age band of those days; `ORDER BY aldersgruppe` sorts by age (in Parquet it is text)"
 )
 _PLACED = _like("plassering", "plassert_beloep", "plasseringsdato", *_DELIVERED_BY)
 _PLACEMENT = _like("plassering", "plasseringsidentifikator")

@@ -110,6 +110,14 @@ def test_what_is_wrong_is_told_in_a_sentence(home, statement, told):
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", told)
 
 
+def test_a_night_that_is_not_kept_is_told_without_anybodys_number(home):
+    """As the macros of nights name it: in the path of a folder that is not there."""
+    asked = "FROM read_parquet('{}/no night of {} is kept/tables/krav/*.parquet')"
+    for night, told in (("2026-11-01", "2026-11-01"), ("12345678901", "###########")):
+        result = ask(home, asked.format(home, night))
+        assert result.stderr == f"Error: no night of {told} is kept: `FROM snapshots` lists those that are\n"
+
+
 def test_files_that_have_gone_are_told(home):
     assert "Error: the snapshot's files are gone" in ask(home, "FROM gone").stderr
 

@@ -1,6 +1,7 @@
 """An explanation of a figure ends in what the document says; its steps are of the rules, and its rows the delivered."""
 
 import json
+import shutil
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -68,6 +69,12 @@ def test_a_due_date_over_four_rates_read_line_by_line(home):
     ]
 
 
+def test_motkrav_is_told_from_either_side(home):
+    debit, credit = (told(explained(home, A, forfall=forfall)) for forfall in ("F", "G"))
+    assert f"  motkrav G of part {A}, placed" in debit
+    assert f"  used as motkrav for F of part {A}, placed" in credit
+
+
 def document(home, part):
     done = CliRunner().invoke(main, ["get", "oversikt", part, "--home", str(home)])
     return json.loads(done.stdout, parse_float=Decimal)
@@ -128,6 +135,41 @@ def test_what_is_not_in_the_parts_documents_is_not_explained(home, asked):
         explained(home, A, **asked)
     with pytest.raises(UnknownError, match="the part has no documents"):
         explained(home, organisation_number(9), **asked)
+
+
+@pytest.fixture(scope="module")
+def held_back(tmp_path_factory):
+    """A home of two nights; on the second the ENK alone is held back, and its owner has a new krav."""
+    nights = Nights(tmp_path_factory.mktemp("held-back"))
+    write_delivery(nights.inbox, "mva", 1, "full", rows(*SAID))
+    nights.publish(S)
+    new = krav("N", OWNER, 500), kravforfall("FN", "N", 500, "2023-01-01"), innbetaling("wrong", ENK, -5)
+    write_delivery(nights.inbox, "mva", 2, "endring", rows(*new))
+    nights.publish(S + timedelta(days=1))
+    return nights.home
+
+
+def test_an_enk_held_back_alone_is_explained_as_its_documents_show_its_owner(held_back):
+    for name in TOTALS:
+        assert explained(held_back, ENK, total=name).total.beloep == document(held_back, ENK)["totalOversikt"][name]
+    assert explained(held_back, ENK).snapshotdato == S
+    assert explained(held_back, OWNER, krav="N").krav.kravidentifikator == "N"
+    with pytest.raises(UnknownError, match="no such krav"):
+        explained(held_back, ENK, krav="N")
+
+
+def test_an_owner_as_of_a_night_that_is_gone_is_not_explained(held_back):
+    """The last that reads this home: it takes the night away."""
+    [gone] = held_back.glob(f"snapshots/{S}-*")
+    shutil.rmtree(gone)
+    with pytest.raises(UnknownError, match=f"as on {S}, a night that is no longer kept"):
+        explained(held_back, ENK)
+
+
+def test_a_copied_home_is_not_explained_by_the_one_it_was_copied_from(home, tmp_path):
+    copy = shutil.copytree(home, tmp_path / "copy", symlinks=True)
+    done = CliRunner().invoke(main, ["explain", A, "--home", str(copy)])
+    assert (done.exit_code, "its views read another home" in done.stderr) == (1, True)
 
 
 def test_the_command(home, tmp_path):

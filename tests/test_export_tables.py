@@ -12,13 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from analysis import pseudonyms
+from analysis import filled, pseudonyms
 from analysis.tables import LEFT_OUT, OF_A_HOME
 from cli.main import main
 from schemas.analytics import VIEWS
 from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, utbetaling
 from tests.test_analytics import connected, of_a_night
+from transforms.home.snapshot import ANALYTICS
 
 COMPANY, ENK, OWNER, QUARANTINED = organisation_number(1), organisation_number(2), national_number(3), "810001059"
 ACCOUNT = {
@@ -147,6 +148,13 @@ def test_no_pseudonymised_export_has_a_number_or_name_of_the_input(home, tmp_pat
     assert [one for one in PERSONAL if one in found or one.encode().decode("latin-1") in found] == []
 
 
+def test_no_process_that_has_read_the_home_writes_the_file(home, tmp_path, monkeypatch):
+    """What was in memory gets into DuckDB's blocks, but seldom of a home so small: it would be looked for in vain."""
+    monkeypatch.setattr(filled, "duckdb", None)  # not of the process that writes: that is another
+    assert set(rows(exported(home, tmp_path / "out", "duckdb", "--pseudonymised"))) == set(EXPORTED)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_pseudonyms_join_as_the_numbers_did(home, tmp_path):
     out = exported(home, tmp_path / "out", "duckdb", "--pseudonymised")
     queries = (
@@ -225,6 +233,25 @@ def test_what_is_there_is_never_written_over(home, tmp_path):
     )
     assert (done.exit_code, (tmp_path / "out").read_bytes()) == (2, b"mine")
     assert "is there already" in done.stderr
+
+
+@pytest.mark.parametrize("form", ["duckdb", "parquet"])
+def test_a_copied_home_is_not_exported_as_the_one_it_was_copied_from(home, tmp_path, form):
+    copy = shutil.copytree(home, tmp_path / "copy", symlinks=True)
+    done = CliRunner().invoke(main, ["export", "tables", str(tmp_path / "o"), "--home", str(copy), "--format", form])
+    assert (done.exit_code, "its views read another home" in done.stderr) == (1, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
+def test_what_cannot_be_read_is_told_in_a_sentence(home, tmp_path):
+    moved = shutil.copytree(home, tmp_path / "home", symlinks=True)
+    path = (moved / "current" / ANALYTICS).resolve()
+    path.chmod(0o600)
+    path.write_bytes(b"none")
+    done = CliRunner().invoke(
+        main, ["export", "tables", str(tmp_path / "o"), "--home", str(moved), "--format", "parquet"]
+    )
+    assert (done.exit_code, "an analytics.duckdb that is damaged" in done.stderr) == (1, True)
 
 
 def test_nothing_published(tmp_path):

@@ -41,7 +41,7 @@ def test_every_cell_shows_what_the_views_have(tmp_path):
         "3 parts with documents, 3 held back",
         "ikke forfalt",
         "L2-PLACEMENT-OVER",
-        "lukning",
+        "this night",
         "2026-11-22",
     ):
         assert words in found, words
