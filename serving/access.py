@@ -5,7 +5,8 @@ Or Altinn's word that a system user may read the part's. docs/decisions/0011-acc
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from serving.consent import (
     LONGEST_CONSENT,
@@ -20,20 +21,21 @@ from serving.consumers import STRANGER, Consumer
 from serving.decisions import Decisions, Question, Undecided
 from serving.errors import KravoversiktError
 from serving.limits import Limits
-from serving.logs import Answered, Bearer
+from serving.logs import NOBODY, Answered, Bearer
 from serving.request import Asked, Request
 from serving.settings import is_loopback
 from serving.tokens import NoKeysError, TokenError, Tokens
 
 
-class Caller(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Caller:
     """What an access token says of who calls."""
 
     organisation: str
     scopes: frozenset[str]
     consents: Consents
     system_users: tuple[SystemUser, ...] = ()
-    bearer: Bearer = Bearer()
+    bearer: Bearer = NOBODY
 
 
 class Gate(Protocol):

@@ -4,14 +4,14 @@ import copy
 import json
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from serving.access import Gate
 from serving.beats import Beats
 from serving.consumers import Consumer
 from serving.decisions import Undecided
-from serving.documents import JSON, Answer, Wanted, coded, document, key_of, known
+from serving.documents import JSON, Response, Wanted, at_hand, coded, document, header_lines, key_of, known
 from serving.errors import KravoversiktError, UnreadableError
 from serving.etag import digest, etag, matches
 from serving.limits import Limits, policy
@@ -19,14 +19,14 @@ from serving.logs import About, Answered, Logs
 from serving.metrics import Metrics
 from serving.request import (
     CODINGS,
+    OPEN_PATHS,
     Request,
     check_accept,
-    check_method,
     content_coding,
     find_route,
     given_id,
+    method_not_allowed,
     new_id,
-    open_path,
     parse,
 )
 from serving.routes import METHODS
@@ -36,19 +36,11 @@ from serving.switch import Published
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class Response(NamedTuple):
-    """One answer. To HEAD the body is empty; ``content-length`` says what it would have been."""
-
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
-
-
 class Page:
     """A page that is the same for everyone, ready in every coding."""
 
     def __init__(self, body: bytes, headers: tuple[tuple[str, str], ...]) -> None:
-        self.headers = headers
+        self.head = header_lines(*headers, ("vary", "accept-encoding"))
         self.bodies = {coding: coded(body, coding) for coding in CODINGS}
         self.digest = digest(body)
 
@@ -57,14 +49,14 @@ HEAVY = 300
 """Posts of a document that is made by a thread of its own: the worker's others would wait for it."""
 
 POSTS_A_REQUEST = 500
-"""So many posts of a document count as a request more in the limits."""
+"""So many posts of a document count as a request more in the limits. Not under ``HEAVY``."""
 
 
 class Apart(NamedTuple):
     """How an answer is made apart, and what is made of it in the thread of all others."""
 
-    make: Callable[[], Answer]
-    take: Callable[[Answer], Response]
+    make: Callable[[], Response]
+    take: Callable[[Response], Response]
 
 
 class Heavy:
@@ -73,7 +65,7 @@ class Heavy:
     def __init__(self, apart: Apart, finish: Callable[[Response | Exception], Response]) -> None:
         self._apart = apart
         self._finish = finish
-        self._made: Answer | Exception = RuntimeError("nothing was made")
+        self._made: Response | Exception = RuntimeError("nothing was made")
 
     def work(self) -> None:
         """Makes the answer; never raises."""
@@ -156,11 +148,11 @@ class App:
     def _finish(self, told: Answered, start: float, answer: Response | Exception) -> Response:
         """The answer with what is on every one; it is told and counted."""
         response = answer if isinstance(answer, Response) else self._failed(answer, told)
-        response.headers.append(("korrelasjonsid", told.korrelasjonsid))
+        response.head += f"korrelasjonsid: {told.korrelasjonsid}\r\n"
         if response.status != 304:
-            response.headers.append(("content-length", str(len(response.body))))
+            response.head += f"content-length: {len(response.body)}\r\n"
         if told.method == "HEAD":
-            response = response._replace(body=b"")
+            response.body = b""
         told.status, told.sent, told.seconds = response.status, len(response.body), time.perf_counter() - start
         self._metrics.answered(told)
         self._logs.answered(told)
@@ -178,14 +170,14 @@ class App:
         """The order of the checks is the order of the errors (``serving.errors``)."""
         if request.fault:
             raise request.fault
-        check_method(request)
-        path = open_path(request)
-        if path and self._answers(path):
-            told.route = path
-            return self._open(path, request)
+        if told.method not in METHODS:
+            raise method_not_allowed()
+        if request.path in OPEN_PATHS and self._answers(request.path):
+            told.route = request.path
+            return self._open(request.path, request)
         if not self._outside:
             raise KravoversiktError("KB-003", "unknown URL; documents are asked for elsewhere")
-        route, rettighetspakke, part = find_route(request)
+        route, rettighetspakke, part = find_route(request.path)
         told.route = route.name
         asked = parse(route, rettighetspakke, part, request.query)
         told.forwarded = request.headers.get("x-forwarded-for")
@@ -207,18 +199,20 @@ class App:
 
     def _document(self, snapshot: Snapshot, row: int, wanted: Wanted, consumer: Consumer) -> Response | Apart:
         """What is large is counted by its size, and made apart."""
-        answer = known(snapshot, row, wanted)
-        if answer:
-            return self._limited(answer, consumer)
-        weight = snapshot.weight(wanted.asked.route.kind, row)
-        if self._limits and weight >= POSTS_A_REQUEST:
-            self._limits.charge(consumer.place, consumer.requests_per_second, weight // POSTS_A_REQUEST)
-        if weight < HEAVY:
-            return self._limited(document(snapshot, row, wanted), consumer)
-        make = partial(document, self._for_another_thread(snapshot), row, wanted)
-        return Apart(make, partial(self._remember, snapshot, wanted, consumer))
+        stored = at_hand(snapshot, wanted)
+        if stored is None or stored.posts >= HEAVY:
+            answer = known(snapshot, row, wanted)
+            if answer:
+                return self._limited(answer, consumer)
+            posts = snapshot.weight(wanted.asked.route.kind, row)
+            if self._limits and posts >= POSTS_A_REQUEST:
+                self._limits.charge(consumer.place, consumer.requests_per_second, posts // POSTS_A_REQUEST)
+            if posts >= HEAVY:
+                make = partial(document, self._for_another_thread(snapshot), row, wanted)
+                return Apart(make, partial(self._remember, snapshot, wanted, consumer))
+        return self._limited(document(snapshot, row, wanted, stored), consumer)
 
-    def _remember(self, snapshot: Snapshot, wanted: Wanted, consumer: Consumer, answer: Answer) -> Response:
+    def _remember(self, snapshot: Snapshot, wanted: Wanted, consumer: Consumer, answer: Response) -> Response:
         snapshot.remember(key_of(wanted.asked), answer.digest)
         return self._limited(answer, consumer)
 
@@ -227,13 +221,13 @@ class App:
             self._apart = snapshot, snapshot.for_another_thread()
         return self._apart[1]
 
-    def _limited(self, answer: Answer, consumer: Consumer) -> Response:
+    def _limited(self, answer: Response, consumer: Consumer) -> Response:
         """The answer, and what the consumer may still ask."""
         if self._limits:
             rate, burst = consumer.requests_per_second, consumer.burst
             left = self._limits.left(consumer.place, rate, burst)
-            answer.headers.extend((("ratelimit-policy", policy(rate, burst)), ("ratelimit", left)))
-        return Response(answer.status, answer.headers, answer.body)
+            answer.head += f"ratelimit-policy: {policy(rate, burst)}\r\nratelimit: {left}\r\n"
+        return answer
 
     def _answers(self, path: str) -> bool:
         """Whether the path is for whom this application is for."""
@@ -244,12 +238,12 @@ class App:
         if path in self._pages:
             return _page(self._pages[path], request)
         if path == "/metrics":
-            return Response(200, [("content-type", METRICS), *_UNKEPT], self._metrics.page())
+            return Response(200, header_lines(("content-type", METRICS), *_UNKEPT), self._metrics.page())
         status, said = self._live() if path == "/health/live" else self._ready()
         if not self._inside:
             said = {"status": said["status"]}
-        again = [] if status == 200 else [("retry-after", "1")]
-        return Response(status, [("content-type", JSON), *_UNKEPT, *again], _json(said))
+        again = "" if status == 200 else header_lines(("retry-after", "1"))
+        return Response(status, _JSON_UNKEPT + again, _encode(said).encode())
 
     def _live(self) -> tuple[int, dict[str, str | int | None]]:
         """200 while all workers are heard: whichever is asked, a process that hangs answers nothing itself."""
@@ -274,12 +268,15 @@ class App:
 
 
 _UNKEPT = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
+_JSON_UNKEPT = header_lines(("content-type", JSON), *_UNKEPT)
 
 
-def _error(error: KravoversiktError, answer: Answered) -> Response:
-    answer.kode = error.kode
-    body = _json({"kode": error.kode, "melding": error.melding, "korrelasjonsid": answer.korrelasjonsid})
-    return Response(error.status, [("content-type", JSON), *_UNKEPT, *error.headers.items()], body)
+def _error(error: KravoversiktError, told: Answered) -> Response:
+    """The id is plain, or it would not have been taken: ``request.given_id``."""
+    told.kode = error.kode
+    body = f'{{"kode":"{error.kode}","melding":{_escaped(error.melding)},"korrelasjonsid":"{told.korrelasjonsid}"}}'
+    head = _JSON_UNKEPT + header_lines(*error.headers.items()) if error.headers else _JSON_UNKEPT
+    return Response(error.status, head, body.encode())
 
 
 def _page(page: Page, request: Request) -> Response:
@@ -289,17 +286,15 @@ def _page(page: Page, request: Request) -> Response:
     except KravoversiktError:
         coding = "identity"
     tag = etag(page.digest, coding)
-    headers = [*page.headers, ("etag", tag), ("vary", "accept-encoding")]
+    head = page.head + header_lines(("etag", tag))
     given = request.headers.get("if-none-match")
     if given and matches(given, tag):
-        return Response(304, headers, b"")
+        return Response(304, head, b"")
     if coding != "identity":
-        headers.append(("content-encoding", coding))
-    return Response(200, headers, page.bodies[coding])
-
-
-def _json(content: object) -> bytes:
-    return _encode(content).encode()
+        head += header_lines(("content-encoding", coding))
+    return Response(200, head, page.bodies[coding])
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_escaped = lru_cache(maxsize=256)(_encode)
+"""What errors say: the same few sentences again and again."""

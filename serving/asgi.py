@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from serving.app import App, Heavy, Response
+from serving.app import App, Heavy
 from serving.decisions import Undecided
+from serving.documents import Response
 from serving.head import fault_of, has_body, joined
 from serving.request import Request
 from serving.routes import HEADER_WEIGHT

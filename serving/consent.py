@@ -15,6 +15,7 @@ included, and not the owner's own document, which is another number's.
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -42,7 +43,8 @@ _URNS = ("urn:altinn:organization:identifier-no:", "urn:altinn:person:identifier
 _UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-class Consent(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Consent:
     """One part's consent to one consumer, until a moment (seconds since 1970)."""
 
     part: str

@@ -50,14 +50,17 @@ class KravoversiktError(Exception):
     """An answer that is an error: its ``kode``, a plain sentence without personal data, and the HTTP status."""
 
     def __init__(self, kode: str, melding: str, status: int | None = None, **headers: str) -> None:
-        super().__init__(f"{kode}: {melding}")
+        super().__init__(kode, melding)
         self.kode = kode
         self.melding = melding
         self.status = status or STATUS[kode]
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()} if headers else {}
         """Headers that the answer must carry: ``Allow``, ``Retry-After``, ``RateLimit``, ``WWW-Authenticate``."""
         if kode == "KB-002":
             self.headers["Retry-After"] = RETRY_SECONDS
+
+    def __str__(self) -> str:
+        return f"{self.kode}: {self.melding}"
 
     def said(self) -> str:
         """The code and the sentence, for whoever runs this program."""

@@ -18,7 +18,7 @@ _LONGEST = {
     **dict.fromkeys(("if-none-match", "if-match"), MAX_TAGS),
     "host": MAX_HOST,
 }
-"""Headers that are taken apart, or remembered, before it is known who asks."""
+"""Headers that are taken apart, or remembered, before it is known who asks. None of these limits is under MAX_HOST."""
 _HOST = re.compile(r"(?:\[[0-9A-Fa-fv:.%]+\]|(?:[A-Za-z0-9._~!$&'()*+;=-]|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?")
 """RFC 9110, 7.2: a host, and maybe a port. A comma, which a name may hold, is what joins two of them here."""
 
@@ -47,8 +47,8 @@ def fault_of(http: str, url_length: int, headers_length: int, headers: Mapping[s
         return url_too_long()
     if headers_length > MAX_HEADERS:
         return headers_too_large()
-    for name, most in _LONGEST.items():
-        if name in headers and len(headers[name]) > most:
+    for name, value in headers.items():
+        if len(value) > MAX_HOST and len(value) > (most := _LONGEST.get(name, MAX_HEADERS)):
             return beyond_the_codes(HEADERS_TOO_LARGE, f"the header {name} is longer than {most} characters")
     host = headers.get("host")
     if http == "1.1" if host is None else not _is_host(host):

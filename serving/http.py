@@ -16,10 +16,11 @@ from http import HTTPStatus
 
 import httptools
 
-from serving.app import App, Heavy, Response
+from serving.app import App, Heavy
 from serving.decisions import Undecided
+from serving.documents import Response
 from serving.errors import KravoversiktError
-from serving.head import broken, fault_of, has_body, headers_too_large, url_too_long, version_not_supported
+from serving.head import broken, fault_of, has_body, headers_too_large, joined, url_too_long, version_not_supported
 from serving.request import Request, method_not_allowed
 from serving.routes import HEADER_WEIGHT, MAX_HEADERS, MAX_URL
 
@@ -72,7 +73,7 @@ class Connections:
 
     def look(self) -> None:
         """What must be done about once a second: closes the silent ones, and reads the clock for ``Date``."""
-        self.date = formatdate(usegmt=True)
+        self.date = f"date: {formatdate(usegmt=True)}\r\n"
         now = time.monotonic()
         for one in list(self.open):
             seconds = IDLE_AT_END_SECONDS if self.ending and one.between else self._header_seconds
@@ -167,7 +168,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         self._url = b""
-        self._headers: dict[str, str] = {}
+        self._headers: list[tuple[bytes, bytes]] = []
         self._headers_size = 0
         self.between = False
         self.silent_since = time.monotonic()
@@ -177,17 +178,16 @@ class Connection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header. One given twice is joined with a comma; those beyond what is read are not kept."""
-        self._headers_size += len(name) + len(value) + HEADER_WEIGHT
-        if self._headers_size <= MAX_HEADERS:
-            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-            self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
+        """A header. Those beyond what is read are not kept."""
+        size = self._headers_size = self._headers_size + len(name) + len(value) + HEADER_WEIGHT
+        if size <= MAX_HEADERS:
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """A request is whole: what may follow as its body is not read."""
         self._unfinished = 0
         self.between = True
-        http, headers, parser = self._parser.get_http_version(), self._headers, self._parser
+        http, headers, parser = self._parser.get_http_version(), joined(self._headers), self._parser
         path, _, query = _origin_form(self._url).decode("latin-1").partition("?")
         fault = fault_of(http, len(self._url), self._headers_size, headers)
         request = Request(parser.get_method().decode(), path, query, headers, fault, self._peer, http)
@@ -196,7 +196,7 @@ class Connection(asyncio.Protocol):
         self._ask(request, last=not goes_on)
 
     def _refuse(self, fault: KravoversiktError) -> None:
-        self._ask(Request("", "", "", self._headers, fault), last=True)
+        self._ask(Request("", "", "", joined(self._headers), fault), last=True)
 
     def _ask(self, request: Request, last: bool) -> None:
         if self._reading:
@@ -248,24 +248,22 @@ class Connection(asyncio.Protocol):
             self._answer()
 
     def _give(self, response: Response, last: bool) -> None:
-        self._write(response, last or (not self._due and (self._connections.ending or not self._reading)))
+        """Writes an answer; the connection ends with it also when nothing more can be asked."""
+        last = last or (not self._due and (self._connections.ending or not self._reading))
+        end = "connection: close\r\n\r\n" if last else "\r\n"
+        head = f"{_STATUS[response.status]}{response.head}{self._connections.date}{end}"
+        self.transport.write(head.encode("latin-1") + response.body)
         self.silent_since = time.monotonic()
+        if last:
+            self._reading = False
+            self.transport.write_eof()
+            asyncio.get_running_loop().call_later(LINGER_SECONDS, self.transport.close)
 
     def _hold(self, held: bool) -> None:
         """Reads no more, or again."""
         self._held = held
         if not self.transport.is_closing():
             (self.transport.pause_reading if held else self.transport.resume_reading)()
-
-    def _write(self, response: Response, last: bool) -> None:
-        head = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
-        end = "connection: close\r\n\r\n" if last else "\r\n"
-        text = f"{_STATUS[response.status]}{head}date: {self._connections.date}\r\n{end}"
-        self.transport.write(text.encode("latin-1") + response.body)
-        if last:
-            self._reading = False
-            self.transport.write_eof()
-            asyncio.get_running_loop().call_later(LINGER_SECONDS, self.transport.close)
 
 
 def _origin_form(url: bytes) -> bytes:

@@ -41,8 +41,11 @@ class Limits:
 
     def left(self, place: int, per_second: float, burst: int) -> str:
         """What is left of the burst, for so many seconds, in which all of it comes back: the header ``RateLimit``."""
-        wait = max(0.0, self._full_at[place] - self._clock())
-        return f'"default";r={max(0, int(burst - wait * per_second + 1e-6))};t={ceil(wait)}'
+        wait = self._full_at[place] - self._clock()
+        if wait < 0:
+            wait = 0.0
+        left = int(burst - wait * per_second + 1e-6)
+        return f'"default";r={left if left > 0 else 0};t={ceil(wait)}'
 
 
 @lru_cache(maxsize=1024)

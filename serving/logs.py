@@ -72,15 +72,12 @@ class Lines:
             return
         encoded = f"{line}\n".encode()
         if self._journal:
-            self._keep(self._journal, encoded)
+            kept = self._journal.add(encoded)
+            self._unkept += not kept
+            self._kept.append(len(encoded) if kept else 0)
         self._held.append(encoded)
         if self._waiting is None:
             self._waiting = time.monotonic()
-
-    def _keep(self, journal: Journal, line: bytes) -> None:
-        kept = journal.add(line)
-        self._unkept += not kept
-        self._kept.append(len(line) if kept else 0)
 
     def keep_in(self, folder: Path) -> None:
         """Keeps lines in a journal until they are written; those of processes that were killed are written first.
@@ -260,19 +257,15 @@ class Logs:
         Put together by hand: this is done for every answer, and a JSON library takes ten times as long.
         """
         name = answer.korrelasjonsid if answer.own_id else self._id(answer.korrelasjonsid)
-        facts = (
-            f'"time":"{_now()}","request":"{answer.request}","korrelasjonsid":"{name}","method":"{answer.method}",'
-            f'"route":"{answer.route}","status":{answer.status},"kode":{_text(answer.kode)},'
-            f'"consumer":{_text(answer.consumer)}'
-        )
+        what = _what(answer.method, answer.route, answer.status, answer.kode, answer.consumer)
+        facts = f'"time":"{_now()}","request":"{answer.request}","korrelasjonsid":"{name}",{what}'
         about = answer.about
         if about:
             stranger = self._hash(answer.stranger) if answer.stranger else None
             who = self._who(answer.bearer, answer.consent, answer.system_user, answer.peer, answer.forwarded)
             self.audit.write(
                 f'{{"log":"audit",{facts},"stranger":{_text(stranger)},"part":"{self._hash_of_part(about.part)}",'
-                f'"rettighetspakke":"{about.rettighetspakke}","period":{_text(about.period)},'
-                f'"snapshot":{_text(about.snapshot)},{who}}}'
+                f"{_of_what(about.rettighetspakke, about.period, about.snapshot)},{who}}}"
             )
         self.access.write(
             f'{{"log":"access",{facts},"coding":{_text(answer.coding)},"bytes":{answer.sent},'
@@ -344,6 +337,18 @@ def _moment(milliseconds: int) -> str:
 
 
 _WORD = re.compile("[A-Za-z0-9._:-]{1,128}")
+
+
+@lru_cache(maxsize=1024)
+def _what(method: str, route: str, status: int, kode: str | None, consumer: str | None) -> str:
+    """What became of the request: the same few texts for all answers."""
+    return f'"method":"{method}","route":"{route}","status":{status},"kode":{_text(kode)},"consumer":{_text(consumer)}'
+
+
+@lru_cache(maxsize=1024)
+def _of_what(rettighetspakke: str, period: str | None, snapshot: str | None) -> str:
+    """What it was about but for the part: the same for many parts."""
+    return f'"rettighetspakke":"{rettighetspakke}","period":{_text(period)},"snapshot":{_text(snapshot)}'
 
 
 @lru_cache(maxsize=1024)

@@ -3,8 +3,8 @@
 import random
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 from urllib.parse import unquote, unquote_plus
 
 from serving.errors import METHOD_NOT_ALLOWED, KravoversiktError, beyond_the_codes
@@ -23,8 +23,12 @@ from serving.routes import (
 )
 
 
-class Request(NamedTuple):
-    """One request as it came. Names of headers are in lower case; one given twice is joined with a comma."""
+@dataclass(slots=True)
+class Request:
+    """One request as it came. Names of headers are in lower case; one given twice is joined with a comma.
+
+    It has slots, as all that is read at every step: a field of a ``NamedTuple`` takes ten times as long to read.
+    """
 
     method: str
     path: str
@@ -39,7 +43,8 @@ class Request(NamedTuple):
     """Of HTTP."""
 
 
-class Asked(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Asked:
     """The document that is asked for."""
 
     route: Route
@@ -49,7 +54,9 @@ class Asked(NamedTuple):
 
 
 _ROUTES = {route.name: route for route in ROUTES}
-_OPEN = {route.path for route in OPEN_ROUTES}
+OPEN_PATHS = frozenset(route.path for route in OPEN_ROUTES)
+"""Those that need no token."""
+
 _CORRELATION = re.compile(KORRELASJONSID.pattern or "", re.ASCII)
 
 
@@ -64,14 +71,8 @@ def new_id() -> str:
 
     It is no secret, so it costs no system call; a fork seeds ``random`` anew.
     """
-    text = f"{random.getrandbits(128):032x}"
-    return f"{text[:8]}-f{text[9:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:25]}f{text[26:]}"
-
-
-def check_method(request: Request) -> None:
-    """Raises 405, which needs no look at what is asked for."""
-    if request.method not in METHODS:
-        raise method_not_allowed()
+    text = random.getrandbits(112).to_bytes(14, "big").hex()
+    return f"{text[:8]}-f{text[8:11]}-4{text[11:14]}-a{text[14:17]}-{text[17:22]}f{text[22:]}"
 
 
 def method_not_allowed() -> KravoversiktError:
@@ -80,18 +81,9 @@ def method_not_allowed() -> KravoversiktError:
     return beyond_the_codes(METHOD_NOT_ALLOWED, f"the methods are {allow}", Allow=allow)
 
 
-def open_path(request: Request) -> str | None:
-    """The path when it is one that needs no token."""
-    return request.path if request.path in _OPEN else None
-
-
-def find_route(request: Request) -> tuple[Route, str, str]:
-    """The route, the rettighetspakke and the part as text. Raises KB-003."""
-    return _find_route(request.path)
-
-
 @lru_cache(maxsize=2_000)
-def _find_route(path: str) -> tuple[Route, str, str]:
+def find_route(path: str) -> tuple[Route, str, str]:
+    """The route, the rettighetspakke and the part as text. Raises KB-003."""
     pieces = path.split("/")
     if "%" in path:
         pieces = [unquote(piece) for piece in pieces]

@@ -1,6 +1,7 @@
 """What can be asked for, as data: the application answers by this table and the OpenAPI document is made from it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 RETTIGHETSPAKKER = ("finans", "regnskapssystem")
 
@@ -90,7 +91,7 @@ class Route:
     query: tuple[Parameter, ...]
     errors: tuple[str, ...]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The last word of the URL, by which the route is known."""
         return self.template.rpartition("/")[2]

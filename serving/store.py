@@ -5,10 +5,10 @@ import mmap
 import os
 from bisect import bisect_left
 from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import zstandard
 
@@ -28,17 +28,20 @@ RECENT_BYTES = 32_000_000
 """Of documents that were asked for last, cached by each worker."""
 
 DIGESTS_BYTES = 8_000_000
-"""Of what was told of large documents, and of how large any are."""
+"""Of what was told of large documents."""
 
 BYTES_A_POST = 600
 """Of an overview: so many are counted as one post."""
 
 
-class Document(NamedTuple):
-    """A document ready to be sent, and what its tag tells of it."""
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document ready to be sent, what its tag tells of it, and of how many posts it is made, about."""
 
     content: bytes
+    """Empty when nothing is in the period."""
     digest: str
+    posts: int
 
 
 class Snapshot:
@@ -65,14 +68,12 @@ class Snapshot:
         self._segments: dict[str, mmap.mmap | bytes] = {}
         self._recent: Recent[Document] = Recent(RECENT_BYTES)
         self._digests: Recent[str] = Recent(DIGESTS_BYTES)
-        self._weights: Recent[int] = Recent(DIGESTS_BYTES)
 
     def for_another_thread(self) -> "Snapshot":
         """The same snapshot, for one other thread: nothing that changes is shared but the segments that are mapped."""
         other = copy.copy(self)
         other._content = frame_reader(self._dictionaries)
-        other._recent = Recent(RECENT_BYTES)
-        other._digests, other._weights = Recent(DIGESTS_BYTES), Recent(DIGESTS_BYTES)
+        other._recent, other._digests = Recent(RECENT_BYTES), Recent(DIGESTS_BYTES)
         return other
 
     @classmethod
@@ -112,7 +113,10 @@ class Snapshot:
             return self._read_oversikt(row, part)[1]
         if period is None:
             raise KravoversiktError("KB-006", "fraOgMed and tilOgMed are missing")
-        return self.window(kind, row, part, period).content
+        content = self.window(kind, row, part, period).content
+        if not content:
+            raise nothing_in_period()
+        return content
 
     def find(self, part: str) -> int:
         """The row of a part that has documents. Raises KB-009 or KB-002."""
@@ -125,13 +129,8 @@ class Snapshot:
 
     def weight(self, kind: str, row: int) -> int:
         """How many posts the document is made of, about. Raises KB-002."""
-        found = self._weights.get((kind, row))
-        if found is None:
-            found = self._text_length(row) // BYTES_A_POST if kind == "oversikt" else self._antall(kind, row)
-            self._weights.add((kind, row), found, 0)
-        return found
-
-    def _antall(self, kind: str, row: int) -> int:
+        if kind == "oversikt":
+            return self._text_length(row) // BYTES_A_POST
         return self._index.numbers(row)[f"{kind}_antall"]
 
     def _text_length(self, row: int) -> int:
@@ -150,23 +149,28 @@ class Snapshot:
         """What ``remember`` was told, while it is not forgotten."""
         return self._digests.get(asked)
 
+    def at_hand(self, *key: str) -> Document | None:
+        """A document that was read a short while ago: ``oversikt`` or ``packed`` and the part; kind, part, period."""
+        return self._recent.get(key)
+
     def packed_oversikt(self, row: int, part: str) -> Document:
         """The overview as it is stored, one zstd frame. Raises KB-002 when it is damaged or another part's."""
         key = "packed", part
         found = self._recent.get(key)
         if found is None:
-            frame, _ = self._read_oversikt(row, part)
-            found = Document(frame, digest(frame))
+            frame, text = self._read_oversikt(row, part)
+            found = Document(frame, digest(frame), len(text) // BYTES_A_POST)
             self._recent.add(key, found, len(frame))
         return found
 
     def oversikt(self, row: int, part: str) -> Document:
         """The overview as text, with the digest of what is stored. Raises KB-002 when it is damaged or another's."""
-        found = self._recent.get(part)
+        key = "oversikt", part
+        found = self._recent.get(key)
         if found is None:
             frame, text = self._read_oversikt(row, part)
-            found = Document(text, digest(frame))
-            self._recent.add(part, found, len(text))
+            found = Document(text, digest(frame), len(text) // BYTES_A_POST)
+            self._recent.add(key, found, len(text))
         return found
 
     def _read_oversikt(self, row: int, part: str) -> tuple[bytes, bytes]:
@@ -178,28 +182,25 @@ class Snapshot:
         return frame, text
 
     def window(self, kind: str, row: int, part: str, period: Period) -> Document:
-        """The document of a period. Raises KB-007 when nothing is in it, KB-002 when it is damaged or another's."""
+        """The document of a period. Raises KB-002 when it is damaged or another's."""
         key = kind, part, period.text
         found = self._recent.get(key)
         if found is None:
             found = self._make_window(kind, row, part, period)
             self._recent.add(key, found, len(found.content))
-        if not found.content:
-            raise KravoversiktError("KB-007", "there is nothing in the period for this part")
         return found
 
     def _make_window(self, kind: str, row: int, part: str, period: Period) -> Document:
-        """Its content is empty when nothing is in the period."""
         history = self._history(kind, row, part)
         first = bisect_left(history.words, _word(period.fra_og_med))
         last = bisect_left(history.words, _word(period.til_og_med) + (1 << END_BITS))
         body = self._posts(history, first, last)
         if not body:
-            return Document(b"", "")
+            return Document(b"", "", len(history.words))
         fra, til = period.fra_og_med, period.til_og_med
         periode = f'{{"start":"{fra}T00:00:00.000Z","slutt":"{til}T00:00:00.000Z"}}'
         content = self._envelope(kind, part, f',"periode":{periode}', body)
-        return Document(content, digest(content))
+        return Document(content, digest(content), len(history.words))
 
     def history(self, kind: str, part: str) -> bytes:
         """The whole history of the kind, without ``periode``; the overview itself for ``oversikt``."""
@@ -314,6 +315,11 @@ class _History:
         self.elsewhere = [
             number for number, end in enumerate(self.ends) if end == (self.ends[number - 1] if number else 0)
         ]
+
+
+def nothing_in_period() -> KravoversiktError:
+    """KB-007."""
+    return KravoversiktError("KB-007", "there is nothing in the period for this part")
 
 
 def current_folder(home: Path) -> Path:

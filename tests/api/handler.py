@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from serving.access import Gate, Open
-from serving.app import App, Response
+from serving.app import App
+from serving.documents import Response
 from serving.logs import Logs
 from serving.metrics import Metrics
 from serving.request import Request

@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -387,7 +388,7 @@ def test_without_access_control_nothing_that_came_through_a_proxy_is_answered(ho
 
 def test_nor_what_speaks_as_nginx_does_by_default(home):
     asked = Request("GET", url("oversikt"), "", {"host": "localhost"})
-    assert [app_over(home).handle(asked._replace(version=one)).status for one in ("1.0", "1.1")] == [404, 200]
+    assert [app_over(home).handle(replace(asked, version=one)).status for one in ("1.0", "1.1")] == [404, 200]
 
 
 # For callers, and for those who look after it

@@ -70,6 +70,15 @@ def test_what_is_large_is_made_apart_and_the_same(app, path):
     assert not isinstance(begun(app, url(FEW, path)), Heavy)
 
 
+def test_what_is_large_stays_so_when_it_is_at_hand(app, limits):
+    """As the overview is when a window's open krav have been read from it."""
+    snapshot = app._published.snapshot
+    snapshot.oversikt(snapshot.find(MANY), MANY)
+    before = limits.left(0, ANYONE.requests_per_second, ANYONE.burst)
+    assert isinstance(begun(app, url(path="oversikt")), Heavy)
+    assert limits.left(0, ANYONE.requests_per_second, ANYONE.burst) != before
+
+
 @pytest.mark.parametrize("coding", ["identity", "gzip", "zstd"])
 @pytest.mark.parametrize("path", [f"krav?{YEAR}", "oversikt"])
 def test_who_has_it_is_told_so_without_its_being_read_again(app, monkeypatch, path, coding):

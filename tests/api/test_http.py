@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from serving import http as http_module
-from serving.app import Apart, Heavy, Response
+from serving.app import Apart, Heavy
 from serving.decisions import Question, Undecided
+from serving.documents import Response, header_lines
 from serving.http import MOST_DUE, Connection, Connections
 from serving.logs import Logs
 from serving.metrics import Metrics
@@ -422,7 +423,7 @@ class Asking:
             self.decisions.append(Future())
             raise Undecided(Question("user", "resource", "read", "part"), self.decisions[-1])
         status = 200 if waited is None or waited.decision.result() else 403
-        return Response(status, [("content-length", "0"), ("korrelasjonsid", request.path)], b"")
+        return Response(status, header_lines(("content-length", "0"), ("korrelasjonsid", request.path)), b"")
 
 
 @pytest.fixture
@@ -496,7 +497,9 @@ def apart(connections, monkeypatch):
     def heavy_when_asked(asked, waited=None):
         if asked.path != "/heavy":
             return begin(asked)
-        return Heavy(Apart(lambda: None, lambda _: Response(200, [("content-length", "0")], b"")), lambda one: one)
+        return Heavy(
+            Apart(lambda: None, lambda _: Response(200, header_lines(("content-length", "0")), b"")), lambda one: one
+        )
 
     monkeypatch.setattr(connections.app, "begin", heavy_when_asked)
     return made
