@@ -7,20 +7,15 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-import duckdb
 import pytest
 from hypothesis import HealthCheck, settings
 
-from schemas.published import PUBLISHED
-from schemas.snapshot import SnapshotManifest
 from tests.fence import fence
 from tests.nights import Nights
 from tests.small import Small
 from transforms.home.snapshot import ANALYTICS
 from transforms.night import Night
 from transforms.publish import stage as publish_stage
-from transforms.publish.apart import find
-from transforms.publish.views import Of, views
 
 settings.register_profile(
     "default",
@@ -42,11 +37,9 @@ def examples(usual: int) -> int:
 WITHOUT_ANALYSTS = (
     *("test_laws", "test_held_back", "test_level3", "test_reconcile", "test_reported", "test_verdicts", "test_whose"),
     *("test_balances", "test_golden", "test_stops", "test_serving", "test_way_back", "test_every_code", "tests.api."),
+    *("tests.ordinary.", "test_survival", "test_publish_guard", "test_alarms_sent", "test_faults", "test_crash"),
 )
 """Modules that run many nights, and read nothing of the analysts' database."""
-
-WITH_TABLES = ("tests.ordinary.",)
-"""Those that read the views of its tables only."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -55,18 +48,7 @@ def without_analysts(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if any(name in request.module.__name__ for name in WITHOUT_ANALYSTS):
             patch.setattr(publish_stage, "write_analytics", lambda of, *_: (of.snapshot / ANALYTICS).write_bytes(b""))
-        elif any(name in request.module.__name__ for name in WITH_TABLES):
-            patch.setattr(publish_stage, "write_analytics", _write_tables)
         yield
-
-
-def _write_tables(of: Of, manifest: SnapshotManifest, *_: Any) -> None:
-    with duckdb.connect(of.snapshot / ANALYTICS) as connection:
-        connection.execute("CREATE SCHEMA intern")
-        apart = find(connection, of.snapshot, manifest.snapshotdato, some_without_documents=False)
-        queries = views(of, apart, manifest.snapshotdato)
-        for name in PUBLISHED:
-            connection.execute(f"CREATE VIEW {name} AS {queries[name]}")
 
 
 @pytest.fixture

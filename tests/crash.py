@@ -25,8 +25,6 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
-import dagster as dg
-
 from pipelines.settings import dagster_home
 from schemas.history import FILES
 from schemas.store import KINDS
@@ -49,6 +47,7 @@ def run_night(inbox: Path, home: Path, day: date, run: str, say: Callable[[str],
     """A night's stages under the lock, each announced."""
     with locked(home, run):
         night = Night(Settings(inbox, home, day, run, memory="500MB"))
+        night.report.begin(home)
         try:
             for stage in STAGES:
                 say(stage)
@@ -68,6 +67,8 @@ def fingerprint(home: Path) -> str:
 
 def dagster_runs(home: Path) -> Counter[str]:
     """How many of the home's Dagster runs came to what."""
+    import dagster as dg  # the bare stages, in processes of their own, do without
+
     with dg.DagsterInstance.from_config(str(dagster_home(home))) as instance:
         return Counter(run.status.value for run in instance.get_runs())
 
@@ -194,8 +195,8 @@ class Scene:
         assert set(kinds.values()) == {3}, "a delivery remains twice"
         left = {path.name for path in home.iterdir()}
         assert left == (LEFT | {"dagster", "metrics.prom"} if operator else LEFT), f"remains: {sorted(left - LEFT)}"
-        stray = [path for path in home.rglob("*") if path.name.endswith(".part") or path.name == ".work"]
-        assert not stray, f"half-written: {len(stray)}"
+        stray = [path.name for path in home.rglob("*") if path.name.endswith(".part") or path.name == ".work"]
+        assert not stray, f"half-written: {stray}"
 
     def run_again_as_operator(self) -> None:
         """``kravoversikt run`` succeeds, and Dagster says of no dead run that it goes on."""

@@ -1,5 +1,6 @@
 """Runs nights for the tests: the stages themselves, without Dagster, and what came of them."""
 
+import shutil
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -40,6 +41,12 @@ class Nights:
     @property
     def home(self) -> Path:
         return self.folder / "home"
+
+    def take_over(self, other: "Nights") -> "Nights":
+        """Copies another's inbox and home here, to go on from: what many tests begin with is made once."""
+        shutil.copytree(other.folder, self.folder, symlinks=True, dirs_exist_ok=True)
+        self.count = other.count
+        return self
 
     def begin(self, snapshot_date: date = S, **settings) -> Night:
         """A night of which no stage is done yet."""

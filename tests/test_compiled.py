@@ -25,41 +25,48 @@ print(loop(20))
 """
 
 
-@pytest.fixture
-def run(tmp_path):
-    (tmp_path / "loop.py").write_text(LOOP)
+def run(folder, **environment):
+    """What a process prints that imports the folder's ``loop``."""
+    command = [sys.executable, "-c", "import loop"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_BOUNDSCHECK": "0", **environment}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=True).stdout
 
-    def run(**environment):
-        command = [sys.executable, "-c", "import loop"]
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_BOUNDSCHECK": "0", **environment}
-        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True).stdout
 
-    return run
+@pytest.fixture(scope="module")
+def cached(tmp_path_factory):
+    """A folder whose loop has been compiled by a process."""
+    folder = tmp_path_factory.mktemp("cached")
+    (folder / "loop.py").write_text(LOOP)
+    assert run(folder) == "41\n"
+    return folder
+
+
+def machine_code(folder, suffix="*"):
+    return {path: path.stat().st_mtime_ns for path in folder.glob(f"__pycache__/*.nb{suffix}")}
 
 
 @pytest.mark.slow
-def test_what_is_cached_is_found_again(run, tmp_path):
-    assert run() == "41\n"
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("__pycache__/*.nb*")}
-    assert before and run() == "41\n"
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("__pycache__/*.nb*")} == before
+def test_what_is_cached_is_found_again(cached):
+    before = machine_code(cached)
+    assert before and run(cached) == "41\n"
+    assert machine_code(cached) == before
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suffix", ["nbc", "nbi"])
+@pytest.mark.parametrize("suffix", ["c", "i"])
 @pytest.mark.parametrize("content", [b"", b"\x80\x05cut off"])
-def test_what_is_cached_and_cannot_be_read(run, tmp_path, suffix, content):
-    run()
-    for path in tmp_path.glob(f"__pycache__/*.{suffix}"):
+def test_what_is_cached_and_cannot_be_read(cached, suffix, content):
+    assert machine_code(cached, suffix)
+    for path in machine_code(cached, suffix):
         path.write_bytes(content)
-    assert run() == "41\n"
+    assert run(cached) == "41\n"
 
 
 @pytest.mark.slow
-def test_a_change_in_the_file_is_seen(run, tmp_path):
-    run()
-    (tmp_path / "loop.py").write_text(LOOP.replace("2 * number", "3 * number"))
-    assert run() == "61\n"
+def test_a_change_in_the_file_is_seen(cached):
+    """The last one over what is cached."""
+    (cached / "loop.py").write_text(LOOP.replace("2 * number", "3 * number"))
+    assert run(cached) == "61\n"
 
 
 OUTSIDE = """
@@ -78,11 +85,11 @@ except IndexError:
 
 
 @pytest.mark.slow
-def test_what_has_bounds_checks_is_not_cached_nor_taken_for_what_has_none(run, tmp_path):
+def test_what_has_bounds_checks_is_not_cached_nor_taken_for_what_has_none(tmp_path):
     (tmp_path / "loop.py").write_text(OUTSIDE)
-    assert run(NUMBA_BOUNDSCHECK="1") == "outside\n"
-    assert run() == "2\n"
-    assert run(NUMBA_BOUNDSCHECK="1") == "outside\n"
+    assert run(tmp_path, NUMBA_BOUNDSCHECK="1") == "outside\n"
+    assert run(tmp_path) == "2\n"
+    assert run(tmp_path, NUMBA_BOUNDSCHECK="1") == "outside\n"
 
 
 def test_without_a_place_for_a_cache():

@@ -60,12 +60,20 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_whom_a_refused_removal_holds_back(nights: Nights, case):
-    said, held_back, nowhere = CASES[case]
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Nights:
+    """The good statement, published by one night."""
+    nights = Nights(tmp_path_factory.mktemp("good"))
     nights.inbox.mkdir()
     write_delivery(nights.inbox, "mva", 1, "full", rows(*GOOD))
     nights.publish()
+    return nights
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_whom_a_refused_removal_holds_back(published: Nights, nights: Nights, case):
+    said, held_back, nowhere = CASES[case]
+    nights.take_over(published)
     write_delivery(nights.inbox, "mva", 2, "endring", rows(*said))
     night = nights.publish()
     assert sorted(held_back_of(night)) == held_back

@@ -1,12 +1,12 @@
 """What stops a run before it publishes (CONTRACT section 2, level 3). Yesterday's documents stay up."""
 
 import json
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from schemas.snapshot import OSLO
-from tests.nights import S, counts_of, stops_of
+from tests.nights import Nights, S, counts_of, stops_of
 from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, part, rows
 from tests.plain.write import write_delivery
@@ -21,7 +21,7 @@ YESTERDAY = S - timedelta(days=1)
 
 @pytest.fixture
 def nights(nights):
-    nights.inbox.mkdir()
+    nights.inbox.mkdir(parents=True)
     return nights
 
 
@@ -59,26 +59,10 @@ def reasons(nights, snapshot_date=S, **settings):
 # held back: more than the share stops, exactly the share doesn't
 
 
-@pytest.mark.parametrize(
-    ("parts", "refused", "share", "codes"),
-    [
-        (100, 1, 0.01, []),  # exactly the share
-        (99, 1, 0.01, ["L3-HELD-BACK"]),
-        (100, 2, 0.01, ["L3-HELD-BACK"]),
-        (200, 2, 0.01, []),
-        (10, 1, 0.1, []),
-        (10, 3, 0.3, []),
-        (10, 4, 0.3, ["L3-HELD-BACK"]),
-        (10, 7, 0.7, []),  # 0.7 × 10 in binary is just under 7
-        (100, 29, 0.29, []),  # and 0.29 × 100 just under 29
-        (10, 0, 0.0, []),
-        (10, 1, 0.0, ["L3-HELD-BACK"]),
-        (2, 2, 1.0, []),
-    ],
-)
-def test_share_held_back(nights, parts, refused, share, codes):
-    deliver(nights, said=rows(*companies(parts), *refused_payments(*range(refused))))
-    assert reasons(nights, max_held_back=share) == codes
+@pytest.mark.parametrize(("parts", "codes"), [(100, []), (99, ["L3-HELD-BACK"])])
+def test_share_held_back(nights, parts, codes):
+    deliver(nights, said=rows(*companies(parts), *refused_payments(1)))
+    assert reasons(nights, max_held_back=0.01) == codes
 
 
 def test_a_part_counts_once_however_many_rows_hold_it_back(nights):
@@ -120,25 +104,13 @@ def test_when_no_part_is_accepted_any_row_is_too_many(nights):
     ("extracted", "codes"),
     [
         ("2026-11-20T00:00:00+01:00", []),  # three days before S
-        ("2026-11-19T23:59:59+01:00", ["L3-SOURCE-OLD"]),  # four, by a second
-        ("2026-11-19T23:00:00Z", []),  # midnight in Oslo
-        ("2026-11-19T22:59:59Z", ["L3-SOURCE-OLD"]),
-        ("2026-11-20T07:59:00+09:00", ["L3-SOURCE-OLD"]),  # the 20th in Tokyo
-        ("2026-11-19T19:00:00-04:00", []),  # the 19th in the west
-        ("2026-11-23T03:00:00+01:00", []),
+        ("2026-11-19T22:59:59Z", ["L3-SOURCE-OLD"]),  # four, by a second
         ("2026-11-25T03:00:00+01:00", ["L3-DATE-EXTRACTS"]),  # extracted after S: not old, but has to be asked for
     ],
 )
 def test_source_too_old(nights, extracted, codes):
     deliver(nights, uttrekkstidspunkt=extracted)
     assert reasons(nights) == codes
-
-
-def test_the_days_are_oslo_days_in_summer_too(nights):
-    """Summer time is two hours ahead of UTC: 22:00Z is midnight."""
-    deliver(nights, uttrekkstidspunkt="2026-07-01T21:59:59Z")
-    assert reasons(nights, date(2026, 7, 5)) == ["L3-SOURCE-OLD"]
-    assert reasons(nights, date(2026, 7, 4)) == []
 
 
 def test_max_age_days_is_what_the_run_is_given(nights):
@@ -218,25 +190,21 @@ def payments(*numbers):
     return [innbetaling(f"I{number}", organisation_number(1), 10) for number in numbers]
 
 
-@pytest.mark.parametrize(
-    ("rows_left", "max_loss", "codes"),
-    [
-        (10, 0.2, []),
-        (8, 0.2, []),  # exactly the share
-        (7, 0.2, ["L3-SOURCE-SHRUNK"]),
-        (7, 0.3, []),  # 0.3 × 10 in binary is just under 3
-        (0, 0.2, ["L3-SOURCE-SHRUNK"]),
-        (0, 0.99, ["L3-SOURCE-SHRUNK"]),
-        (0, 1, []),
-        (9, 0, ["L3-SOURCE-SHRUNK"]),
-    ],
-)
-def test_a_full_with_fewer_rows(nights, rows_left, max_loss, codes):
-    whose = part(organisation_number(1))
-    deliver(nights, said=rows(whose, *payments(*range(10))))
+@pytest.fixture(scope="module")
+def ten_payments(tmp_path_factory):
+    """Ten payments of one part, published yesterday."""
+    nights = Nights(tmp_path_factory.mktemp("ten"))
+    nights.inbox.mkdir()
+    deliver(nights, said=rows(part(organisation_number(1)), *payments(*range(10))))
     nights.publish(YESTERDAY)
-    deliver(nights, 2, said=rows(whose, *payments(*range(rows_left))))
-    night = nights.run(max_loss=max_loss)
+    return nights
+
+
+@pytest.mark.parametrize(("rows_left", "codes"), [(8, []), (7, ["L3-SOURCE-SHRUNK"])])
+def test_a_full_with_fewer_rows(ten_payments, nights, rows_left, codes):
+    nights.take_over(ten_payments)
+    deliver(nights, 2, said=rows(part(organisation_number(1)), *payments(*range(rows_left))))
+    night = nights.run(max_loss=0.2)
     assert stopped_by(nights) == codes
     assert [(stop.kilde, "innbetaling" in stop.message) for stop in stops_of(night)] == [("skatt", True)] * len(codes)
 
@@ -252,9 +220,8 @@ def test_a_full_that_is_empty_stops_whatever_its_source_is_called_and_said(night
     assert nights.oversikt(organisation_number(1)).count('"innbetalingsdato"') == 1
 
 
-def test_removals_count_and_refused_rows_are_still_said(nights):
-    deliver(nights, said=rows(part(organisation_number(1)), *payments(*range(10))))
-    nights.publish(YESTERDAY)
+def test_removals_count_and_refused_rows_are_still_said(ten_payments, nights):
+    nights.take_over(ten_payments)
     refused = [innbetaling(f"I{number}", organisation_number(1), 0) for number in range(5)]
     deliver(nights, 2, "endring", rows(*refused))
     nights.publish()
@@ -264,10 +231,9 @@ def test_removals_count_and_refused_rows_are_still_said(nights):
     assert stopped_by(nights) == ["L3-SOURCE-SHRUNK"]
 
 
-def test_refused_removals_are_no_rows(nights):
+def test_refused_removals_are_no_rows(ten_payments, nights):
     """Or they would hide the rows that are gone."""
-    deliver(nights, said=rows(part(organisation_number(1)), *payments(*range(10))))
-    nights.publish(YESTERDAY)
+    nights.take_over(ten_payments)
     removed = [{"innbetalingsidentifikator": f"I{number}", "slettet": True} for number in range(5)]
     deliver(nights, 2, "endring", {"innbetaling": [*removed, *[{"slettet": True}] * 5]})
     night = nights.run(max_held_back=9)

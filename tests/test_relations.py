@@ -170,29 +170,46 @@ STATEMENT = (
 )
 
 
+@pytest.fixture(scope="module")
+def first_night(tmp_path_factory: pytest.TempPathFactory) -> tuple[Nights, list[Watched]]:
+    """Two sources, published; and the connections of that night."""
+    nights = Nights(tmp_path_factory.mktemp("first"))
+    nights.inbox.mkdir()
+    write_delivery(nights.inbox, "mva", 1, "full", rows(*STATEMENT))
+    write_delivery(nights.inbox, "skatt", 1, "full", rows(part(A), krav("K", A, 100)))
+    with pytest.MonkeyPatch.context() as patch:
+        watched = watch(patch)
+        nights.publish()
+    return nights, watched
+
+
+def watch(patch: pytest.MonkeyPatch) -> list[Watched]:
+    """The connections that are opened from now on."""
+    watched: list[Watched] = []
+    connect = duckdb.connect
+
+    def watching(*how, **config):
+        watched.append(Watched(connect(*how, **config)))
+        return watched[-1]
+
+    patch.setattr(duckdb, "connect", watching)
+    return watched
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("many", [0, 0.6, 2])
-def test_in_a_connection_no_name_is_given_twice(nights: Nights, monkeypatch, many):
+def test_in_a_connection_no_name_is_given_twice(first_night, nights: Nights, monkeypatch, many):
     """Over a first night and one that builds some, redates others, holds some back and has posts of two sources.
 
     ``many``: when few parts are near, all that is looked at suffices; else it is looked for again, or all is read.
     """
-    watched: list[Watched] = []
-    connect = duckdb.connect
-
-    def watch(*how, **config):
-        watched.append(Watched(connect(*how, **config)))
-        return watched[-1]
-
-    monkeypatch.setattr(duckdb, "connect", watch)
+    before, of_the_first = first_night
+    nights.take_over(before)
+    watched = watch(monkeypatch)
     monkeypatch.setattr(neighbourhood, "MANY", many)
-    nights.inbox.mkdir()
-    write_delivery(nights.inbox, "mva", 1, "full", rows(*STATEMENT))
-    write_delivery(nights.inbox, "skatt", 1, "full", rows(part(A), krav("K", A, 100)))
-    nights.publish()
     bad = krav("BAD", A, 1), plassering("P2", "INNBETALING", "F", "I", 90)
     write_delivery(nights.inbox, "mva", 2, "endring", rows(innbetaling("I2", B, 90), *bad))
     nights.publish(S + timedelta(days=1), **LET_THROUGH)
-    made = [Counter(one.made) for one in watched]
+    made = [Counter(one.made) for one in of_the_first + watched]
     assert [{name: times for name, times in names.items() if times > 1} for names in made] == [{}] * len(made)
     assert sum(map(len, made)) > 200  # they are seen

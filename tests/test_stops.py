@@ -61,6 +61,26 @@ def test_every_source_that_is_too_old_is_told_by_its_last_delivery():
     assert told(unusable_sources(used, [], [], S, lambda _: 4)) == [("L3-SOURCE-OLD", "c")]
 
 
+@pytest.mark.parametrize(
+    ("moment", "snapshot_date", "codes"),
+    [
+        ("2026-11-20T00:00:00+01:00", S, []),  # three days before S
+        ("2026-11-19T23:59:59+01:00", S, ["L3-SOURCE-OLD"]),  # four, by a second
+        ("2026-11-19T23:00:00Z", S, []),  # midnight in Oslo
+        ("2026-11-19T22:59:59Z", S, ["L3-SOURCE-OLD"]),
+        ("2026-11-20T07:59:00+09:00", S, ["L3-SOURCE-OLD"]),  # the 20th in Tokyo
+        ("2026-11-19T19:00:00-04:00", S, []),  # the 19th in the west
+        ("2026-11-23T03:00:00+01:00", S, []),
+        ("2026-11-25T03:00:00+01:00", S, []),  # after S
+        ("2026-07-01T21:59:59Z", date(2026, 7, 5), ["L3-SOURCE-OLD"]),  # in summer 22:00Z is midnight
+        ("2026-07-01T21:59:59Z", date(2026, 7, 4), []),
+    ],
+)
+def test_days_are_whole_ones_in_oslo(moment, snapshot_date, codes):
+    used = {"a": [accepted("a", 1, moment, "full")]}
+    assert [stop.code for stop in unusable_sources(used, [], [], snapshot_date, lambda _: 3)] == codes
+
+
 def test_a_source_may_have_a_limit_of_its_own():
     used = {kilde: [extracted(kilde, S - timedelta(days=2))] for kilde in ("a", "b")}
     limits = Settings(Path(), Path(), S, "", max_age_days=3, source_max_age={"b": 1}).oldest_of
@@ -91,6 +111,46 @@ def test_every_table_that_has_shrunk_is_told_of_sources_that_both_nights_have():
     assert one.message == "krav has lost 21 of 100 rows, part has lost 1 of 1 rows; the limit is 20.00%"
     assert shrunk_sources(used, {"a": {"krav": 80, "part": 1}}, before, 0.2) == []
     assert shrunk_sources(used, {"a": {"krav": 71, "part": 1}}, before, 0.29) == []  # 0.29 × 100 is less in binary
+
+
+@pytest.mark.parametrize(
+    ("left", "limit", "codes"),
+    [
+        (10, 0.2, []),
+        (8, 0.2, []),  # exactly the share
+        (7, 0.2, ["L3-SOURCE-SHRUNK"]),
+        (7, 0.3, []),  # 0.3 × 10 in binary is just under 3
+        (0, 0.2, ["L3-SOURCE-SHRUNK"]),
+        (0, 0.99, ["L3-SOURCE-SHRUNK"]),
+        (0, 1, []),
+        (9, 0, ["L3-SOURCE-SHRUNK"]),
+    ],
+)
+def test_the_share_of_ten_rows_that_may_be_lost(left, limit, codes):
+    used = {"a": [extracted("a", S)]}
+    stops = shrunk_sources(used, {"a": {"innbetaling": left}}, {"a": {"innbetaling": 10}}, limit)
+    assert [stop.code for stop in stops] == codes
+
+
+@pytest.mark.parametrize(
+    ("parts", "held", "share", "codes"),
+    [
+        (100, 1, 0.01, []),  # exactly the share
+        (99, 1, 0.01, ["L3-HELD-BACK"]),
+        (100, 2, 0.01, ["L3-HELD-BACK"]),
+        (200, 2, 0.01, []),
+        (10, 1, 0.1, []),
+        (10, 3, 0.3, []),
+        (10, 4, 0.3, ["L3-HELD-BACK"]),
+        (10, 7, 0.7, []),  # 0.7 × 10 in binary is just under 7
+        (100, 29, 0.29, []),  # and 0.29 × 100 just under 29
+        (10, 0, 0.0, []),
+        (10, 1, 0.0, ["L3-HELD-BACK"]),
+        (2, 2, 1.0, []),
+    ],
+)
+def test_the_share_that_may_be_held_back(parts, held, share, codes):
+    assert [stop.code for stop in too_many_held_back(held, parts, share)] == codes
 
 
 def test_what_is_refused_is_told_with_the_share_that_it_holds_back():

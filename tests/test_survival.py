@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from cli.main import main
 from schemas.store import STORE_VERSION
-from tests.nights import S, counts_of, held_back_of, stops_of
+from tests.nights import Nights, S, counts_of, held_back_of, stops_of
 from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows
 from tests.plain.write import write_delivery
@@ -25,13 +25,19 @@ STATEMENT = [
 ]
 
 
-@pytest.fixture
-def published(nights):
-    """A home with one night published."""
+@pytest.fixture(scope="module")
+def first_night(tmp_path_factory):
+    nights = Nights(tmp_path_factory.mktemp("survival"))
     nights.inbox.mkdir()
     write_delivery(nights.inbox, "mva", 1, "full", rows(*STATEMENT))
     nights.publish()
     return nights
+
+
+@pytest.fixture
+def published(first_night, nights):
+    """A home with one night published."""
+    return nights.take_over(first_night)
 
 
 def codes(night):

@@ -32,15 +32,21 @@ def ledger(*parts: str):
     return rows(*(row for of_part in said for row in of_part))
 
 
-@pytest.fixture
-def two(nights: Nights) -> Nights:
-    """Two nights published: a full, and a change that places what A has paid."""
+@pytest.fixture(scope="module")
+def two_nights(tmp_path_factory: pytest.TempPathFactory) -> Nights:
+    nights = Nights(tmp_path_factory.mktemp("two"))
     nights.inbox.mkdir()
     write_delivery(nights.inbox, "mva", 1, "full", ledger(A, B))
     nights.publish(DAYS[0])
     write_delivery(nights.inbox, "mva", 2, "endring", rows(plassering("P", "INNBETALING", f"F{A}", f"I{A}", 60)))
     nights.publish(DAYS[1])
     return nights
+
+
+@pytest.fixture
+def two(two_nights: Nights, nights: Nights) -> Nights:
+    """Two nights published: a full, and a change that places what A has paid."""
+    return nights.take_over(two_nights)
 
 
 def back(nights: Nights) -> None:

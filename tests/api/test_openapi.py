@@ -209,7 +209,7 @@ def test_schemathesis_finds_nothing(tmp_path):
     with served.running(home, tmp_path / "serving") as server:
         token = access_token(server.folder, part=served.A)
         words = ["run", f"{server.url}/openapi.json", "-H", f"Authorization: Bearer {token}"]
-        limits = ["--max-examples", "60", "--seed", "1", "--continue-on-failure", "--no-color"]
+        limits = ["--max-examples", "25", "--seed", "1", "--continue-on-failure", "--no-color"]
         done = subprocess.run(
             [sys.executable, "-m", "schemathesis.cli", *words, *limits],
             cwd=tmp_path,

@@ -12,7 +12,9 @@ from tests.nights import S
 from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
 from tests.plain.write import write_delivery
-from transforms.home.snapshot import TABLE_NAMES, read_index
+from transforms.home.snapshot import TABLE_NAMES, read_index, read_manifest
+from transforms.publish.apart import find
+from transforms.publish.views import Of, views
 
 A, B, C, D, ENK, OWNER = *(organisation_number(n) for n in range(1, 6)), national_number(1)
 
@@ -59,9 +61,14 @@ def in_segments(home: Home, name: str) -> set[str]:
 
 
 def tables(home: Path) -> dict[str, list]:
-    """Every row that the analyst sees, of every table."""
-    with duckdb.connect(str(home / "analytics.duckdb"), read_only=True) as connection:
-        return {name: sorted(connection.sql(f"SELECT * FROM {name}").fetchall(), key=repr) for name in TABLE_NAMES}
+    """Every row that the analyst sees, of every table: by the queries of the views."""
+    snapshot = (home / "current").resolve()
+    day = read_manifest(snapshot).snapshotdato
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA intern")
+        apart = find(connection, snapshot, day, some_without_documents=False)
+        queries = views(Of(home, home / "deliveries", snapshot, ()), apart, day)
+        return {name: sorted(connection.sql(queries[name]).fetchall(), key=repr) for name in TABLE_NAMES}
 
 
 def inodes(home: Home) -> set[int]:

@@ -112,8 +112,5 @@ def _receipt(
         all_because=because,
         reports=reports,
         counts=counted,
-        stops=[
-            *stops.shrunk_sources(accepted.used, said, said_before(run), run.max_loss),
-            *stopped,
-        ],
+        stops=[*stops.shrunk_sources(accepted.used, said, said_before(run), run.max_loss), *stopped],
     )

@@ -5,13 +5,13 @@ snapshot that stands for it. What is missing, because a night ended before it, i
 snapshot is kept.
 """
 
-import os
 from pathlib import Path
 
 import polars as pl
 
 from schemas.history import FILES
 from transforms.home.retained import by_date, withdrawn
+from transforms.home.snapshot import whole_file
 
 
 def ensure(home: Path) -> None:
@@ -71,13 +71,5 @@ def _free(path: Path) -> Path:
 
 
 def _write(path: Path, rows: pl.DataFrame) -> None:
-    """Whole or not at all, and flushed to disk."""
-    half_written = path.with_name(f".{path.name}.part")
-    try:
+    with whole_file(path) as half_written:
         rows.write_parquet(half_written, compression="zstd")
-        with half_written.open("rb") as file:
-            os.fsync(file.fileno())
-        half_written.replace(path)
-    except OSError:
-        half_written.unlink(missing_ok=True)
-        raise

@@ -203,13 +203,7 @@ def delivered_files(used: list[Accepted]) -> pl.DataFrame:
         for table, listed in delivery.filer.items()
         for place, sti in enumerate(listed)
     ]
-    schema = {
-        "kilde": pl.String,
-        "leveransenummer": pl.Int32,
-        "tabell": pl.String,
-        "fil": pl.Int32,
-        "sti": pl.String,
-    }
+    schema = {"kilde": pl.String, "leveransenummer": pl.Int32, "tabell": pl.String, "fil": pl.Int32, "sti": pl.String}
     return pl.DataFrame(files, schema=schema, orient="row")
 
 

@@ -15,11 +15,12 @@ published, and what ``home.retained`` has on record beside it. Any other folder 
 the next run removes it.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -289,24 +290,30 @@ def _sha256(path: Path) -> str:
 
 
 def _checksum(path: Path) -> StoredFile:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        return StoredFile(bytes=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+    _fsync(path)
+    return StoredFile(bytes=path.stat().st_size, sha256=_sha256(path))
 
 
-def write_json(path: Path, content: dict[str, Any], *, flush: bool = True) -> None:
-    """Writes JSON whole or not at all; if it is not flushed to disk, that holds while the system goes on."""
+@contextlib.contextmanager
+def whole_file(path: Path, *, flush: bool = True) -> Iterator[Path]:
+    """Gives a name to write a file under, which then takes the place of ``path``: whole or not at all; if it is not
+    flushed to disk, that holds while the system goes on.
+    """
     half_written = path.with_name(f".{path.name}.part")
     try:
-        with half_written.open("w", encoding="utf-8") as file:
-            json.dump(content, file, ensure_ascii=False, indent=1)
-            file.flush()
-            if flush:
-                os.fsync(file.fileno())
+        yield half_written
+        if flush:
+            _fsync(half_written)
         half_written.replace(path)
     except OSError:
         half_written.unlink(missing_ok=True)
         raise
+
+
+def write_json(path: Path, content: dict[str, Any], *, flush: bool = True) -> None:
+    """Writes JSON whole or not at all (``whole_file``)."""
+    with whole_file(path, flush=flush) as half_written:
+        half_written.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
     if flush:
         _fsync(path.parent)
 

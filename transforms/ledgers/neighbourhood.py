@@ -213,7 +213,7 @@ def _follow_placements(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("DELETE FROM reached")
 
 
-def _near_sql(wanted: Callable[[Column], bool] = lambda _: True) -> dict[str, str]:
+def _near_sql(wanted: Callable[[Column], bool]) -> dict[str, str]:
     """By table, the delivered rows near by, due dates with their krav, in the columns wanted and whether they stand."""
     near = {name: "krav" if name == "kravforfall" else name for name in BUT_PART}
     columns = {name: [column.name for column in TABLES[name].columns if wanted(column)] for name in BUT_PART}

@@ -100,18 +100,12 @@ def of_redated(connection: duckdb.DuckDBPyConnection) -> Totals:
     for query in _OF_REDATED:
         connection.execute(query)
     own = "SELECT {columns} FROM good_{table} SEMI JOIN to_redate USING (part)"
-    placed = {
-        "innbetaling_paa_krav": "FROM redated_placed WHERE plasseringstype = 'INNBETALING'",
-        "motkrav_paa_debet": "FROM redated_placed WHERE plasseringstype = 'MOTKRAV'",
-        "motkrav_paa_kredit": "FROM redated_credits",
-        "utbetalt_paa_kredit": "FROM redated_placed WHERE plasseringstype = 'UTBETALING'",
-    }
 
     def listed(some: str) -> dict[str, str]:
         """The due dates and what is placed on and from them: all, or ``some``."""
         amounts = {
-            name: f"SELECT count(*), {_SIGN[name]}sum(plassert_beloep) FROM ({rows}) {some}"
-            for name, rows in placed.items()
+            name: f"SELECT count(*), {sign}sum(plassert_beloep) FROM ({rows}) {some}"
+            for name, (sign, rows) in _REDATED.items()
         }
         return amounts | {"kravforfall": f"SELECT count(*), sum(opprinnelig_beloep) FROM redated_forfall {some}"}
 
@@ -138,7 +132,13 @@ def of_redated(connection: duckdb.DuckDBPyConnection) -> Totals:
     return totals | remaining | {"sum_uplassert": unplaced, "sum_uplassert_oversikt": unplaced}
 
 
-_SIGN = {"innbetaling_paa_krav": "-", "motkrav_paa_debet": "-", "motkrav_paa_kredit": "", "utbetalt_paa_kredit": ""}
+_REDATED = {
+    "innbetaling_paa_krav": ("-", "FROM redated_placed WHERE plasseringstype = 'INNBETALING'"),
+    "motkrav_paa_debet": ("-", "FROM redated_placed WHERE plasseringstype = 'MOTKRAV'"),
+    "motkrav_paa_kredit": ("", "FROM redated_credits"),
+    "utbetalt_paa_kredit": ("", "FROM redated_placed WHERE plasseringstype = 'UTBETALING'"),
+}
+"""By the total that adds them up, its sign and the placements."""
 
 _OF_REDATED = (
     """CREATE TEMP TABLE redated_forfall AS
