@@ -4,13 +4,14 @@ The system keeps a mapped file's pages when the process dies, so a line is safe 
 waiting for a disk. A journal belongs to the process that has it locked; the kernel unlocks it when that one ends.
 """
 
-import fcntl
 import mmap
 import os
 import sys
 import threading
 from itertools import count
 from pathlib import Path
+
+from serving.held_file import hold
 
 SIZE = 16 << 20
 """Bytes of a journal: some 25,000 lines. They are set aside at once: a full disk would end the process at a write."""
@@ -70,7 +71,7 @@ class Journal:
 
     def _take_over(self, path: Path) -> None:
         """What another left; it stays there until it is here."""
-        file = _locked(path)
+        file = hold(path)
         if file is None:
             return
         try:
@@ -89,18 +90,7 @@ def _places(head: int) -> tuple[int, int]:
 
 def _take(folder: Path) -> int:
     for place in count():
-        file = _locked(folder / f"{place}.journal")
+        file = hold(folder / f"{place}.journal")
         if file is not None:
             return file
     raise AssertionError
-
-
-def _locked(path: Path) -> int | None:
-    """An open file that is ours now, or None when a living process has it."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-        return None
-    return file

@@ -1,6 +1,5 @@
 """Figures for Prometheus, summed over all workers. No label says who anyone is; consumers go by configured names."""
 
-import fcntl
 import os
 from bisect import bisect_left
 from collections import defaultdict
@@ -12,6 +11,7 @@ from threading import Lock
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from serving.held_file import hold
 from serving.logs import Answered
 
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0)
@@ -184,7 +184,7 @@ class Metrics:
 def forget_the_dead(folder: Path) -> None:
     """Removes what workers that are no more said of themselves as they were; what they counted stays counted."""
     for place in {path.stem.rpartition("_")[2] for path in folder.glob("gauge_live*.db")}:
-        lock = _lock(folder, int(place))
+        lock = hold(folder / f"{place}.lock")
         if lock is not None:
             mark_process_dead(int(place), str(folder))
             os.close(lock)
@@ -193,18 +193,7 @@ def forget_the_dead(folder: Path) -> None:
 def _take_place(folder: Path) -> int:
     """The lowest place that no living worker has. It is this process's until it ends: then the kernel unlocks it."""
     for place in every_number():
-        if _lock(folder, place) is not None:
+        if hold(folder / f"{place}.lock") is not None:
             mark_process_dead(place, str(folder))
             return place
     raise AssertionError
-
-
-def _lock(folder: Path, place: int) -> int | None:
-    """An open file that holds the place, or None when a living worker has it."""
-    file = os.open(folder / f"{place}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-        return None
-    return file
