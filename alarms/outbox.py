@@ -53,7 +53,8 @@ def open_ids(home: Path, published_at: datetime) -> list[str]:
 
     What was told of since then is not over by it: tonight's alarm would be called off by last night's success.
     """
-    messages = [*told(home), *waiting(home)]
+    # What waits first: another process may move a message to what is told between the two.
+    messages = list({one.id: one for one in [*waiting(home), *told(home)]}.values())
     over = {one for message in messages for one in message.resolves}
     found = [one for one in messages if one.severity == "critical" and one.made_at < published_at]
     return [one.id for one in sorted(found, key=lambda one: one.made_at) if one.id not in over]

@@ -46,6 +46,20 @@ def test_what_is_critical_is_open_until_a_night_is_published(tmp_path):
     assert outbox.open_ids(tmp_path, FIRST + timedelta(minutes=5)) == ["c"]
 
 
+def test_what_another_process_moves_while_one_reads_is_open_all_the_same(tmp_path, monkeypatch):
+    outbox.put(tmp_path, [a_message("a"), a_message("b", 1)])
+    read = outbox._read
+
+    def read_and_then_it_is_told(home, of):
+        found = read(home, of)
+        if (tmp_path / "alarms" / "waiting" / "a.json").exists():
+            outbox.has_it(tmp_path, a_message("a"))
+        return found
+
+    monkeypatch.setattr(outbox, "_read", read_and_then_it_is_told)
+    assert outbox.open_ids(tmp_path, FIRST + timedelta(minutes=2)) == ["a", "b"]
+
+
 def test_one_sends_at_a_time(tmp_path):
     with outbox.sending(tmp_path) as first, outbox.sending(tmp_path) as second:
         assert (first, second) == (True, False)

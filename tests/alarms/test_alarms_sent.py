@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import dagster as dg
 import pytest
@@ -19,7 +19,7 @@ from pipelines.alarm import watch
 from pipelines.run import run_night
 from schemas.operations import Operations, Webhook
 from schemas.snapshot import OSLO
-from tests.alarms.receiver import a_receiver
+from tests.alarms.receiver import AMPLE, a_receiver
 from tests.alarms.test_alarms_outbox import a_message, ids
 from tests.nights import LET_THROUGH, S
 from tests.plain.numbers import national_number, organisation_number
@@ -27,11 +27,11 @@ from tests.plain.statement import innbetaling, part, rows
 from tests.plain.write import write_delivery
 from transforms.home.lock import locked
 from transforms.home.report import Report
+from transforms.publish import stage as publish_stage
 
 pytestmark = pytest.mark.slow
 
 COMPANY, STRANGER = organisation_number(1), organisation_number(2)
-AMPLE = 30.0
 
 
 @pytest.fixture
@@ -174,6 +174,22 @@ def test_what_is_told_of_since_the_last_good_night_is_not_over_by_it(nights, rec
         moment = tomorrow + timedelta(days=later / 2)
         look(nights.home, nights.inbox, settled(receiver, published_by=time(0)), AMPLE, lambda _: None, moment)
     assert set(receiver.kinds()) == {"not-published"}
+
+
+def test_what_was_told_in_the_second_in_which_a_night_ends_is_over_by_it(nights, receiver, monkeypatch):
+    """Times to the microsecond: nights are short, and the second's beginning is before the message."""
+    told_at = datetime.now(UTC).replace(microsecond=200_000) - timedelta(seconds=9)
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, *_):
+            return told_at + timedelta(milliseconds=300)
+
+    write_delivery(nights.inbox, "mva", 1, "full", rows(part(COMPANY)))
+    monkeypatch.setattr(publish_stage, "datetime", Clock)
+    outbox.put(nights.home, [a_message("a").model_copy(update={"made_at": told_at})])
+    tell(nights, nights.publish(S), receiver)
+    assert receiver.taken[-1]["resolves"] == ["a"]
 
 
 def test_without_a_webhook_nothing_waits_and_the_figures_are_written(nights):

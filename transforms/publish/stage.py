@@ -66,7 +66,7 @@ def _manifest(run: Settings, left: Left) -> SnapshotManifest:
         snapshot=name,
         snapshotdato=run.snapshot_date,
         run=run.run,
-        made_at=datetime.now(UTC).replace(microsecond=0),
+        made_at=datetime.now(UTC),
         extracted_at=min(chain[-1].extracted_at for chain in accepted.used.values()),
         previous=accepted.night.previous,
         used=accepted.in_force,
