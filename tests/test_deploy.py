@@ -22,7 +22,7 @@ from dagster_webserver.cli import dagster_webserver
 
 from cli.main import main
 from schemas.operations import Operations
-from serving.settings import Maskinporten, read_settings
+from serving.settings import Maskinporten, Settings, read_settings
 from serving.throwaway import make_keys
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -97,6 +97,15 @@ def test_health_and_figures_are_on_a_port_that_no_caller_reaches():
     assert "ports" not in api
     for front in ("nginx.conf", "envoy.yaml"):
         assert "8001" not in (DEPLOY / front).read_text("utf-8")
+
+
+def test_what_is_idle_is_closed_by_a_proxy_before_the_api_does():
+    """So that no request meets a connection that is being closed."""
+    found = re.search(r"keepalive_timeout ([0-9]+)s;", (DEPLOY / "nginx.conf").read_text("utf-8"))
+    (cluster,) = yaml.safe_load((DEPLOY / "envoy.yaml").read_text("utf-8"))["static_resources"]["clusters"]
+    (options,) = cluster["typed_extension_protocol_options"].values()
+    kept = (f"{found[1]}s", options["common_http_protocol_options"]["idle_timeout"])
+    assert [int(one.removesuffix("s")) + 2 for one in kept] == [Settings.model_fields["header_seconds"].default] * 2
 
 
 def test_the_example_of_servings_settings_is_one(tmp_path):
