@@ -24,6 +24,15 @@ def overdue(seen: Seen, operations: Operations, inbox: Path) -> list[Message]:
     ]
 
 
+def settings_wrong(seen: Seen, operations: Operations, wrong: str) -> Message:
+    """The file of settings is ``wrong``; ``operations``: what it said when it was right last."""
+    day = seen.now.astimezone(OSLO).date()
+    sentence = "what the operator has settled cannot be used: no night begins until it is mended"
+    told = message(seen, operations, "settings-wrong", str(day), "critical", sentence)
+    cure = "mend the file, then `kravoversikt alarms check`; the alarms go by what it said when it was right last"
+    return with_text(told.model_copy(update={"items": [Item(code="SETTINGS-WRONG", sentence=wrong, to_do=cure)]}))
+
+
 def _damaged(seen: Seen, operations: Operations, day: date) -> Iterator[Message]:
     if seen.damage:
         sentence = f"what is published cannot be read: {seen.damage}"

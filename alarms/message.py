@@ -16,11 +16,13 @@ Severity = Literal["critical", "warning", "ok"]
 Kind = Literal[
     "night-failed",
     "night-not-begun",
+    "settings-wrong",
     "home-damaged",
     "not-published",
     "deliveries",
     "held-back",
     "source-late",
+    "nothing-new",
     "night-published",
     "test",
 ]

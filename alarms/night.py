@@ -11,6 +11,7 @@ from schemas.operations import Operations
 from schemas.refusals import SENTENCES, WAITING
 from schemas.report import RunReport
 from schemas.runbook import to_do
+from transforms.home.report import NOTHING_NEW, what_to_do
 
 DAYS_FROM_EXTRACT = 1
 """A source has delivered for a night with what it extracted on the day before it, or later."""
@@ -33,6 +34,7 @@ def messages(seen: Seen, operations: Operations) -> list[Message]:
         *(_failed(report, seen, operations) if report.outcome != "published" else []),
         *_deliveries(report, seen, operations),
         *_held_back(report, seen, operations),
+        *_nothing_new(report, seen, operations),
         *(late_sources(seen, operations) if seen.is_of_this_run else []),
     ]
     return [with_text(one) for one in told]
@@ -41,7 +43,8 @@ def messages(seen: Seen, operations: Operations) -> list[Message]:
 def not_begun(seen: Seen, operations: Operations, run: str, why: str) -> Message:
     """The night of a run that left no report. ``why``: in words that hold no data."""
     told = message(seen, operations, "night-not-begun", run, "critical", f"a night could not begin: {why}")
-    item = Item(code="NOT-BEGUN", sentence=why, to_do="mend that, or wait for the other run, and run the night again")
+    cure = f"{what_to_do(why) or 'mend that, or wait for the other run'}, and run the night again"
+    item = Item(code="NOT-BEGUN", sentence=why, to_do=cure)
     return with_text(told.model_copy(update={"run": run, "snapshotdato": None, "items": [item]}))
 
 
@@ -62,7 +65,7 @@ def _failed(report: RunReport, seen: Seen, operations: Operations) -> Iterator[M
     items = list(_items(seen.findings, 3))
     if not items:
         why = report.failure or "nothing is known of why"
-        items = [Item(code="FAILED", sentence=why, to_do="mend that, and run the night again")]
+        items = [Item(code="FAILED", sentence=why, to_do=f"{what_to_do(why) or 'mend that'}, and run the night again")]
     yield told.model_copy(update={"items": items})
 
 
@@ -88,6 +91,16 @@ def _held_back(report: RunReport, seen: Seen, operations: Operations) -> Iterato
         items = [Item(code=c, sentence=SENTENCES.get(c, c), to_do=to_do(c), count=count) for c, count in codes]
         told = message(seen, operations, "held-back", report.run, "warning", sentence)
         yield told.model_copy(update={"items": items})
+
+
+def _nothing_new(report: RunReport, seen: Seen, operations: Operations) -> Iterator[Message]:
+    """No source at all has delivered, required or not: the inbox may not be the one that they deliver to."""
+    if report.outcome == "published" and NOTHING_NEW in report.told:
+        sentence = f"the night {of_day(report.snapshotdato)}was published, but {NOTHING_NEW}"
+        told = message(seen, operations, "nothing-new", str(report.snapshotdato), "warning", sentence)
+        cure = "look whether the inbox is the right one and mounted; ask the sources"
+        item = Item(code="NOTHING-NEW", sentence="no source has delivered", to_do=cure)
+        yield told.model_copy(update={"items": [item]})
 
 
 def late_sources(seen: Seen, operations: Operations) -> Iterator[Message]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from alarms import outbox
-from alarms.clock import overdue
+from alarms.clock import overdue, settings_wrong
 from alarms.message import Message
 from alarms.metrics import write_metrics
 from alarms.night import messages, not_begun, recovered
@@ -23,7 +23,7 @@ def after_night(home: Path, run_id: str, why_not: str, operations: Operations, s
     """
     seen = see(home, run_id)
     told = messages(seen, operations)
-    if why_not:
+    if why_not and not told:  # it left no report of that
         told.append(not_begun(seen, operations, run_id[:8], why_not))
     _tell(home, seen, told, operations, seconds, say)
     if seen.report:
@@ -42,6 +42,17 @@ def look(
     _tell(home, seen, told, operations, seconds, say)
     if seen.report:
         write_metrics(home, seen, len(outbox.waiting(home)))
+    return told
+
+
+def tell_of_settings(home: Path, wrong: str, operations: Operations, seconds: float, say: Say) -> list[Message]:
+    """Tells that the file of settings is ``wrong``, once a day, whom it named when it was right last; what is told.
+
+    Raises ``OSError``.
+    """
+    seen = see(home)
+    told = [settings_wrong(seen, operations, wrong)]
+    _tell(home, seen, told, operations, seconds, say)
     return told
 
 

@@ -9,7 +9,7 @@ import click
 
 from cli.options import home_option, settled
 from cli.output import say_or_fail, warn
-from pipelines.settings import default_inbox
+from pipelines.settings import default_inbox, operations_or_last
 from schemas.operations import Webhook
 
 SECONDS = 120.0
@@ -32,15 +32,19 @@ def alarms() -> None:
 def check(home: Path, inbox: Path) -> None:
     """Look at the last night and at the clock, tell what is new and what could not be told before.
 
-    For cron or a timer. Exits 1 when something is the matter that nobody could be told of.
+    For cron or a timer. Exits 1 when something is the matter that nobody could be told of, and 2 when operations.toml
+    is wrong: that is told whom it named when it was right last.
     """
-    from alarms.telling import look
+    from alarms.telling import look, tell_of_settings
 
-    settles = settled(home)
+    settles, wrong = operations_or_last(home)
     with _in_a_sentence():
-        found = look(home, inbox, settles, SECONDS, warn)
+        found = tell_of_settings(home, wrong, settles, SECONDS, warn) if wrong else []
+        found += look(home, inbox, settles, SECONDS, warn)
         untold = _left(home) if settles.webhook else len(found)
     say_or_fail("\n".join(message.text for message in found) or "all is well")
+    if wrong:
+        raise click.UsageError(wrong)
     sys.exit(1 if untold else 0)
 
 

@@ -1,5 +1,6 @@
 """``kravoversikt findings``: what a night refused and reported, and what to do about it."""
 
+import difflib
 import json
 from pathlib import Path
 
@@ -23,14 +24,21 @@ OWN = {f"av_{name}": (f"rot_{name}", name) for name in ("kode", "kilde", "levera
 """Where a finding comes from: the row that it was refused because of, else itself."""
 
 
+def _known(_: click.Context, option: click.Parameter, code: str | None) -> str | None:
+    """A code that there is; of one that there is not, those that are like it are told."""
+    if code is None or code in SENTENCES:
+        return code
+    like = difflib.get_close_matches(code.upper(), SENTENCES)
+    meant = f"did you mean {' or '.join(like)}? " if like else ""
+    raise click.BadParameter(f"there is no code {code}: {meant}docs/refusals.md has them all", param=option)
+
+
 @click.command()
 @home_option
 @click.option("--json", "as_json", is_flag=True, help="Every finding as one JSON line.")
 @click.option("--run", help="An earlier run, by the name that `runs` gives it [the last night].")
 @click.option("--source", help="Only what is, or comes from what is, this source's.")
-@click.option(
-    "--code", type=click.Choice(list(SENTENCES)), metavar="CODE", help="Only this code, and what comes of it."
-)
+@click.option("--code", callback=_known, help="Only this code, and what comes of it.")
 @click.option("--table", type=click.Choice(list(TABLES)), help="Only this table, and what comes of its rows.")
 def findings(home: Path, as_json: bool, run: str | None, **only: str | None) -> None:
     """Show what a night refused, and what to do: the worst first, together what comes from one source's delivery."""

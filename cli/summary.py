@@ -2,6 +2,7 @@
 
 from schemas.refusals import TO_DO
 from schemas.report import RunReport
+from transforms.home.report import what_to_do
 
 IN_WORDS = {
     "partial": "not published: it was asked for some stages only",
@@ -36,6 +37,7 @@ def reasons(report: RunReport) -> list[str]:
     lines += [f"  to do: {words}" for words in dict.fromkeys(TO_DO[code] for code in codes if code in TO_DO)]
     if report.failure and not report.stops:
         lines.append(f"  failed in {report.failure}")
+        lines += [f"  to do: {cure}"] if (cure := what_to_do(report.failure)) else []
     if report.outcome in AGAIN:
         lines.append(f"  to do: {AGAIN[report.outcome]}; what was published stays up")
     return lines

@@ -22,8 +22,19 @@ from pipelines.settings import default_home, default_inbox, operations
 from schemas.operations import Operations, OperationsError
 from schemas.receipts import Receipt
 from schemas.refusals import Refusal
+from schemas.report import RunReport
+from transforms.home import ballast
 from transforms.home.lock import HomeInUseError, locked
-from transforms.home.report import Report, StoppedError, last_run, passes_by_itself, read_report, told
+from transforms.home.report import (
+    Report,
+    StoppedError,
+    last_run,
+    passes_by_itself,
+    put_on_record,
+    read_report,
+    told,
+    what_to_do,
+)
 from transforms.home.snapshot import FINDINGS
 from transforms.night import Night
 from transforms.receipts import Left
@@ -63,7 +74,8 @@ class NightFailedError(DagsterUserCodeProcessError, dg.Failure):
 
     def __init__(self, why: str, stops: list[Refusal] | None = None) -> None:
         codes = dict.fromkeys(stop.code for stop in stops or [])
-        what = {"what to do": dg.MetadataValue.md(cures(codes))} if codes else None
+        cure = cures(codes) if codes else what_to_do(why)
+        what = {"what to do": dg.MetadataValue.md(cure)} if cure else None
         words = SerializableErrorInfo(f"{why}\n", [], type(self).__name__)
         super().__init__(  # type: ignore[no-untyped-call]
             description=why, metadata=what, allow_retries=False, user_code_process_error_infos=[words]
@@ -140,7 +152,7 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
         if record and record.is_finished:  # Dagster makes the resources once more to read what came of a run
             yield self
             return
-        settled = self._operations = _settled(Path(self.home))
+        settled = self._operations = self._settled(context)
         settings = Settings(
             inbox=Path(self.inbox),
             home=Path(self.home),
@@ -175,10 +187,21 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
                 _tell_outcome(context, settings)
                 forget_old_runs(context.instance, settings.home)
 
+    def _settled(self, context: dg.InitResourceContext) -> Operations:
+        """What the operator has settled for the home. Raises ``NightFailedError``: the file may have a slip in it."""
+        home = Path(self.home)
+        try:
+            return operations(home)
+        except OperationsError as error:
+            _put_on_record(context.run, home, str(error))
+            tell_of_night(home, context.run_id or "", "", self._say(context))
+            raise NightFailedError(f"{NOT_BEGUN}{error}") from None
+
     def _begin(self, context: dg.InitResourceContext, held: contextlib.ExitStack, settings: Settings) -> Night:
         """Takes the home's lock and begins the report. Dagster keeps a resource's errors, so why not is told here."""
 
         try:
+            ballast.lay(settings.home)
             waiting = self._say(context)
             is_held = held.enter_context(locked(settings.home, settings.run, 60 * self.wait_minutes, waiting))
             night = Night(settings, progress=self._progress, lock_is_held=is_held)
@@ -189,6 +212,7 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
             why = str(error)
             if isinstance(error, OSError):
                 why = f"the home cannot be written: {error.strerror}: {error.filename}"
+                _put_on_record(context.run, settings.home, why)
             NightResource.echo(f"{NOT_BEGUN}{why}")
             self._why_not = why
             raise NightFailedError(f"{NOT_BEGUN}{why}") from None
@@ -246,14 +270,6 @@ class NightResource(dg.ConfigurableResource["NightResource"]):
             self._logged = time.monotonic()
 
 
-def _settled(home: Path) -> Operations:
-    """What the operator has settled for the home. Raises ``NightFailedError``: the file may have a slip in it."""
-    try:
-        return operations(home)
-    except OperationsError as error:
-        raise NightFailedError(f"{NOT_BEGUN}{error}") from None
-
-
 def _day(run: dg.DagsterRun) -> date:
     """The run's snapshot date. Raises ``NightFailedError``: a partition of any name can be added in the UI."""
     try:
@@ -264,6 +280,14 @@ def _day(run: dg.DagsterRun) -> date:
     except ValueError:
         raise NightFailedError("a night is of one day: its partition must be a date, YYYY-MM-DD") from None
     return day
+
+
+def _put_on_record(run: dg.DagsterRun | None, home: Path, failure: str) -> None:
+    """Leaves a report of the run that could not begin, where there is room for one."""
+    if run:
+        left = RunReport(run=run.run_id[:8], dagster_run=run.run_id, snapshotdato=_day(run), outcome="failed")
+        with contextlib.suppress(OSError):
+            put_on_record(home, left.model_copy(update={"failure": f"its beginning: {failure}"}))
 
 
 def _publishes(run: dg.DagsterRun) -> bool:
@@ -292,7 +316,7 @@ def _tell_outcome(context: dg.InitResourceContext, settings: Settings) -> None:
     words += f", with warnings: {', '.join(f'{code} × {count}' for code, count in codes.items())}" if codes else ""
     if context.log:
         level = logging.ERROR if report.outcome != "published" else logging.WARNING if codes else logging.INFO
-        context.log.log(level, "; ".join([words, *(f"stopped by {stop}" for stop in report.stops)]))
+        context.log.log(level, "; ".join([words, *report.told, *(f"stopped by {stop}" for stop in report.stops)]))
 
 
 JUST_ENDED = 60.0

@@ -31,6 +31,7 @@ from pipelines.resources import NEVER_AGAIN, NOT_BEGUN, MayPassError, NightFaile
 from pipelines.settings import LOCATION, dagster_home
 from schemas.operations import Operations
 from schemas.report import RunReport
+from transforms.home import ballast
 from transforms.home.lock import is_held
 from transforms.home.report import add_failure, last_run, put_on_record, read_report, systems_words, told
 
@@ -38,15 +39,15 @@ from transforms.home.report import add_failure, last_run, put_on_record, read_re
 def run_night(home: Path, snapshot_date: str, config: dict[str, Any], echo: Callable[[str], None]) -> RunReport | None:
     """Runs the job in this process. Returns the run's report, or None when it could not begin: ``echo`` told why.
 
-    Raises ``OSError`` when Dagster's folder cannot be made, and ``HomePathError``.
+    Raises ``OSError`` when the home or Dagster's folder cannot be written, and ``HomePathError``.
     """
     run_id = str(uuid4())
     try:
+        ballast.lay(home)  # before Dagster opens its records there
         folder = dagster_home(home)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            _tell(home, run_id[:8], snapshot_date, f"its beginning: Dagster's folder cannot be made: {told(error)}")
-        tell_of_night(home, run_id, "", echo)
+        why = f"its beginning: the home or Dagster's folder cannot be written: {told(error)}"
+        _tell(home, run_id, snapshot_date, why, echo)
         raise
     os.environ["DAGSTER_HOME"] = str(folder)
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
@@ -59,22 +60,26 @@ def run_night(home: Path, snapshot_date: str, config: dict[str, Any], echo: Call
         failure = f"Dagster's record of the run, {folder}: {told(error)}"
         echo(f"failed in {failure}")
     if failure:
-        with contextlib.suppress(OSError):  # there may be no room for it
-            _tell(home, run_id[:8], snapshot_date, failure)
-        tell_of_night(home, run_id, "", echo)  # the night did not, if it was kept from beginning; none is told twice
+        _tell(home, run_id, snapshot_date, failure, echo)
     ours = last_run(home, run_id[:8])  # not the last of all: another may have begun, where the lock was lost
     return read_report(ours) if ours else None
 
 
-def _tell(home: Path, run: str, snapshot_date: str, failure: str) -> None:
-    """Puts the failure on record: in the run's report, or, of a run that could not begin, in one of its own.
+def _tell(home: Path, run_id: str, snapshot_date: str, failure: str, echo: Callable[[str], None]) -> None:
+    """Puts the failure on record, and tells of it: in the run's report, or, of a run that could not begin, in one of
+    its own. One that cannot be put on record, for there may be no room, is told of all the same.
 
     While another run goes on over the home, one that could not begin for that has not failed.
     """
-    add_failure(home, run, failure)
-    if last_run(home, run) is None and not is_held(home):
-        day = date.fromisoformat(snapshot_date)
-        put_on_record(home, RunReport(run=run, snapshotdato=day, outcome="failed", failure=failure))
+    run, why_not = run_id[:8], ""
+    try:
+        add_failure(home, run, failure)
+        if last_run(home, run) is None and not is_held(home):
+            day = date.fromisoformat(snapshot_date)
+            put_on_record(home, RunReport(run=run, snapshotdato=day, outcome="failed", failure=failure))
+    except OSError:
+        why_not = failure
+    tell_of_night(home, run_id, why_not, echo)  # the night did not, if it was kept from beginning; none is told twice
 
 
 def _execute(night: NightResource, snapshot_date: str, run_id: str, folder: Path) -> str:

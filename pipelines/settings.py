@@ -33,6 +33,21 @@ def operations(home: Path) -> "Operations":
     return read_operations(Path(os.environ.get("KRAVOVERSIKT_OPERATIONS") or home / FILE_NAME))
 
 
+def operations_or_last(home: Path) -> "tuple[Operations, str]":
+    """What the operator has settled, kept for the day when the file is wrong; then what it said last, and what is
+    wrong.
+    """
+    from alarms.last_good import keep, kept
+    from schemas.operations import OperationsError
+
+    try:
+        settles = operations(home)
+    except OperationsError as error:
+        return kept(home), str(error)
+    keep(home, settles)
+    return settles, ""
+
+
 def first_night() -> date | None:
     """``KRAVOVERSIKT_FIRST_NIGHT``, the first date that Dagster shows as a partition, if it is set.
 

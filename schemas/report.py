@@ -116,7 +116,8 @@ class RunReport(_Model):
 
     ``failure``: where it failed, if it did. Of a run that left no report only ``run`` and ``outcome`` are known.
     ``dagster_run``: the whole id of Dagster's run, for links to it.
-    ``kind``: ``night``, or what else was done with the home, ``rollback`` or ``compact``; of these ``told`` says what.
+    ``kind``: ``night``, or what else was done with the home, ``rollback`` or ``compact``; of these ``told`` says what,
+    of a night that nothing new had come.
     """
 
     run: str

@@ -108,7 +108,7 @@ CURES = {
     "L1-CHANGED": "the accepted copy stays in force; number the new content on",
     "L1-FILE-UNLISTED": "list or remove it",
     "L1-SHA256": "often a copy cut short: copy again",
-    "L1-UNREADABLE": "the message says which, when it is known",
+    "L1-UNREADABLE": "the message says which, when it is known, and the line of a CSV file",
     "L1-GAP": "send what is missing, or a new `full`",
     "L1-NO-FULL": "send one",
     "L1-NO-ACCESS": "let it be read; what was accepted before stays in force",

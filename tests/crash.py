@@ -194,7 +194,8 @@ class Scene:
         assert set(kinds) == {"000001", "000002"}, "other deliveries than those accepted remain"
         assert set(kinds.values()) == {3}, "a delivery remains twice"
         left = {path.name for path in home.iterdir()}
-        assert left == (LEFT | {"dagster", "metrics.prom"} if operator else LEFT), f"remains: {sorted(left - LEFT)}"
+        expected = LEFT | {"dagster", "metrics.prom", ".ballast"} if operator else LEFT
+        assert left == expected, f"remains: {sorted(left - expected)}"
         stray = [path.name for path in home.rglob("*") if path.name.endswith(".part") or path.name == ".work"]
         assert not stray, f"half-written: {stray}"
 

@@ -237,8 +237,20 @@ def test_findings_of_a_source_a_code_or_a_table(refused, words, codes):
     assert text.endswith("nothing of that was refused\n") == (not codes)
 
 
-def test_a_code_that_there_is_not_is_wrong_usage(refused):
-    kravoversikt("findings", "--home", refused, "--code", "L9-NONE", exit_code=2)
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("L1-UNREDABLE", "did you mean L1-UNREADABLE"),
+        ("l2-claim-sum", "did you mean L2-CLAIM-SUM"),
+        ("SOURCE-OLD", "L3-SOURCE-OLD"),
+        ("xyzzy", "there is no code xyzzy: docs/refusals.md has them all"),
+    ],
+)
+def test_a_code_that_there_is_not_is_wrong_usage_and_one_like_it_is_told(refused, code, told):
+    done = CliRunner().invoke(main, ["findings", "--home", str(refused), "--code", code])
+    line = done.stderr.splitlines()[-1]
+    assert (done.exit_code, told in line, len(line) < 200) == (2, True, True)
+    assert "docs/refusals.md has them all" in line
 
 
 # rollback and pin

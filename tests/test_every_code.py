@@ -5,6 +5,7 @@ together against ``schemas.refusals``, so that a code without a test fails.
 """
 
 import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, krav, kravforfall, part, plassering, rows, utbetaling
 from tests.plain.write import write_delivery
 from transforms.home import snapshot
+from transforms.home.report import NOTHING_NEW, last_report
 from transforms.night import Night
 from transforms.run import Settings
 
@@ -214,6 +216,20 @@ def test_a_source_that_has_missed_a_night_is_reported(nights):
         missed = nights.findings().filter(kode="R-SOURCE-MISSED")
         assert missed.select("nivaa", "kilde", "leveransenummer").rows() == [(0, "mva", 1)]
         assert missed["melding"].item().endswith("its last one is 1 day old")
+        assert last_report(nights.home).told == []
+
+
+def test_a_night_for_which_no_source_has_delivered_says_so(nights):
+    for kilde in ("mva", "skatt"):
+        deliver(nights, part(COMPANY), kilde=kilde)
+    nights.publish(S - timedelta(days=1))
+    assert last_report(nights.home).told == []
+    shutil.rmtree(nights.inbox)
+    for _ in range(2):
+        nights.publish()
+        assert last_report(nights.home).told == [NOTHING_NEW]
+    status = CliRunner().invoke(main, ["status", "--home", str(nights.home)]).stdout
+    assert f": published\n  {NOTHING_NEW}\n" in status
 
 
 @pytest.mark.parametrize(

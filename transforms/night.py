@@ -18,6 +18,7 @@ from transforms import receipts, stops
 from transforms.accept.stage import accept
 from transforms.build.stage import build
 from transforms.check.stage import check
+from transforms.home import ballast
 from transforms.home.report import Report, StoppedError, is_no_room
 from transforms.home.retained import remove_unpublished
 from transforms.home.snapshot import FINDINGS, HomeDamagedError
@@ -59,7 +60,9 @@ class Night:
             self.report.receipts[stage] = receipts.write(run, stage, receipt, cost, left.sha256)
         except BaseException as error:
             self._remove(stage)  # half of it is of no use
-            self.report.no_room |= is_no_room(error)
+            if is_no_room(error):  # whoever keeps records of the failure may need some too
+                self.report.no_room = True
+                ballast.let_go(self.settings.path)
             self.report.stops += error.reasons if isinstance(error, StoppedError) else []
             raise
         return self.report.receipts[stage]
@@ -120,4 +123,6 @@ class Night:
         found = report.findings(run.checked / FINDINGS)
         if published or report.no_room:  # what comes of the night needs some
             self._remove("")
+        if not published:
+            ballast.let_go(run.path)
         report.end(run.path, found, published=published)

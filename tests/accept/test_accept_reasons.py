@@ -17,7 +17,8 @@ import zstandard
 from schemas.tables import PART
 from tests.accept.accepting import COMPANY
 from transforms.accept.files import read_batches
-from transforms.accept.unreadable import FileRefused
+from transforms.accept.unreadable import RAGGED, FileRefused
+from transforms.accept.unreadable import STRAY_QUOTE as STRAY
 
 CSV = b"part,parttype,innehaver\n" + f"{COMPANY},VIRKSOMHET,\n".encode() * 50
 GZIP, ZSTD = gzip.compress(CSV), zstandard.ZstdCompressor(write_checksum=True).compress(CSV)
@@ -71,6 +72,7 @@ NO_GZIP = "it is not gzip, or something that is not gzip follows it"
 NO_ZSTD = "it is not zstd, or something that is not zstd follows it"
 CUT = "it ends in the middle of its compressed content: a copy cut short"
 CODEC = "use zstd, snappy or gzip"
+BROKEN = b"\xef\xbb\xbf" + CSV + b'1,"\r\n\n",3\r4,"",5,6'
 FILES = {
     "a large window": ("csv.zst", of_a_large_window(), WINDOW),
     "zstd cut": ("csv.zst", ZSTD[:-1], CUT),
@@ -81,11 +83,15 @@ FILES = {
     "gzip and more": ("csv.gz", GZIP + b"more", NO_GZIP),
     "no gzip": ("csv.gz", CSV, NO_GZIP),
     "gzip damaged": ("csv.gz", GZIP[:-8] + bytes(4) + GZIP[-4:], "its gzip content is damaged"),
-    "not UTF-8": ("csv", CSV + "Å,,\n".encode("latin-1"), "the text is not UTF-8"),
-    "UTF-16": ("csv", CSV.decode().encode("utf-16"), "the text is not UTF-8"),
-    "ragged": ("csv", CSV + b"1,2\n", "a line has another number of fields than the header"),
+    "not UTF-8": ("csv", CSV + "Å,,\n".encode("latin-1"), "line 52: the text is not UTF-8"),
+    "UTF-16": ("csv", CSV.decode().encode("utf-16"), "line 1: the text is not UTF-8"),
+    "ragged": ("csv", CSV + b"1,2\n", "line 52: a line has another number of fields than the header"),
     "no bytes": ("csv", b"", "the file is empty"),
-    "a quote open": ("csv", CSV + b'"', "a quote is never closed"),
+    "a quote open": ("csv", CSV + b'"', "line 52: a quote is never closed"),
+    "a quote inside": ("csv.gz", gzip.compress(CSV + b'\n"1\n",2,3\r\n1,2"",3\n'), f"line 55: {STRAY}"),
+    "ragged after line breaks": ("csv.zst", zstandard.compress(BROKEN), f"line 55: {RAGGED}"),
+    "ragged over lines": ("csv", CSV + b'1,"\n\n",3,4\n', f"line 52: {RAGGED}"),
+    "ragged in quotes": ("csv", CSV + b'"a,","b"\n', f"line 52: {RAGGED}"),
     "Parquet cut": ("parquet", WHOLE[:-9], NO_PARQUET),
     "Parquet cut at its start": ("parquet", b"PAR1" + WHOLE[-8:], NO_PARQUET),
     "no Parquet": ("parquet", CSV, NO_PARQUET),

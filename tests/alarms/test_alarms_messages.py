@@ -14,7 +14,7 @@ from schemas.report import CheckCounts, RunReport, Stages
 from schemas.snapshot import Accepted, Reconciliation, SnapshotManifest
 from tests.plain.write import write_delivery
 from transforms.home.findings import findings
-from transforms.home.report import Report, put_on_record
+from transforms.home.report import NOTHING_NEW, Report, put_on_record
 
 S = date(2026, 11, 23)
 EVENING_BEFORE = datetime(2026, 11, 22, 22, tzinfo=UTC)
@@ -130,6 +130,17 @@ def test_a_source_that_is_not_required_is_never_late_and_one_that_is_named_may_n
     night = seen(published=manifest(used("mva"), used("renter", EVENING_BEFORE - timedelta(days=9))))
     told = only(messages(night, settled), "source-late")
     assert told.sentence == "toll has no delivery in force for the night of 2026-11-23: it has never delivered"
+
+
+def test_that_no_source_has_delivered_is_told_once_a_date_whoever_is_required():
+    """Which run it was matters to nobody: the night may have been run again."""
+    operations = Operations(sources={"mva": Source(required=False)})
+    of_this = manifest(used("mva", EVENING_BEFORE - timedelta(days=1)))
+    told = only(messages(seen(told=[NOTHING_NEW], published=of_this), operations), "nothing-new")
+    assert (told.id, told.severity) == (f"nothing-new-{S}", "warning")
+    assert NOTHING_NEW in told.text
+    assert "look whether the inbox is the right one" in told.text
+    assert messages(seen(told=["another thing"], published=of_this), operations) == []
 
 
 def test_a_good_night_after_a_bad_one_says_so():

@@ -1,6 +1,8 @@
 """Messages reach a receiver that refuses, hangs, is gone and comes back; a bad week; the commands."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, time, timedelta
@@ -17,7 +19,7 @@ from cli.main import main
 from pipelines import run as run_module
 from pipelines.alarm import watch
 from pipelines.run import run_night
-from schemas.operations import Operations, Webhook
+from schemas.operations import Operations, OperationsError, Webhook
 from schemas.snapshot import OSLO
 from tests.alarms.receiver import AMPLE, a_receiver
 from tests.alarms.test_alarms_outbox import a_message, ids
@@ -25,8 +27,10 @@ from tests.nights import LET_THROUGH, S
 from tests.plain.numbers import national_number, organisation_number
 from tests.plain.statement import innbetaling, part, rows
 from tests.plain.write import write_delivery
+from transforms.home import ballast
+from transforms.home import report as report_module
 from transforms.home.lock import locked
-from transforms.home.report import Report
+from transforms.home.report import MAKE_ROOM, Report
 from transforms.publish import stage as publish_stage
 
 pytestmark = pytest.mark.slow
@@ -229,6 +233,40 @@ def test_a_night_that_could_not_begin_is_told_of(home, receiver):
     assert receiver.kinds() == ["night-not-begun"]
 
 
+def full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_disk_that_is_full_before_the_night_is_on_record_and_told_with_its_cure(home, receiver, monkeypatch):
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        run_night(home, str(S), {"inbox": str(home.parent / "inbox"), "wait_minutes": 0}, lambda _: None)
+    assert receiver.kinds() == ["night-failed"]
+    assert "the disk is full: make room on it" in receiver.taken[0]["text"]
+    status = CliRunner().invoke(main, ["status", "--home", str(home)]).stdout
+    assert ": failed\n  failed in its beginning: " in status
+    assert f"to do: {MAKE_ROOM}\n" in status
+
+
+def test_a_disk_so_full_that_the_failure_cannot_be_put_on_record_is_told_all_the_same(home, receiver, monkeypatch):
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    monkeypatch.setattr(report_module, "write_json", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        run_night(home, str(S), {"inbox": str(home.parent / "inbox"), "wait_minutes": 0}, lambda _: None)
+    assert receiver.kinds() == ["night-not-begun"]
+    assert "the disk is full: make room on it" in receiver.taken[0]["text"]
+    assert list((home / "runs").iterdir()) == []  # an empty folder would be of a night that died
+
+
+def test_a_night_of_dagsters_that_finds_the_disk_full_is_on_record_and_told_once(home, receiver, monkeypatch):
+    """It begins in a process of Dagster's, which takes the home's lock itself."""
+    lay, laid = ballast.lay, []
+    monkeypatch.setattr(ballast, "lay", lambda at: full() if laid else laid.append(lay(at)))
+    report = run_night(home, str(S), {"inbox": str(home.parent / "inbox"), "wait_minutes": 0}, lambda _: None)
+    assert report.failure.startswith("its beginning: the home cannot be written: No space left on device")
+    assert receiver.kinds() == ["night-failed"]
+
+
 def test_a_night_that_dagster_kept_from_beginning_is_told_of(home, receiver, monkeypatch):
     """Its records are out of reach, so no stage and no resource was ever made."""
 
@@ -250,11 +288,47 @@ def test_where_nothing_can_be_kept_it_is_told_all_the_same(home, receiver):
 
 
 def test_a_slip_in_the_settings_keeps_a_night_from_beginning_and_is_on_record(home, receiver):
-    """Nobody can be told: whom, stands in that file."""
+    """Nobody can be told: whom, stands in that file, and it was never right."""
     (home / "operations.toml").write_text("a slip")
     report = run_night(home, str(S), {"inbox": str(home.parent / "inbox"), "wait_minutes": 0}, lambda _: None)
     assert report.outcome == "failed"
     assert "operations.toml is not TOML" in report.failure
+    assert receiver.taken == []
+
+
+ANOTHER = "https://hooks.example/another-word"
+
+
+@pytest.mark.parametrize("slip", [f"[webhook]\nurl = {ANOTHER}\n", f'[webhook]\nurl = "{ANOTHER}"\nretries = 1\n'])
+def test_a_slip_in_the_settings_is_told_whom_they_named_when_they_were_right(home, receiver, slip):
+    """By the timer, once, and by what it prints: also once the night has failed for it."""
+    inbox = home.parent / "inbox"
+    assert alarms("check", "--home", home, "--inbox", inbox).exit_code == 0
+    (home / "operations.toml").write_text(slip)
+    for _ in range(2):
+        looked = alarms("check", "--home", home, "--inbox", inbox)
+        assert (looked.exit_code, "operations.toml" in looked.stderr) == (2, True)
+    assert set(receiver.kinds()) == {"settings-wrong"}
+    report = run_night(home, str(S), {"inbox": str(inbox), "wait_minutes": 0}, lambda _: None)
+    assert report.failure.startswith(f"its beginning: {home / 'operations.toml'}")
+    assert set(receiver.kinds()) == {"settings-wrong", "night-failed"}
+    ids = [message["id"] for message in receiver.taken]
+    assert len(ids) == len({*ids})  # of a day one
+    assert all(f"{home / 'operations.toml'}" in message["text"] for message in receiver.taken)
+    said = looked.output + json.dumps(receiver.taken) + report.failure
+    assert not any(word in said for word in ("secret-word", "another-word"))
+
+
+def test_who_is_told_when_the_settings_are_wrong_is_read_by_the_runs_user_alone(home):
+    alarms("check", "--home", home)
+    assert (home / "alarms" / "last-good.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_who_is_no_longer_to_be_told_is_not_told_of_a_slip_either(home, receiver):
+    alarms("check", "--home", home)
+    for text in ("", "a slip"):
+        (home / "operations.toml").write_text(text)
+        alarms("check", "--home", home)
     assert receiver.taken == []
 
 
@@ -296,7 +370,10 @@ def test_the_sensor_tells_what_a_look_finds_and_is_off_until_it_is_switched_on(h
         assert watch(context).skip_message == "all is well"
         Report("died", S).begin(home)
         assert "its process died" in watch(context).skip_message
-    assert receiver.kinds() == ["night-failed"]
+    (home / "operations.toml").write_text("a slip")
+    with dg.build_sensor_context() as context, pytest.raises(OperationsError, match="is not TOML"):
+        watch(context)
+    assert receiver.kinds() == ["night-failed", "settings-wrong"]
     assert watch.default_status == dg.DefaultSensorStatus.STOPPED
 
 

@@ -12,13 +12,26 @@ import pyarrow.csv
 
 from schemas.tables import Table
 from transforms.accept.batches import Unpacked, check_columns
-from transforms.accept.unreadable import unreadable
+from transforms.accept.broken_line import broken_line
+from transforms.accept.unreadable import (
+    NO_CSV,
+    NOT_UTF8,
+    OPEN_QUOTE,
+    RAGGED,
+    STRAY_QUOTE,
+    FileRefused,
+    plain,
+    unreadable,
+)
 
 CSV_BLOCK_BYTES = 16 << 20
 """A row must fit in one block."""
 
 CSV_HEADER_BYTES = 64 << 10
 """The header must fit in this: a column costs the reader far more memory than its name does."""
+
+OF_A_LINE = {RAGGED, NO_CSV, NOT_UTF8, STRAY_QUOTE, OPEN_QUOTE}
+"""What is wrong with one line, or from it on."""
 
 LINE_END = len(b"\r\n")
 
@@ -28,6 +41,17 @@ BOM = b"\xef\xbb\xbf"
 def csv_pieces(path: Path, table: Table, removals: bool) -> Iterator[pa.RecordBatch]:
     """The rows, every column as text, a block at a time. Raises ``FileRefused``, and what pyarrow raises."""
     compression = {".gz": "gzip", ".zst": "zstd"}.get(path.suffix)
+    try:
+        yield from _pieces(path, compression, table, removals)
+    except (FileRefused, pa.ArrowInvalid, UnicodeDecodeError, csv.Error) as error:
+        why = plain(error)
+        line = broken_line(path, compression) if why in OF_A_LINE else None
+        if line is None:
+            raise
+        raise unreadable(f"line {line}: {why}") from error
+
+
+def _pieces(path: Path, compression: str | None, table: Table, removals: bool) -> Iterator[pa.RecordBatch]:
     with pa.input_stream(os.fspath(path), compression=compression) as source:
         blocks = _Blocks(source, Unpacked(path))
         columns = check_columns(blocks.header(), table, removals=removals)
@@ -76,11 +100,11 @@ class _Blocks:
         if len(data) < self._size:
             data, self._begun = data and data + b"\n", b""  # the reader wants a header's line to end
             if rows_end(data) < len(data):
-                raise unreadable("a quote is never closed")
+                raise unreadable(OPEN_QUOTE)
             return data
         end = rows_end(data)
         if not end:
-            raise unreadable(f"a row is larger than {CSV_BLOCK_BYTES >> 20} MiB, or a quote is never closed")
+            raise unreadable(f"a row is larger than {CSV_BLOCK_BYTES >> 20} MiB, or {OPEN_QUOTE}")
         self._begun = data[end:]
         return data[:end]
 
@@ -123,7 +147,7 @@ def rows_end(data: bytes) -> int:
     opening, closing = places[::2], places[1::2]
     before, after = opening[opening > 0] - 1, closing[closing < len(data) - 1] + 1
     if not (_NEIGHBOUR[content[before]].all() and _NEIGHBOUR[content[after]].all()):
-        raise unreadable("a quote stands inside a field: quote the whole field and double the quotes in it")
+        raise unreadable(STRAY_QUOTE)
     ends = np.flatnonzero((content == _LF) | (content == _CR))
     outside = ends[np.searchsorted(places, ends) % 2 == 0]
     return int(outside[-1]) + 1 if len(outside) else 0

@@ -20,12 +20,17 @@ def unreadable(text: str) -> FileRefused:
     return FileRefused(("L1-UNREADABLE", text))
 
 
+RAGGED = "a line has another number of fields than the header"
+NO_CSV = "the lines cannot be read as CSV"
+NOT_UTF8 = "the text is not UTF-8"
+STRAY_QUOTE = "a quote stands inside a field: quote the whole field and double the quotes in it"
+OPEN_QUOTE = "a quote is never closed"
 _SIGNS = {
-    "CSV parse error: Expected ": "a line has another number of fields than the header",
-    "CSV parse error": "the lines cannot be read as CSV",
-    "UTF8": "the text is not UTF-8",
-    "UTF-8": "the text is not UTF-8",
-    "utf-8": "the text is not UTF-8",
+    "CSV parse error: Expected ": RAGGED,
+    "CSV parse error": NO_CSV,
+    "UTF8": NOT_UTF8,
+    "UTF-8": NOT_UTF8,
+    "utf-8": NOT_UTF8,
     "Frame requires too much memory": "its zstd window is larger than 128 MiB: compress it without --long and --ultra",
     "Truncated compressed stream": "it ends in the middle of its compressed content: a copy cut short",
     "zlib inflate failed: incorrect header check": "it is not gzip, or something that is not gzip follows it",
@@ -67,6 +72,8 @@ def is_its_own(error: Exception) -> bool:
 
 def plain(error: Exception) -> str:
     """What is wrong, without the data or the path that the library's own words may show."""
+    if isinstance(error, FileRefused):
+        return str(error)
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     text = str(error)

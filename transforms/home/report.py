@@ -33,6 +33,7 @@ RUNS = "runs"
 REPORT = "report.json"
 UNFINISHED, RUNNING, UNREADABLE = "unfinished", "running", "unreadable"
 """The outcomes of a run that began and died, of one that goes on, and of one whose report is damaged."""
+NOTHING_NEW = "no source has delivered anything since the last night: its posts are those of the night before"
 RETAINED_REPORTS = 60
 DELIVERIES_TOLD = 20
 
@@ -95,6 +96,12 @@ class Report:
         left = [reason for receipt in self.receipts.values() for reason in receipt.stops]
         return list(dict.fromkeys([*left, *self.stops]))
 
+    def said(self) -> list[str]:
+        """What is to be said of the run beside its codes: that nothing new has come from any source in force."""
+        accepted = self.receipts.get("accept")
+        missed = {refusal.kilde for refusal in self.refusals() if refusal.code == "R-SOURCE-MISSED"}
+        return [NOTHING_NEW] if missed and isinstance(accepted, AcceptReceipt) and missed == {*accepted.used} else []
+
     def findings(self, quarantined: Path) -> pl.DataFrame:
         """All of them, and the rows that ``check`` left as ``quarantined``, if it was done and they can be read."""
         try:
@@ -114,6 +121,7 @@ class Report:
         self._write(
             folder,
             outcome="published" if published else failed,
+            told=self.said(),
             stops=[sentence(stop) for stop in stops],
             deliveries=[sentence(refusal) for refusal in deliveries[:DELIVERIES_TOLD]],
             findings=dict(found.group_by("kode").len().sort("kode").iter_rows()),
@@ -159,6 +167,11 @@ def is_no_room(error: BaseException) -> bool:
     return any(words in str(error) for words in NO_ROOM)
 
 
+def what_to_do(failure: str | None) -> str:
+    """What to do about a failure, of those where that is known by what the system says; else nothing."""
+    return MAKE_ROOM if any(words in (failure or "") for words in NO_ROOM) else ""
+
+
 def passes_by_itself(error: BaseException) -> bool:
     """Whether an error is of the system, and may not be met again when the same is done once more."""
     return any(words in str(error) for words in PASSING)
@@ -180,6 +193,7 @@ SYSTEMS = (
 )
 """What the system, and SQLite or PostgreSQL under Dagster, say of a disk that is full, read-only or broken, and of a
 database that is gone."""
+MAKE_ROOM = "the disk is full: make room on it (docs/operations.md, A full disk)"
 PASSING = tuple(
     os.strerror(number)
     for number in (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EBUSY, errno.EHOSTDOWN, errno.EHOSTUNREACH)
@@ -222,7 +236,11 @@ def put_on_record(home: Path, report: RunReport) -> None:
     """Writes the report of what is done with a home and is no night, or of a night that could not begin."""
     folder = home / RUNS / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{report.run}"
     folder.mkdir(parents=True)
-    write_json(folder / REPORT, report.model_dump(mode="json"))
+    try:
+        write_json(folder / REPORT, report.model_dump(mode="json"))
+    except OSError:
+        folder.rmdir()  # without a report it would be of a night that died
+        raise
 
 
 def runs(home: Path) -> list[Path]:
