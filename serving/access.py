@@ -50,6 +50,9 @@ class Gate(Protocol):
     def keys(self) -> str:
         """Whether it can decide at all: ``read``, or how its keys are not to be trusted."""
 
+    def breaker(self) -> str | None:
+        """Whether Altinn is asked: a state of ``serving.breaker``; None when it never is."""
+
 
 _HOST = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]+))(?::[0-9]*)?")
 
@@ -73,6 +76,9 @@ class Open:
     def keys(self) -> str:
         """It needs none."""
         return "read"
+
+    def breaker(self) -> None:
+        """It asks nobody."""
 
 
 _OF_PROXIES = frozenset({"forwarded", "via", "x-real-ip", "proxy-connection"})
@@ -129,6 +135,10 @@ class Secured:
         """Of the keys that tokens are checked with, access tokens and consent tokens if taken, the worst."""
         states = [self._tokens.keys(), self._altinn.keys() if self._altinn else "read"]
         return next((state for state in ("missing", "old") if state in states), "read")
+
+    def breaker(self) -> str | None:
+        """Of the decision point that is asked about system users, if it is."""
+        return self._system_users.breaker() if self._system_users else None
 
     def _caller(self, request: Request) -> Caller:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -194,12 +204,23 @@ class SystemUsers:
         if decision:
             permitted = decision.result()
             if permitted is None:
-                raise KravoversiktError("KB-002", "Altinn cannot be asked at present; try again soon")
+                raise _not_asked()
         else:
             permitted = self._decisions.known(question)
             if permitted is None:
-                raise Undecided(question, self._decisions.ask(question), waited)
+                asked = self._decisions.ask(question)
+                if asked is None:
+                    raise _not_asked()
+                raise Undecided(question, asked, waited)
         return permitted
+
+    def breaker(self) -> str:
+        """Of the decision point."""
+        return self._decisions.breaker.state()
+
+
+def _not_asked() -> KravoversiktError:
+    return KravoversiktError("KB-002", "Altinn cannot be asked at present; try again soon")
 
 
 class Altinn:

@@ -263,6 +263,7 @@ class App:
             "snapshot": snapshot.name if snapshot else None,
             "refused": self._published.refused,
             "keys": keys,
+            "breaker": self._gate.breaker(),
             "audit": "written" if audited else "behind",
         }
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
+from serving.breaker import Breaker
 from serving.own_token import OwnToken
 from serving.remote import Remote, RemoteError
 
@@ -25,6 +26,12 @@ _TEXT = "http://www.w3.org/2001/XMLSchema#string"
 
 AUTHENTICATION_LEVEL = 3
 """Of a system user, in Altinn; an obligation that asks for a higher one can't be met."""
+
+MOST_ASKED = 1_000
+"""Questions under way at a time in a worker; one more is refused. Each holds a request at least, and its connection."""
+
+_OF_THE_QUESTION = (400, 422)
+"""Statuses that refuse this question, and tell nothing of others."""
 
 _LEVELS = ("urn:altinn:minimum-authenticationlevel", "urn:altinn:minimum-authenticationlevel-org")
 
@@ -54,8 +61,15 @@ class Undecided(Exception):  # noqa: N818  # nothing is wrong
         """When the request came, by ``time.perf_counter``."""
 
 
+class UndecidableError(RemoteError):
+    """This question can't be decided. Whoever can make us ask such ones must not keep others from asking theirs."""
+
+
 class Decisions:
-    """What was decided, remembered for a while; each question is asked once at a time, and never waited for here."""
+    """What was decided, remembered for a while; each question is asked once at a time, and never waited for here.
+
+    While the decision point doesn't answer, nobody is kept waiting: ``breaker``.
+    """
 
     def __init__(
         self,
@@ -64,8 +78,10 @@ class Decisions:
         remember_seconds: float,
         most_remembered: int = 20_000,
         clock: Callable[[], float] = time.monotonic,
+        breaker: Breaker | None = None,
     ) -> None:
         """``ask`` raises ``RemoteError`` when there is no decision; ``start`` runs it on another thread."""
+        self.breaker = breaker or Breaker()
         self._start = start
         self._ask = ask
         self._remember_seconds = remember_seconds
@@ -75,7 +91,7 @@ class Decisions:
         self._asking: dict[Question, Future[bool | None]] = {}
         self._lock = threading.Lock()
         self._failing = False
-        self.counts = {"remembered": 0, "permit": 0, "no": 0, "failed": 0}
+        self.counts = {"remembered": 0, "permit": 0, "no": 0, "failed": 0, "refused": 0}
         """How often a question was answered, and by what."""
 
     def known(self, question: Question) -> bool | None:
@@ -86,21 +102,25 @@ class Decisions:
         self.counts["remembered"] += 1
         return permitted
 
-    def ask(self, question: Question) -> "Future[bool | None]":
-        """The decision when it comes, None when it can't be had. Those who ask the same at once share it."""
+    def ask(self, question: Question) -> "Future[bool | None] | None":
+        """The decision when it comes, None when it can't be had; None at once when nobody is to be asked now.
+
+        Those who ask the same at once share it. Raises what ``start`` does.
+        """
         with self._lock:
             asked = self._asking.get(question)
-            if asked is None:
-                asked = self._asking[question] = Future()
-                begin = True
-            else:
-                begin = False
-        if begin:
-            try:
-                self._start(self._ask(question)).add_done_callback(lambda done: self._decided(question, done))
-            except BaseException:  # or all who ask the same would wait for ever
-                self._asking.pop(question).set_result(None)
-                raise
+            if asked and self.breaker.state() == "closed":
+                return asked
+            if asked or len(self._asking) >= MOST_ASKED or not self.breaker.lets():
+                self.counts["refused"] += 1
+                return None
+            asked = self._asking[question] = Future()
+        try:
+            self._start(self._ask(question)).add_done_callback(lambda done: self._decided(question, done))
+        except BaseException:  # or all who ask the same would wait for ever
+            self.breaker.told(False)
+            self._asking.pop(question).set_result(None)
+            raise
         return asked
 
     def _decided(self, question: Question, done: "Future[bool]") -> None:
@@ -120,6 +140,7 @@ class Decisions:
         if done.cancelled():  # at the end of the server
             return None
         error = done.exception()
+        self.breaker.told(error is None or isinstance(error, UndecidableError))
         if error is None:
             if self._failing:
                 log.warning("Altinn decides over system users again")
@@ -159,6 +180,8 @@ class DecisionPoint:
         except RemoteError as error:
             if self._token and error.status == 401:
                 self._token.forget()
+            if error.status in _OF_THE_QUESTION:
+                raise UndecidableError(str(error), error.status) from error
             raise
 
 
@@ -180,7 +203,8 @@ def _attributes(*pairs: tuple[str, str]) -> dict[str, Any]:
 
 
 def permitted(answer: dict[str, Any]) -> bool:
-    """Whether the one result is a ``Permit``. Raises ``RemoteError`` for ``Indeterminate`` and what is no decision.
+    """Whether the one result is a ``Permit``. Raises ``RemoteError`` for what is no decision, and for ``Indeterminate``
+    the one that is ``UndecidableError``.
 
     Of XACML's four ``NotApplicable`` and ``Deny`` are a no. ``Indeterminate`` is a fault in the asking, as when the
     resource isn't known. A permit with an obligation that isn't understood is none (XACML 3.0, 7.18).
@@ -191,8 +215,10 @@ def permitted(answer: dict[str, Any]) -> bool:
     decision = _named(results[0], "Decision")
     if decision in ("Deny", "NotApplicable"):
         return False
+    if decision == "Indeterminate":
+        raise UndecidableError("the decision point could not decide: is the resource known to Altinn?")
     if decision != "Permit":
-        raise RemoteError("the decision point could not decide: is the resource known to Altinn?")
+        raise RemoteError("the decision point gave no decision")
     return _can_be_met(_named(results[0], "Obligations"))
 
 

@@ -11,6 +11,7 @@ from threading import Lock
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from serving.breaker import STATES
 from serving.held_file import hold
 from serving.logs import Answered
 
@@ -101,6 +102,20 @@ class Metrics:
         self._decisions = Counter(
             "kravoversikt_decisions", "Questions about system users, by answer", ("decision",), registry=registry
         )
+        self._breakers = Gauge(
+            "kravoversikt_breaker_workers",
+            "Workers whose breaker of Altinn's decision point is in a state, by state",
+            ("state",),
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._replaced = Gauge(
+            "kravoversikt_workers_replaced",
+            "Workers that were replaced since the server began, by reason",
+            ("reason",),
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
         self._noted: dict[_Key, _Noted] = defaultdict(_Noted)
         self._lock = Lock()
 
@@ -153,6 +168,15 @@ class Metrics:
     def decisions(self, decision: str, count: int) -> None:
         """Counts questions about system users that were answered so."""
         self._decisions.labels(decision).inc(count)
+
+    def breaker(self, now: str) -> None:
+        """Tells in which state the breaker of the decision point is."""
+        for state in STATES:
+            self._breakers.labels(state).set(int(state == now))
+
+    def replaced(self, reason: str, many: int) -> None:
+        """Tells how many workers were replaced for it: all tell the same."""
+        self._replaced.labels(reason).set(many)
 
     def switched(self, parts: int, made_for: date) -> None:
         """Tells of the snapshot that was taken into use."""

@@ -17,48 +17,72 @@ from serving.beats import SILENT_SECONDS, Beats
 LOOK_SECONDS = 0.5
 """Between two looks at the workers; so one that always dies is started twice a second at most."""
 
-READY_SECONDS = 30.0
-"""How long a reload waits for all new workers to answer."""
-
-START_SECONDS = 300.0
-"""How long a worker may take to its first beat: a large snapshot is read and checked meanwhile."""
-
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _fork = multiprocessing.get_context("fork")
 
 log = logging.getLogger("kravoversikt")
 
-Work = Callable[[int, Callable[[], None]], None]
-"""What a worker does: given its place among them, and what it calls when it is ready. It ends at SIGTERM."""
+Call = Callable[[], None]
+Work = Callable[[int, Call, Call], None]
+"""What a worker does: given its place among them, what it calls when it is ready, and again and again as a sign of
+life. It ends at SIGTERM."""
 
 
 @dataclass(eq=False)
 class _Worker:
     process: ForkProcess
-    ready: Connection
+    place: int
+    row: int
+    """Of its signs of life."""
+    tells: Connection
     """A pipe: unlike an ``Event``, telling it never waits for a first process that is gone."""
+    ready: bool = False
     heard: float = 0.0
     silent_seconds: float = 0.0
     """For how long nothing new was heard of it while this process looked: when the whole machine stood still, so did
-    this process, and nobody was silent."""
+    this process, and nobody was silent. Before it is ready: since it was started."""
     kill_at: float = float("inf")
     """When it is to be gone that was told to end."""
+
+    why: str = "ended"
+    """What another takes its place for."""
+
+    def look(self, last: float, passed: float) -> None:
+        """Hears of it: its last sign of life, after so many seconds."""
+        heard = self._gets_ready() or (self.ready and last != self.heard)
+        self.silent_seconds = 0.0 if heard else self.silent_seconds + passed
+        self.heard = last
+
+    def _gets_ready(self) -> bool:
+        if not self.ready and self.tells.poll():
+            with suppress(EOFError):  # it is no more
+                self.ready = bool(self.tells.recv_bytes())
+                return True
+        return False
 
 
 class Processes:
     """Workers, forked from the process that calls ``run`` and so with all that it has read."""
 
-    def __init__(self, work: Work, beats: Beats, count: int, reload: Callable[[], None], end_seconds: float) -> None:
-        """``beats``: the work's own. ``reload`` is called before new workers take the place of the old.
-        ``end_seconds``: then one that was told to end is killed.
+    def __init__(
+        self, work: Work, beats: Beats, count: int, reload: Call, start_seconds: float, end_seconds: float
+    ) -> None:
+        """``beats``: of twice as many as ``count``. ``reload`` is called before new workers take the place of the old.
+
+        ``start_seconds``: then one that is not ready is killed, and another takes its place. ``end_seconds``: then one
+        that was told to end is killed.
         """
         self._work = work
         self._count = count
         self._beats = beats
         self._reload = reload
+        self._start_seconds = start_seconds
         self._end_seconds = end_seconds
         self._workers: list[_Worker] = []
+        self._before: list[_Worker] = []
+        """Those that answer until all of ``_workers`` do."""
         self._leaving: list[_Worker] = []
+        self._first_row = 0
         self._looked_at = time.monotonic()
         self._to_end, self._to_reload = False, False
         self._told: SimpleQueue[int] = SimpleQueue()  # the one that a signal's handler may write to
@@ -68,18 +92,17 @@ class Processes:
         for one in _SIGNALS:  # blocked here they would go to a library's thread, which blocks none, and end the process
             signal.signal(one, self._hear)
         try:
-            self._start_all(self._workers)
+            self._workers = [self._start(place) for place in range(self._count)]
             while not self._to_end:
                 with suppress(Empty):
                     self._told.get(timeout=LOOK_SECONDS)
                 if self._to_reload:
                     self._to_reload = False
                     self._renew()
-                self._kill_the_silent()
-                self._replace_the_dead()
+                self._look()
         finally:
             ending()
-            self._end([*self._workers, *self._leaving])
+            self._end([*self._workers, *self._before, *self._leaving])
 
     def _hear(self, told: int, _: object) -> None:
         if told == signal.SIGHUP:
@@ -88,90 +111,91 @@ class Processes:
             self._to_end = True
         self._told.put(told)
 
-    def _start_all(self, workers: list[_Worker]) -> None:
-        """Adds them one by one, so that those that could be started are known."""
-        for place in range(self._count):
-            workers.append(self._start(place))
-
     def _start(self, place: int) -> _Worker:
-        """Raises ``OSError`` when the machine has no room for another process."""
-        self._beats.starting(place)
-        ready, tell = _fork.Pipe(duplex=False)
-        process = _fork.Process(target=self._in_worker, args=(place, tell), name=f"worker {place}")
+        """One that begins; when the machine has no room for another process, one that has ended."""
+        row = self._first_row + place
+        self._beats.starting(row)
+        tells, tell = _fork.Pipe(duplex=False)
+        process = _fork.Process(target=self._in_worker, args=(place, row, tell), name=f"worker {place}")
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until the worker has its own way with them
         try:
             process.start()
+        except OSError as error:
+            log.error("worker %d could not be started, which is tried again: %s", place, error.strerror)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             tell.close()
-        return _Worker(process, ready)
+        return _Worker(process, place, row, tells)
 
-    def _in_worker(self, place: int, tell: Connection) -> None:
+    def _in_worker(self, place: int, row: int, tell: Connection) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the first process tells the others
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        self._work(place, partial(tell.send_bytes, b"ready"))
+        self._work(place, partial(tell.send_bytes, b"ready"), partial(self._beats.beat, row))
 
     def _renew(self) -> None:
-        """The old ones answer until all the new ones do; when one of these does not, the old ones stay."""
+        """Starts new ones. Those that answer go on; those of a reload that is not done yet make room."""
         self._reload()
-        new: list[_Worker] = []
-        ready = False
-        try:
-            self._start_all(new)
-            until = time.monotonic() + READY_SECONDS
-            ready = all(self._gets_ready(one, until) for one in new)
-        except OSError as error:
-            log.error("a new worker could not be started: %s", error.strerror)
-        if not ready and not self._to_end:
-            log.error("the reload failed, for the new workers do not answer; the old ones stay as they were")
-        leaving, self._workers = (self._workers, new) if ready else (new, self._workers)
-        for one in leaving:
-            one.process.terminate()
-            one.kill_at = time.monotonic() + self._end_seconds
-        self._leaving += leaving
+        if self._before:
+            self._tell_to_end(self._workers)
+        else:
+            self._before, self._first_row = self._workers, self._count - self._first_row
+        self._workers = [self._start(place) for place in range(self._count)]
 
-    def _gets_ready(self, worker: _Worker, until: float) -> bool:
-        """Whether it does in time, and before the server is to end."""
-        while not worker.ready.poll(0.1):
-            if time.monotonic() > until or self._to_end:
-                return False
-        with suppress(EOFError):  # it is no more
-            return bool(worker.ready.recv_bytes())
-        return False
-
-    def _kill_the_silent(self) -> None:
-        """Of those that do not beat, and those that do not end. A stopped process hears no other signal."""
+    def _look(self) -> None:
+        """What hangs is killed, what is gone is replaced; the old ones end when the new ones are ready."""
         now, most = time.monotonic(), 2 * LOOK_SECONDS
         passed, self._looked_at = min(now - self._looked_at, most), now
-        for place, one in enumerate(self._workers):
-            last = self._beats.last(place)
-            one.silent_seconds = 0.0 if last != one.heard else one.silent_seconds + passed
-            one.heard = last
-            if one.silent_seconds > (SILENT_SECONDS if last else START_SECONDS):
-                log.error("worker %d hangs and is killed", place)
-                _kill(one)
+        for one in (*self._workers, *self._before):
+            one.look(self._beats.last(one.row), passed)
+            self._kill_if_it_hangs(one)
         for one in self._leaving:
             if now > one.kill_at and one.process.is_alive():
                 log.error("a worker did not end in time and is killed")
                 _kill(one)
+        self._replace_the_dead()
+        if self._before and all(one.ready for one in self._workers):
+            self._tell_to_end(self._before)
+            self._before = []
+        self._beats.keep({one.row for one in (*self._workers, *self._before) if one.ready})
+
+    def _kill_if_it_hangs(self, one: _Worker) -> None:
+        """A stopped process hears no other signal."""
+        most = SILENT_SECONDS if one.ready else self._start_seconds
+        if one.silent_seconds <= most or not one.process.is_alive():
+            return
+        if one.ready:
+            log.error("worker %d hangs and is killed", one.place)
+        else:
+            log.error("worker %d was not ready within %g s and is killed", one.place, most)
+        one.why = "silent" if one.ready else "not ready"
+        _kill(one)
 
     def _replace_the_dead(self) -> None:
+        """Of old ones in a reload none is: the new one of its place is there already, or is being started."""
         self._leaving = [one for one in self._leaving if one.process.is_alive()]
+        self._before = [one for one in self._before if one.process.is_alive()]
         for place, one in enumerate(self._workers):
             if not one.process.is_alive() and not self._to_end:
-                log.error("worker %d ended (%s); another takes its place", place, one.process.exitcode)
-                try:
-                    self._workers[place] = self._start(place)
-                except OSError as error:
-                    log.error("worker %d could not be started, which is tried again: %s", place, error.strerror)
+                if one.process.pid:
+                    log.error("worker %d ended (%s); another takes its place", place, one.process.exitcode)
+                self._beats.replaced(one.why)
+                self._workers[place] = self._start(place)
+
+    def _tell_to_end(self, workers: list[_Worker]) -> None:
+        for one in workers:
+            if one.process.is_alive():
+                one.process.terminate()
+                one.kill_at = time.monotonic() + self._end_seconds
+                self._leaving.append(one)
 
     def _end(self, workers: list[_Worker]) -> None:
-        for one in workers:
+        started = [one for one in workers if one.process.pid]
+        for one in started:
             one.process.terminate()
         until = time.monotonic() + self._end_seconds
-        for one in workers:
+        for one in started:
             one.process.join(max(0, until - time.monotonic()))
             if one.process.is_alive():
                 log.error("a worker did not end in time and is killed")

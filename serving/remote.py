@@ -25,6 +25,8 @@ CLOSE_SECONDS = 1.0
 MOST_BYTES = 1_000_000
 
 MOST_CONNECTIONS = 100
+"""Of a client, and so exchanges at a time. Others wait before they come to httpx: its own queue takes the square of its
+length, and with 1,000 in it no deadline held."""
 
 _HERE = ("127.0.0.1", "localhost", "::1")
 _RETRIED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
@@ -50,6 +52,7 @@ class Remote:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: httpx.AsyncClient | None = None
+        self._room = asyncio.Semaphore(MOST_CONNECTIONS)
 
     def start(self, work: Coroutine[Any, Any, Answer]) -> "Future[Answer]":
         """Runs what asks, on the client's own thread."""
@@ -82,7 +85,7 @@ class Remote:
         host = check_address(url)
         given = {"accept-encoding": "identity", **(headers or {})}
         try:
-            async with asyncio.timeout(self.seconds):
+            async with asyncio.timeout(self.seconds), self._room:
                 return await self._twice(method, url, headers=given, json=json, data=form)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, ValueError) as error:
             raise RemoteError(f"{host} gave no answer ({type(error).__name__})") from error

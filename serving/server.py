@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -18,6 +19,7 @@ import uvloop
 from serving.access import Altinn, Caller, Gate, Open, Secured, SystemUsers, read_caller
 from serving.app import App, Page
 from serving.beats import Beats
+from serving.breaker import Breaker
 from serving.consent import Consents, consent_of_altinn
 from serving.consumers import MOST, Consumer, ConsumersError, read_consumers
 from serving.decisions import DecisionPoint, Decisions
@@ -30,7 +32,7 @@ from serving.logs import HELD_SECONDS, Logs, where
 from serving.metrics import Metrics
 from serving.openapi import openapi
 from serving.own_token import Client, OwnToken
-from serving.processes import Processes
+from serving.processes import Call, Processes
 from serving.remote import SECONDS, Remote
 from serving.settings import Issuer, Settings, SettingsError, hash_key, private_key, subscription_key, with_room
 from serving.settings import SystemUsers as AskedAbout
@@ -57,20 +59,21 @@ def serve(settings: Settings, metrics_folder: Path) -> None:
     """
     logging.config.dictConfig(_LOGGING)
     agreed, limits, key = Agreements(settings.consumers_file), Limits(MOST + 1), hash_key(settings)
-    settings, first, beats = with_room(settings), os.getpid(), Beats(settings.workers)
+    settings, first, beats = with_room(settings), os.getpid(), Beats(2 * settings.workers)
     listeners = Listeners(settings)
 
-    def work(place: int, ready: Callable[[], None]) -> None:
+    def work(place: int, ready: Call, beat: Call) -> None:
         listeners.keep(place)
         worker = Worker(settings, agreed.consumers, limits, key, metrics_folder, beats)
-        uvloop.run(_answer(worker, listeners, place, settings, first, ready))
+        uvloop.run(_answer(worker, listeners, place, settings, first, ready, beat))
 
     end_seconds = settings.shutdown_seconds + LAST_LINES_SECONDS + 1
-    Processes(work, beats, settings.workers, agreed.read_again, end_seconds).run(listeners.close)
+    start_seconds = settings.start_seconds
+    Processes(work, beats, settings.workers, agreed.read_again, start_seconds, end_seconds).run(listeners.close)
 
 
 async def _answer(
-    worker: "Worker", listeners: Listeners, place: int, settings: Settings, first: int, ready: Callable[[], None]
+    worker: "Worker", listeners: Listeners, place: int, settings: Settings, first: int, ready: Call, beat: Call
 ) -> None:
     """What a worker does: answers until SIGTERM, or until the first process is gone; then ends what is under way."""
     loop, ending = asyncio.get_running_loop(), asyncio.Event()
@@ -82,12 +85,12 @@ async def _answer(
     if admin:
         all_of_them.append(Connections(admin, ADMIN_CONNECTIONS, settings.header_seconds))
         servers.append(await listeners.listen_for_admin(place, partial(Connection, all_of_them[1])))
-    worker.beats.beat(place)
+    beat()
     ready()
     while not ending.is_set() and os.getppid() == first:
         with suppress(TimeoutError):
             await asyncio.wait_for(ending.wait(), 1)
-        worker.beats.beat(place)
+        beat()
         for one in all_of_them:
             one.look()
     for server in servers:
@@ -163,7 +166,7 @@ class Worker:
         self._remotes: list[Remote] = []
         self._seconds = settings.poll_seconds
         self._counted = [0, 0]
-        self._decided = {"permit": 0, "no": 0, "failed": 0, "remembered": 0}
+        self._decided: Counter[str] = Counter()
         self._ended = threading.Event()
         gate, counted = self._gate(settings, consumers, limits), None if settings.no_auth else limits
         self.app = App(self.published, gate, self.logs, self.metrics, pages(), counted, self.beats)
@@ -216,7 +219,8 @@ class Worker:
             )
             token = OwnToken(remote, client)
         point = DecisionPoint(remote, asked.url, subscription_key(asked), token)
-        self.decisions = Decisions(remote.start, point.decide, asked.remember_seconds)
+        breaker = Breaker(asked.pause_seconds)
+        self.decisions = Decisions(remote.start, point.decide, asked.remember_seconds, breaker=breaker)
         return SystemUsers(self.decisions, asked.resource, asked.action, asked.rettighetspakker)
 
     def _remote(self, seconds: float = SECONDS) -> Remote:
@@ -282,9 +286,13 @@ class Worker:
         self._counted = [hits, misses]
         for name, keys in self.keys.items():
             self.metrics.keys(name, keys.age())
-        for decision, count in (self.decisions.counts if self.decisions else {}).items():
-            self.metrics.decisions(decision, count - self._decided[decision])
-            self._decided[decision] = count
+        for reason, many in self.beats.how_many_replaced().items():
+            self.metrics.replaced(reason, many)
+        if self.decisions:
+            self.metrics.breaker(self.decisions.breaker.state())
+            for decision, count in self.decisions.counts.items():
+                self.metrics.decisions(decision, count - self._decided[decision])
+                self._decided[decision] = count
         self.metrics.flush()
 
 

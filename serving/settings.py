@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from serving.address import Proxies
+from serving.breaker import PAUSE_SECONDS
 from serving.consumers import ConsumersError, faults, read_consumers
 from serving.keys import KeysError, keys_of_file
 from serving.remote import RemoteError, check_address, is_here
@@ -99,6 +100,8 @@ class SystemUsers(_Section):
     seconds: Annotated[float, Field(gt=0, le=30)] = 3.0
     """For a whole decision, a new token of ours included."""
     remember_seconds: Annotated[float, Field(ge=0, le=900)] = 180
+    pause_seconds: Annotated[float, Field(gt=0, le=300)] = PAUSE_SECONDS
+    """When it has not answered again and again, nobody asks for so long; then one does."""
     subscription_key_file: OptionalPath = None
     client_id: OptionalText = None
     """Ours, in Maskinporten; with its key, by the name that Maskinporten knows that by."""
@@ -152,6 +155,8 @@ class Settings(_Section):
     log: Log = Log()
     poll_seconds: Annotated[float, Field(gt=0, le=3600)] = 1.0
     header_seconds: Annotated[int, Field(ge=1, le=60)] = 10
+    start_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+    """For a worker to be ready, its snapshot opened; one that isn't is killed and replaced."""
     shutdown_seconds: Annotated[int, Field(ge=1, le=1800)] = 30
     connections: Annotated[int, Field(ge=LEAST_CONNECTIONS, le=1_000_000)] = 10_000
     no_auth: bool = False

@@ -101,6 +101,8 @@ class Tokens(Generic[Meaning]):
         expires = moment(claims["exp"])
         if expires is None:
             raise TokenError("exp is not a time")
+        if moment(claims.get("nbf", 0)) is None:
+            raise TokenError("nbf is not a time")
         began = moment(claims.get("iat", claims.get("nbf", self._clock())))
         if began is None or expires - min(began, self._clock()) > self._longest:
             raise TokenError("the token lives for too long")

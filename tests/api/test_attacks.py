@@ -211,6 +211,8 @@ def test_a_claim_is_missing(server, keys, claim):
         {"exp": MILLISECONDS},
         {"iat": 10**400},
         {"nbf": 10**400},
+        {"nbf": True},
+        {"nbf": str(PASSED)},
         {"exp": [1]},
         {"iat": {}},
         {"consumer": CONSUMER},

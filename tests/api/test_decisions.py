@@ -1,5 +1,6 @@
 """System users: what Altinn is asked, what its answers mean, and that nobody is let in without one. Over real HTTP."""
 
+import asyncio
 import json
 import logging
 import shutil
@@ -15,18 +16,19 @@ from click.testing import CliRunner
 
 from cli.main import main
 from serving.access import Secured, SystemUsers, read_caller
+from serving.breaker import FAILURES, PAUSE_SECONDS, Breaker
 from serving.consent import MOST_SYSTEM_USERS
 from serving.consumers import Consumer
 from serving.decisions import DecisionPoint, Decisions, Question, Undecided, permitted, request_of
 from serving.keys import KeySet, keys_of_file
 from serving.limits import Limits
 from serving.own_token import Client, OwnToken
-from serving.remote import Remote, RemoteError
+from serving.remote import MOST_CONNECTIONS, Remote, RemoteError
 from serving.settings import Maskinporten, private_key
 from serving.stand_in import stand_in
 from serving.throwaway import CONSUMER, ISSUER, RESOURCE, access_token, actor, make_keys, system_user_token
 from serving.tokens import Tokens
-from tests.api.handler import app_over, ask
+from tests.api.handler import app_over, ask, header
 from tests.api.running import UNKNOWN, A, B, publish
 from tests.api.test_handler import kode, url
 
@@ -106,8 +108,9 @@ class Asked:
 
     def __init__(self, **options):
         self.questions, self.answers = [], []
-        self.decisions = Decisions(self.start, self.ask, clock=lambda: self.now, **{"remember_seconds": 100} | options)
-        self.now = 0.0
+        self.now, clock = 0.0, lambda: self.now
+        options = {"remember_seconds": 100, "clock": clock, "breaker": Breaker(clock=clock)} | options
+        self.decisions = Decisions(self.start, self.ask, **options)
 
     def ask(self, question):
         self.questions.append(question)
@@ -153,7 +156,7 @@ def test_that_there_is_none_is_not_remembered_and_told_once(caplog, error):
     asked.decisions.ask(QUESTION)
     asked.answers[3].set_result(False)
     assert "again" in caplog.records[-1].message
-    assert asked.decisions.counts == {"remembered": 0, "permit": 0, "no": 1, "failed": 3}
+    assert asked.decisions.counts == {"remembered": 0, "permit": 0, "no": 1, "failed": 3, "refused": 0}
 
 
 def test_what_is_remembered_is_bounded():
@@ -162,6 +165,50 @@ def test_what_is_remembered_is_bounded():
         asked.decisions.ask(QUESTION._replace(part=str(number)))
         asked.answers[number].set_result(True)
     assert [asked.decisions.known(QUESTION._replace(part=str(number))) for number in range(3)] == [None, True, True]
+
+
+def test_no_more_questions_wait_than_there_is_room_for(monkeypatch):
+    """Those who ask what is asked already are not more of them."""
+    monkeypatch.setattr("serving.decisions.MOST_ASKED", 2)
+    asked = Asked()
+    first, second, third = (QUESTION._replace(part=part) for part in "abc")
+    waiting = [asked.decisions.ask(one) for one in (first, second, third, first)]
+    assert waiting[2] is None
+    assert waiting[3] is waiting[0]
+    asked.answers[0].set_result(True)
+    assert asked.decisions.ask(third)
+    assert asked.decisions.counts["refused"] == 1
+
+
+def test_a_question_that_cannot_be_asked_is_a_failure_and_nobody_waits_for_it():
+    asked = Asked()
+
+    def cannot(_):
+        raise RuntimeError("can't start new thread")
+
+    asked.decisions._start = cannot
+    for _ in range(FAILURES):
+        with pytest.raises(RuntimeError):
+            asked.decisions.ask(QUESTION)
+    assert asked.decisions.ask(QUESTION) is None
+    assert not asked.decisions._asking
+
+
+def test_while_it_is_open_nobody_waits_for_a_question_that_is_under_way():
+    """One that was asked before it opened, and the one that tries."""
+    asked = Asked()
+    early = asked.decisions.ask(QUESTION)
+    for number in range(FAILURES):
+        asked.decisions.ask(QUESTION._replace(part=str(number)))
+        asked.answers[-1].set_exception(RemoteError("altinn gave no answer"))
+    assert asked.decisions.ask(QUESTION) is None
+    assert not early.done()
+    asked.now = PAUSE_SECONDS
+    other = QUESTION._replace(part="x")
+    assert asked.decisions.ask(other)
+    assert asked.decisions.ask(other) is None
+    asked.answers[-1].set_result(True)
+    assert asked.decisions.ask(QUESTION) is early
 
 
 # Altinn and Maskinporten as they answer, and as they should not
@@ -302,9 +349,9 @@ class Door:
     def __init__(self, home, folder, address, audit="", burst=1000, remember_seconds=100):
         known = KeySet(lambda: keys_of_file(folder / "jwks.json"), every=1000, floor=0)
         known.refresh()
-        self.remote = Remote(seconds=2)
-        point = DecisionPoint(self.remote, address, "", None)
-        self.decisions = Decisions(self.remote.start, point.decide, remember_seconds)
+        self.now, self.remote = 0.0, Remote(seconds=2)
+        point, breaker = DecisionPoint(self.remote, address, "", None), Breaker(clock=lambda: self.now)
+        self.decisions = Decisions(self.remote.start, point.decide, remember_seconds, breaker=breaker)
         users = SystemUsers(self.decisions, RESOURCE, "read", frozenset({"regnskapssystem"}))
         tokens = Tokens(known, ISSUER, lambda claims: read_caller(claims, Maskinporten().consent_resource))
         both = frozenset({"finans", "regnskapssystem"})
@@ -432,14 +479,82 @@ def test_when_altinn_does_not_decide_nobody_is_let_in_and_it_is_our_fault(home, 
     with altinn() as server:
         address = f"{server.base}/authorize" if fault != "down" else "http://127.0.0.1:1/authorize"
         server.slow = 30.0 if fault == "slow" else 0.0
-        said = b"<html>" if fault == "rubbish" else json.dumps({"Response": [{"Decision": "Indeterminate"}]}).encode()
-        server.answers["/authorize"] = (200, said)
+        server.answers["/authorize"] = (200, b"<html>" if fault == "rubbish" else INDETERMINATE)
         door = Door(home, keys, address)
         answer = door.ask(system_user_token(keys, organisation=A, part=A))
         assert (kode(answer), answer.status) == ("KB-002", 503)
         assert A not in answer.body.decode()
         assert door.ask(access_token(keys, part=A)).status == 200  # others are served
         door.remote.close()
+
+
+INDETERMINATE = json.dumps({"Response": [{"Decision": "Indeterminate"}]}).encode()
+
+
+@pytest.mark.parametrize("fault", ["slow", (200, b"<html>"), (401, b""), (403, b""), (503, PERMIT)], ids=str)
+def test_nobody_waits_again_and_again_for_who_does_not_answer(home, keys, fault):
+    """Nobody is let in meanwhile but by what was decided before; one asks after a pause, and then all do."""
+    with altinn() as server:
+        door = Door(home, keys, f"{server.base}/authorize")
+        known, token = (system_user_token(keys, organisation=one, part=A) for one in (AGENT, B))
+        assert door.ask(known).status == 200
+        server.answers["/authorize"] = (200, PERMIT) if fault == "slow" else fault
+        if fault == "slow":
+            server.slow, door.remote.seconds = 30.0, 0.1
+        assert [(door.ask(token).status, door.waited) for _ in range(FAILURES)] == [(503, 1)] * FAILURES
+        before = len(server.asked)
+        refused = door.ask(token)
+        assert (kode(refused), header(refused, "retry-after"), door.waited) == ("KB-002", "60", 0)
+        assert kode(door.ask(token, part=B)) == "KB-002"
+        assert [door.ask(one).status for one in (known, access_token(keys, part=A))] == [200, 200]
+        door.now = PAUSE_SECONDS
+        assert [kode(door.ask(token)) for _ in range(3)] == ["KB-002"] * 3
+        assert len(server.asked) == before + 1
+        server.slow, door.remote.seconds, server.answers["/authorize"] = 0.0, 2, (200, PERMIT)
+        door.now = 2 * PAUSE_SECONDS
+        assert door.ask(token).status == 200
+        assert door.decisions.counts | {"remembered": 0} == {
+            "remembered": 0,
+            "permit": 2,
+            "no": 0,
+            "failed": FAILURES + 1,
+            "refused": 4,
+        }
+        door.remote.close()
+
+
+@pytest.mark.parametrize("answer", [(200, INDETERMINATE), (400, b"")], ids=str)
+def test_who_asks_what_cannot_be_decided_keeps_nobody_else_from_asking(home, keys, answer):
+    with altinn() as server:
+        server.answers["/authorize"] = answer
+        door = Door(home, keys, f"{server.base}/authorize")
+        token = system_user_token(keys, organisation=A, part=A)
+        assert [(kode(door.ask(token)), door.waited) for _ in range(FAILURES + 1)] == [("KB-002", 1)] * (FAILURES + 1)
+        door.remote.close()
+
+
+def test_no_more_exchanges_go_on_at_a_time_than_there_are_connections():
+    """The others wait outside of httpx, whose queue grows slower with each: 1,000 questions outlived their deadline."""
+
+    class Held(Remote):
+        now = most = 0
+
+        async def _once(self, *_, **__):
+            self.now += 1
+            self.most = max(self.most, self.now)
+            try:
+                await asyncio.sleep(30)
+            finally:
+                self.now -= 1
+
+    remote = Held(seconds=0.2)
+    url = "http://127.0.0.1:1/authorize"
+    waiting = [remote.start(remote.ask("POST", url)) for _ in range(MOST_CONNECTIONS + 50)]
+    for one in waiting:
+        with pytest.raises(RemoteError):
+            one.result(30)
+    assert (remote.most, remote.now) == (MOST_CONNECTIONS, 0)
+    remote.close()
 
 
 # The command

@@ -353,6 +353,7 @@ def test_ready_tells_what_is_in_use(app, snapshot):
         "snapshot": snapshot.folder.name,
         "refused": None,
         "keys": "read",
+        "breaker": None,
         "audit": "written",
     }
 

@@ -1,5 +1,7 @@
 """The first process and its workers: signals that come close together, new workers that do not begin to answer."""
 
+import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from serving.beats import SILENT_SECONDS, Beats
+from serving.processes import _Worker
 from tests.api.running import ROOT, children, wait_until
 
 pytestmark = pytest.mark.slow
@@ -54,26 +57,91 @@ def test_the_end_interrupts_a_reload(tmp_path):
         (tmp_path / "new").write_text("wait")
         process.send_signal(signal.SIGHUP)
         wait_until(lambda: len(children(process.pid)) == 4)
-        began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
-        assert time.monotonic() - began < 0.9  # it doesn't wait for the new ones
+        assert process.wait(20) == 0  # it doesn't wait for the new ones, which are never ready
         assert said.read_text() == ""
 
 
-@pytest.mark.parametrize("become", ["die", "wait", "no room"])
-def test_workers_stay_when_the_new_ones_do_not_answer(tmp_path, become):
+@pytest.mark.parametrize(
+    ("become", "why"),
+    [("die", "ended (3)"), ("wait", "was not ready within 1 s"), ("no room", "could not be started")],
+)
+def test_workers_stay_while_the_new_ones_do_not_answer(tmp_path, become, why):
+    """New ones are tried until they do; then the old ones end, and nobody has to reload again."""
     with two_workers(tmp_path) as (process, said):
         old = set(children(process.pid))
         (tmp_path / "new").write_text(become)
         process.send_signal(signal.SIGHUP)
-        wait_until(lambda: "the reload failed" in said.read_text())
-        wait_until(lambda: set(children(process.pid)) == old)
+        wait_until(lambda: said.read_text().count(why) >= 2)
+        assert old <= set(children(process.pid))
         (tmp_path / "new").unlink()
-        process.send_signal(signal.SIGHUP)
         wait_until(lambda: len(children(process.pid)) == 2 and not old & set(children(process.pid)))
-        assert said.read_text().count("reload failed") == 1
-        assert "another takes its place" not in said.read_text()
+        assert set(children(process.pid)) <= ready(tmp_path)
+
+
+def test_a_new_worker_that_hangs_as_it_starts_is_replaced(tmp_path):
+    """As on a disk that is gone; with a reload the old ones go on, and it is done when the one after it is ready."""
+    with two_workers(tmp_path) as (process, said):
+        old = set(children(process.pid))
+        process.send_signal(signal.SIGHUP)
+        stopped = stop_one_that_starts(process, old)
+        wait_until(lambda: "was not ready within 1 s and is killed" in said.read_text())
+        wait_until(lambda: len(children(process.pid)) == 2 and not old & set(children(process.pid)))
+        assert stopped not in children(process.pid)
+        wait_until(lambda: replaced(tmp_path, "not ready"))
+
+
+def test_one_that_takes_the_place_of_a_dead_one_and_hangs_as_it_starts_is_replaced(tmp_path):
+    with two_workers(tmp_path) as (process, _):
+        old = set(children(process.pid))
+        os.kill(min(old), signal.SIGKILL)
+        stopped = stop_one_that_starts(process, old)
+        wait_until(lambda: replaced(tmp_path, "ended") and replaced(tmp_path, "not ready"))
+        wait_until(lambda: len(ready(tmp_path) & set(children(process.pid)) - {stopped}) == 2)
+
+
+def stop_one_that_starts(process, old):
+    """Stops the first that is forked, before it is ready; which one it is."""
+    while not (new := set(children(process.pid)) - old):
+        pass
+    os.kill(min(new), signal.SIGSTOP)
+    return min(new)
+
+
+def replaced(folder, reason):
+    """Whether a worker was, for that, and both are heard again: on a busy machine it may have been more than one."""
+    told = json.loads((folder / "told").read_text() or "{}")
+    return told.get("heard") == 2 and told[reason] >= 1
+
+
+def test_one_that_took_long_to_start_is_not_silent_when_it_is_ready():
+    tells, tell = multiprocessing.Pipe(duplex=False)
+    worker = _Worker(None, 0, 0, tells)
+    worker.look(0.0, 50.0)
+    assert (worker.ready, worker.silent_seconds) == (False, 50.0)
+    tell.send_bytes(b"ready")
+    worker.look(0.0, 1.0)
+    assert (worker.ready, worker.silent_seconds) == (True, 0.0)
+    worker.look(0.0, 1.0)
+    assert worker.silent_seconds == 1.0
+    worker.look(7.0, 1.0)
+    assert worker.silent_seconds == 0.0
+
+
+@pytest.mark.parametrize("reload", [1, 2])
+def test_an_old_worker_that_hangs_is_not_hidden_by_the_new_one_of_its_place(tmp_path, reload):
+    """While a reload waits, old and new ones of a place live side by side; also when another reload comes."""
+    with two_workers(tmp_path) as (process, said):
+        old = children(process.pid)
+        (tmp_path / "new").write_text("wait")
+        for _ in range(reload):
+            process.send_signal(signal.SIGHUP)
+            wait_until(lambda: len(children(process.pid)) >= 4)
+        os.kill(old[0], signal.SIGSTOP)
+        wait_until(lambda: "worker 0 hangs and is killed" in said.read_text())
+        assert old[1] in children(process.pid)
+        (tmp_path / "new").unlink()
+        wait_until(lambda: len(children(process.pid)) == 2 and not set(old) & set(children(process.pid)))
 
 
 def test_a_worker_that_hangs_is_replaced(tmp_path):
@@ -93,6 +161,17 @@ def test_a_worker_that_hangs_outlives_no_reload(tmp_path):
         os.kill(old[0], signal.SIGSTOP)
         process.send_signal(signal.SIGHUP)
         wait_until(lambda: len(children(process.pid)) == 2 and not set(old) & set(children(process.pid)))
+
+
+def test_who_starts_or_leaves_is_not_silent():
+    clock = [100.0]
+    beats = Beats(2, lambda: clock[0])
+    for row in range(2):
+        beats.beat(row)
+    clock[0] += SILENT_SECONDS + 1
+    assert beats.silent() == 2
+    beats.keep({1})
+    assert beats.silent() == 1
 
 
 def test_who_is_silent():

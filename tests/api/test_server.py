@@ -18,6 +18,7 @@ import httpx
 import pytest
 import zstandard
 
+from serving.breaker import FAILURES, STATES
 from serving.limits import Limits
 from serving.request import Request
 from serving.server import Agreements, Worker
@@ -198,6 +199,26 @@ def test_ready_looks_at_altinns_keys_too(tmp_path):
         for keys in worker.keys.values():
             keys.refresh()
         assert worker.app._gate.keys() == state
+
+
+def test_it_is_told_when_altinns_decision_point_is_not_asked(two, tmp_path):
+    """It is ready all the same: others than system users are served."""
+    make_keys(tmp_path)
+    given = settings_for(tmp_path, "http://127.0.0.1:1/authorize")
+    given["system_users"] = given["system_users"].model_copy(update={"pause_seconds": 7})
+    worker = Worker(Settings(home=two, **given), {}, Limits(2), b"k" * 32, None)
+    for keys in worker.keys.values():
+        keys.refresh()
+    assert worker.decisions.breaker._pause_seconds == 7
+    for state, failures in (("closed", 0), ("open", FAILURES)):
+        for _ in range(failures):
+            worker.decisions.breaker.told(False)
+        worker.upkeep()
+        ready = worker.app.handle(Request("GET", "/health/ready", "", {}))
+        assert (ready.status, json.loads(ready.body)["breaker"]) == (200, state)
+        page = worker.metrics.page().decode()
+        told = dict(re.findall(r'^kravoversikt_breaker_workers\{state="(.*)"\} (.*)$', page, re.MULTILINE))
+        assert told == {one: "1.0" if one == state else "0.0" for one in STATES}
 
 
 def test_an_access_log_that_nobody_reads_keeps_neither_answers_nor_the_audit_log(two, tmp_path):

@@ -1,10 +1,11 @@
 """Two workers that only wait, for the tests of the processes: ``python -m tests.api.workers FOLDER``.
 
 One that is ready leaves a file named by its process in the folder. A file ``new`` there says what becomes of new ones:
-they "die", "wait" for ever, or there is "no room" for the second.
+they "die", "wait" for ever, or there is "no room" for the second. ``told``: how many are heard, and were replaced.
 """
 
 import errno
+import json
 import logging
 import os
 import signal
@@ -19,34 +20,36 @@ from serving.beats import Beats
 
 def main(folder: Path) -> None:
     logging.basicConfig()
-    processes.READY_SECONDS, processes.SILENT_SECONDS = 1.0, 1.5
+    processes.SILENT_SECONDS = 1.5
     threading.Thread(target=time.sleep, args=(60,), daemon=True).start()  # as a library's: it blocks no signal
-    new, fork, forked, beats = folder / "new", os.fork, [], Beats(2)
+    new, fork, forked, beats = folder / "new", os.fork, [], Beats(4)
 
     def become() -> str:
         return new.read_text() if new.exists() else ""
 
     def fork_while_there_is_room() -> int:
         forked.append(1)
-        if become() == "no room" and len(forked) == 2:
+        if become() == "no room" and len(forked) in (2, 3):
             raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         return fork()
 
-    def work(place: int, ready) -> None:
+    def work(place: int, ready, beat) -> None:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         if become() == "die":
             sys.exit(3)
-        time.sleep(0.1)
+        time.sleep(0.3)
         if become() == "":
-            beats.beat(place)
+            beat()
             (folder / str(os.getpid())).touch()
             ready()
         for _ in range(600):
             time.sleep(0.1)
-            beats.beat(place)
+            beat()
+            heard = sum(beats.last(row) > 0 for row in range(4))
+            (folder / "told").write_text(json.dumps({"heard": heard} | beats.how_many_replaced()))
 
     os.fork = fork_while_there_is_room
-    processes.Processes(work, beats, 2, forked.clear, end_seconds=1.5).run(lambda: None)
+    processes.Processes(work, beats, 2, forked.clear, start_seconds=1.0, end_seconds=1.5).run(lambda: None)
 
 
 if __name__ == "__main__":
