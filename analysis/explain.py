@@ -1,14 +1,14 @@
 """Explains what a part's documents say, out of the analysts' database (``publish.analytics``)."""
 
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 
-from analysis.figures import Explanation, Item, Krav, Total
+from analysis.figures import Explanation, HeldBack, Item, Krav, Total
 from analysis.own_home import check_home
 from analysis.posts import Found, UnknownError, explain_krav, rows
+from transforms.home.snapshot import ANALYTICS
 
 TOTALS = {
     "forfalteKrav": "forfalte_krav",
@@ -27,32 +27,48 @@ def explain(database: Path, part: str, krav: str | None, forfall: str | None, to
     """
     with duckdb.connect(str(database), read_only=True) as connection:
         check_home(connection, database)
-        of_part = rows(connection, "SELECT part.*, snapshot FROM part, snapshot WHERE part = ?", part)
+        of_part = rows(connection, "SELECT part.*, snapshot, forrige FROM part, snapshot WHERE part = ?", part)
         if not of_part:
             raise UnknownError("the part has no documents")
         whose = of_part[0]
+        held = _held_back(connection, part)
         if not _owner_is_as_shown(connection, whose):
-            return explain(_night_of(connection, database, whose["snapshotdato"]), part, krav, forfall, total)
+            earlier = explain(_night_of(connection, database, whose), part, krav, forfall, total)
+            return earlier.model_copy(update={"holdt_tilbake": held})
         asked = bool(krav or forfall)
         return Explanation(
             **{name: whose[name] for name in ("part", "innehaver", "snapshot", "snapshotdato")},
+            holdt_tilbake=held,
             krav=_krav(connection, whose, krav, forfall) if asked else None,
             total=None if asked else _total(connection, whose, total or "saldo"),
         )
 
 
+def _held_back(connection: duckdb.DuckDBPyConnection, part: str) -> HeldBack | None:
+    found = rows(connection, "SELECT DISTINCT siden, rot_kode FROM holdt_tilbake WHERE part = ? ORDER BY ALL", part)
+    return HeldBack(siden=found[0]["siden"], koder=tuple(row["rot_kode"] for row in found)) if found else None
+
+
 def _owner_is_as_shown(connection: duckdb.DuckDBPyConnection, whose: Found) -> bool:
-    """Whether the owner's posts here are those in the part's documents: not when an ENK alone is held back."""
-    owner = rows(connection, "SELECT snapshotdato FROM part WHERE part = ?", whose["innehaver"])
-    return whose["innehaver"] is None or owner == [{"snapshotdato": whose["snapshotdato"]}]
+    """Whether the owner's posts here are those in the part's documents: not when the ENK is held back alone, or was
+    before its owner. Their dates alone don't tell, for a date can be run again.
+    """
+    part, innehaver = whose["part"], whose["innehaver"]
+    held = "SELECT snapshotdato, min(siden) AS siden FROM part LEFT JOIN holdt_tilbake USING (part) WHERE part = ?"
+    enk, owner = (rows(connection, f"{held} GROUP BY snapshotdato", one) for one in (part, innehaver))
+    return innehaver is None or enk[0]["siden"] is None or enk == owner
 
 
-def _night_of(connection: duckdb.DuckDBPyConnection, database: Path, day: date) -> Path:
-    """Another database, of the night of a date. Raises ``UnknownError`` when it is not kept."""
-    kept = rows(connection, "SELECT fil FROM snapshots WHERE snapshotdato = ?", day)
-    if not kept or database.samefile(kept[0]["fil"]):
+def _night_of(connection: duckdb.DuckDBPyConnection, database: Path, whose: Found) -> Path:
+    """An earlier database, of the date of the part's documents. Raises ``UnknownError`` when it is not kept."""
+    day, snapshot = whose["snapshotdato"], database.resolve().parent
+    kept = rows(connection, "SELECT snapshot FROM snapshots WHERE snapshotdato = ?", day)
+    name = kept[0]["snapshot"] if kept else ""
+    if name == snapshot.name:  # this is a rerun of that date
+        name = whose["forrige"] or ""
+    if not name.startswith(str(day)) or not (found := snapshot.with_name(name) / ANALYTICS).exists():
         raise UnknownError(f"its documents show its owner as on {day}, a night that is no longer kept")
-    return Path(kept[0]["fil"])
+    return found
 
 
 def _krav(connection: duckdb.DuckDBPyConnection, whose: Found, krav: str | None, forfall: str | None) -> Krav:

@@ -104,15 +104,24 @@ class Total(_Figure):
     beloep: Kroner
 
 
+class HeldBack(_Figure):
+    """Since when a part is held back, and the reasons that it comes from."""
+
+    siden: date
+    koder: tuple[str, ...]
+
+
 class Explanation(_Figure):
     """What is explained of a part's documents: krav, a due date of one, or totals.
 
-    ``snapshotdato``: the date of the part's documents, ``snapshot`` the one that they are published in.
+    ``snapshotdato``: the date of the part's documents, ``snapshot`` the one that they are published in, and that is
+    read. ``holdt_tilbake``: in the snapshot that is published now.
     """
 
     part: str
     innehaver: str | None
     snapshot: str
     snapshotdato: date
+    holdt_tilbake: HeldBack | None = None
     krav: Krav | None = None
     total: Total | None = None

@@ -12,8 +12,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from schemas.analytics import AGE_BAND, VIEWS, View
+from schemas.analytics import VIEWS
 from schemas.macros import MACROS
+from schemas.views import AGE_BAND, View
 from transforms.home.sql import sql_text
 from transforms.publish import macros
 from transforms.publish.analytics import STORAGE, comment

@@ -13,7 +13,7 @@ import hmac
 import secrets
 from pathlib import Path
 
-from schemas.analytics import JOINS, Shown, View, ViewColumn
+from schemas.views import JOINS, Shown, View, ViewColumn
 
 LEAST_BYTES = 32
 DIGITS = 32

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 from analysis import pseudonyms
 from analysis.filled import fill_in_new_process
 from analysis.own_home import check_home
-from schemas.analytics import VIEWS, View, ViewColumn
+from schemas.analytics import VIEWS
+from schemas.views import View, ViewColumn
 from transforms.home.snapshot import ANALYTICS
 from transforms.home.sql import sql_text
 

@@ -13,10 +13,15 @@ def told(explanation: Explanation) -> str:
     """The whole explanation."""
     owner = f", with those of its owner {explanation.innehaver}" if explanation.innehaver else ""
     lines = [f"part {explanation.part}{owner}; its documents of {explanation.snapshotdato}"]
-    lines += [f"published in {explanation.snapshot}", ""]
+    lines += [f"published in {explanation.snapshot}", *_held_back(explanation), ""]
     lines += _krav(explanation.krav) if explanation.krav else []
     lines += _total(explanation.total) if explanation.total else []
     return "\n".join(lines)
+
+
+def _held_back(explanation: Explanation) -> Iterator[str]:
+    if held := explanation.holdt_tilbake:
+        yield f"held back since {held.siden} ({', '.join(held.koder)}): its documents stay as they were"
 
 
 def kroner(amount: Decimal) -> str:

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from schemas.analytics import VIEWS, View, ViewColumn
+from schemas.analytics import VIEWS
 from schemas.macros import MACROS, Macro
 from schemas.published import PUBLISHED
+from schemas.views import View, ViewColumn
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "tables.md"
 BEGIN = "writes what follows anew.\n"

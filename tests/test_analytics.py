@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.analytics import AGE_BANDS, VIEWS
+from schemas.analytics import VIEWS
 from schemas.macros import AS_OF, MACROS
 from schemas.published import PUBLISHED
 from schemas.refusals import Refusal
 from schemas.report import CheckCounts
 from schemas.snapshot import TableReceipt
+from schemas.views import AGE_BANDS
 from tests.build.building import S, bucket, snapshot_of
 from tests.conftest import examples
 from tests.manifests import accepted, manifest

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
+import duckdb
 import polars as pl
 import pytest
 from click.testing import CliRunner
@@ -137,14 +138,16 @@ def test_what_is_not_in_the_parts_documents_is_not_explained(home, asked):
         explained(home, organisation_number(9), **asked)
 
 
+NEW_AND_WRONG = krav("N", OWNER, 500), kravforfall("FN", "N", 500, "2023-01-01"), innbetaling("wrong", ENK, -5)
+
+
 @pytest.fixture(scope="module")
 def held_back(tmp_path_factory):
     """A home of two nights; on the second the ENK alone is held back, and its owner has a new krav."""
     nights = Nights(tmp_path_factory.mktemp("held-back"))
     write_delivery(nights.inbox, "mva", 1, "full", rows(*SAID))
     nights.publish(S)
-    new = krav("N", OWNER, 500), kravforfall("FN", "N", 500, "2023-01-01"), innbetaling("wrong", ENK, -5)
-    write_delivery(nights.inbox, "mva", 2, "endring", rows(*new))
+    write_delivery(nights.inbox, "mva", 2, "endring", rows(*NEW_AND_WRONG))
     nights.publish(S + timedelta(days=1))
     return nights.home
 
@@ -158,6 +161,12 @@ def test_an_enk_held_back_alone_is_explained_as_its_documents_show_its_owner(hel
         explained(held_back, ENK, krav="N")
 
 
+def test_it_is_told_that_a_part_is_held_back(held_back):
+    explanation = explained(held_back, ENK)
+    assert f"held back since {S + timedelta(days=1)} (L2-VALUE-POSITIVE): its documents" in told(explanation)
+    assert "held back" not in told(explained(held_back, OWNER))
+
+
 def test_an_owner_as_of_a_night_that_is_gone_is_not_explained(held_back):
     """The last that reads this home: it takes the night away."""
     [gone] = held_back.glob(f"snapshots/{S}-*")
@@ -166,10 +175,44 @@ def test_an_owner_as_of_a_night_that_is_gone_is_not_explained(held_back):
         explained(held_back, ENK)
 
 
+@pytest.fixture(scope="module")
+def rerun(tmp_path_factory):
+    """A home of one date, run anew: in the rerun the ENK alone is held back, and its owner has a new krav."""
+    nights = Nights(tmp_path_factory.mktemp("rerun"))
+    write_delivery(nights.inbox, "mva", 1, "full", rows(*SAID))
+    nights.publish(S)
+    write_delivery(nights.inbox, "mva", 2, "endring", rows(*NEW_AND_WRONG))
+    nights.publish(S)
+    return nights
+
+
+def test_an_enk_held_back_in_a_rerun_is_explained_as_its_documents_show_its_owner(rerun):
+    for name in TOTALS:
+        assert explained(rerun.home, ENK, total=name).total.beloep == document(rerun.home, ENK)["totalOversikt"][name]
+    explanation = explained(rerun.home, ENK)
+    assert (explanation.snapshot, explanation.holdt_tilbake.siden) == (f"{S}-0001", S)
+    with pytest.raises(UnknownError, match="no such krav"):
+        explained(rerun.home, ENK, krav="N")
+
+
+def test_when_the_first_run_is_gone_so_is_the_explanation(rerun):
+    """The last that reads this home. The owner is held back too, but later than the ENK."""
+    wrong_too = innbetaling("wrong too", OWNER, -5)
+    write_delivery(rerun.inbox, "mva", 3, "endring", rows(wrong_too))
+    rerun.publish(S + timedelta(days=1))
+    with pytest.raises(UnknownError, match=f"as on {S}, a night that is no longer kept"):
+        explained(rerun.home, ENK)
+
+
 def test_a_copied_home_is_not_explained_by_the_one_it_was_copied_from(home, tmp_path):
     copy = shutil.copytree(home, tmp_path / "copy", symlinks=True)
     done = CliRunner().invoke(main, ["explain", A, "--home", str(copy)])
     assert (done.exit_code, "its views read another home" in done.stderr) == (1, True)
+    with (
+        duckdb.connect(str(copy / "analytics.duckdb"), read_only=True) as connection,
+        pytest.raises(duckdb.InvalidInputException, match=f"read the home {home}"),
+    ):
+        connection.execute("FROM rad").fetchall()
 
 
 def test_the_command(home, tmp_path):

@@ -70,7 +70,7 @@ def creators(source: str) -> list[tuple[str, str]]:
     return made
 
 
-ANALYSTS = {"analytics", "macros"}
+ANALYSTS = {"analytics", "at_home", "macros"}
 """The modules that make the analysts' database: its names are the keys of ``schemas.analytics`` and ``schemas.macros``.
 """
 

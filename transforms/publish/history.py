@@ -10,6 +10,7 @@ from schemas.history import FILES
 from schemas.store import HISTORIES, OVERSIKTER, Segments
 from transforms.home.snapshot import FINDINGS, PART_TABLE, REFUSED_ROWS
 from transforms.home.sql import sql_text
+from transforms.publish.at_home import AT_HOME
 
 HISTORY, REFUSED = FILES
 
@@ -70,10 +71,10 @@ def history_views(home: Path, snapshot: Path, day: date) -> dict[str, str]:
             SELECT snapshotdato, kravgruppe, parttype, aldersgruppe::aldersgruppe AS aldersgruppe, antall,
                    {", ".join(map(_kroner, ("gjenstaaende_beloep", "herav_kredit", "stipulerte_renter")))},
                    {_kroner("uplassert_beloep")}
-            FROM ({_rows(home, snapshot, day, HISTORY)})""",
+            FROM ({_rows(home, snapshot, day, HISTORY)}) WHERE {AT_HOME}""",
         "historikk_avvist": f"""
             SELECT snapshotdato, nivaa, kilde, kode, antall, {_kroner("beloep")}
-            FROM ({_rows(home, snapshot, day, REFUSED)})""",
+            FROM ({_rows(home, snapshot, day, REFUSED)}) WHERE {AT_HOME}""",
     }
 
 

@@ -4,8 +4,8 @@ from datetime import date
 
 import polars as pl
 
-from schemas.analytics import AGE_BANDS
 from schemas.macros import MACROS
+from schemas.views import AGE_BANDS
 from transforms.home.sql import sql_text
 from transforms.rules.interest import DIVISOR, LEAST_KRONER
 

@@ -10,6 +10,7 @@ from schemas.published import PUBLISHED, PublishedTable
 from schemas.store import SEGMENTS
 from transforms.home.snapshot import PART_TABLE, SNAPSHOTS
 from transforms.home.sql import sql_text
+from transforms.publish.at_home import AT_HOME
 from transforms.publish.views import Of, of_a_night
 
 
@@ -50,12 +51,13 @@ def _compared(table: PublishedTable) -> list[str]:
 
 def _rows_apart(name: str, night: str, other: str) -> str:
     """The rows of a table of one night, without those that the other has too, for they lie in the same segment."""
-    due_end = " WHERE ende = 'kravforfall'" if name == "plassering" else ""
+    due_end = " AND ende = 'kravforfall'" if name == "plassering" else ""
     if name == "part":
         return f"SELECT * FROM part_as_of({night})"
     return (
         f"SELECT r.* FROM read_parquet(concat(intern.mappe({night}), '/tables/{name}/*.parquet')) AS r "
-        f"JOIN ({_places(night)} EXCEPT {_places(other)}) AS p ON p.part = r.part AND p.segment = r.segment{due_end}"
+        f"JOIN ({_places(night)} EXCEPT {_places(other)}) AS p ON p.part = r.part AND p.segment = r.segment "
+        f"WHERE {AT_HOME}{due_end}"
     )
 
 

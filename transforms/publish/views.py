@@ -24,6 +24,7 @@ from transforms.home.snapshot import (
 from transforms.home.sql import sql_text
 from transforms.ledgers.row_files import paths_of
 from transforms.publish.apart import Apart, uten_forfall
+from transforms.publish.at_home import AT_HOME
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _made_of_tables(at: str, alone: str) -> dict[str, str]:
 
 def _published(rows: str, name: str) -> str:
     columns = ", ".join(_column(name, column) for column in PUBLISHED[name].shown)
-    return f"SELECT {columns} FROM ({rows})"
+    return f"SELECT {columns} FROM ({rows}) WHERE {AT_HOME}"
 
 
 def _column(table: str, column: PublishedColumn) -> str:
@@ -174,12 +175,12 @@ def _found(file: Callable[[str], str], at: str) -> dict[str, str]:
         f"read_parquet({file(name)})" for name in (REFUSED_ROWS, LED_TO, HELD_BACK, FINDINGS)
     )
     return {
-        "findings": f"FROM {findings}",
+        "findings": f"FROM {findings} WHERE {AT_HOME}",
         "avvist": f"""
             SELECT avvist, tabell, noekkel, kilde, leveransenummer, fil, rad, koder[1] AS kode, koder,
                    (beloep::DECIMAL(36, 0) * 0.01)::DECIMAL(38, 2) AS beloep,
                    part, kravidentifikator, kravforfallsidentifikator, motpost, slettet, rot
-            FROM {refused}""",
+            FROM {refused} WHERE {AT_HOME}""",
         "holdt_tilbake": f"""
             SELECT led.part, siden, p.part IS NOT NULL AS har_dokumenter, gjennom, row.avvist,
                    row.kode, row.tabell, row.noekkel, root.avvist AS rot,
@@ -200,7 +201,7 @@ def _of_this_night(of: Of) -> dict[str, str]:
             SELECT snapshotdato, snapshot, file.path AS fil FROM intern.natt JOIN (
               SELECT split_part(file, '/', -2) AS snapshot, replace(file, '{MANIFEST}', '{ANALYTICS}') AS path
               FROM glob({sql_text(of.home / SNAPSHOTS / "*" / MANIFEST)})) AS file USING (snapshot)
-            ORDER BY snapshotdato""",
+            WHERE {AT_HOME} ORDER BY snapshotdato""",
         "rad": _delivered_rows(of),
     }
 
@@ -219,7 +220,7 @@ def _delivered_rows(of: Of) -> str:
     rows = " UNION ALL ".join(scans) or _NO_ROWS
     return f"""
         SELECT tabell, noekkel, kilde, leveransenummer, fil, rad, slettet
-        FROM ({rows}) AS rows JOIN intern.levert_fil AS files USING (filename)"""
+        FROM ({rows}) AS rows JOIN intern.levert_fil AS files USING (filename) WHERE {AT_HOME}"""
 
 
 _NO_ROWS = """SELECT NULL::VARCHAR AS tabell, NULL::VARCHAR AS noekkel, NULL::VARCHAR AS filename,
