@@ -14,6 +14,7 @@ from tests.plain.statement import innbetaling, krav, kravforfall, part, plasseri
 from tests.plain.write import write_delivery
 from transforms.home.snapshot import TABLE_NAMES, read_index, read_manifest
 from transforms.publish.apart import find
+from transforms.publish.at_home import AT_HOME
 from transforms.publish.views import Of, views
 
 A, B, C, D, ENK, OWNER = *(organisation_number(n) for n in range(1, 6)), national_number(1)
@@ -65,7 +66,7 @@ def tables(home: Path) -> dict[str, list]:
     snapshot = (home / "current").resolve()
     day = read_manifest(snapshot).snapshotdato
     with duckdb.connect() as connection:
-        connection.execute("CREATE SCHEMA intern")
+        connection.execute(f"CREATE SCHEMA intern; CREATE MACRO {AT_HOME} AS true")
         apart = find(connection, snapshot, day, some_without_documents=False)
         queries = views(Of(home, home / "deliveries", snapshot, ()), apart, day)
         return {name: sorted(connection.sql(queries[name]).fetchall(), key=repr) for name in TABLE_NAMES}
