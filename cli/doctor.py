@@ -19,6 +19,7 @@ from schemas.operations import OperationsError
 from schemas.refusals import TO_DO
 from schemas.snapshot import SnapshotManifest
 from transforms.home import retained
+from transforms.home.ballast import BALLAST, BALLAST_BYTES
 from transforms.home.lock import LOCK, is_held
 from transforms.home.path import HomePathError, check_path
 from transforms.home.snapshot import (
@@ -91,7 +92,8 @@ def _settled(home: Path) -> Iterator[Found]:
     try:
         operations(home)
     except OperationsError as error:
-        yield Found(str(error), "mend it: no night begins, and nobody is told, until it is mended")
+        cure = "mend it: no night begins until then; the alarms go by what it said when it was right last"
+        yield Found(str(error), cure)
 
 
 def _lock(home: Path) -> Iterator[Found]:
@@ -181,12 +183,15 @@ def _analysts(home: Path) -> Iterator[Found]:
 
 
 def _space(home: Path) -> Iterator[Found]:
-    """A night that makes everything anew writes a snapshot as large as the last, and its posts beside it."""
-    manifest = _manifest(home)
-    if manifest is None:
-        return
-    rows = (file for one in manifest.used for file in (home / DELIVERIES / one.folder).rglob("*") if file.is_file())
-    needed = sum(file.bytes for file in manifest.files.values()) + sum(file.stat().st_size for file in rows)
+    """A night that makes everything anew writes a snapshot as large as the last, and its posts beside it.
+
+    It begins only where the ballast can be laid beside the one that lies there.
+    """
+    manifest, written = _manifest(home), 0
+    if manifest is not None:
+        rows = (file for one in manifest.used for file in (home / DELIVERIES / one.folder).rglob("*") if file.is_file())
+        written = sum(file.bytes for file in manifest.files.values()) + sum(file.stat().st_size for file in rows)
+    needed = max(BALLAST_BYTES, written) + (0 if (home / BALLAST).exists() else BALLAST_BYTES)
     free = shutil.disk_usage(home).free
     told = f"space: {free / 1e6:,.0f} MB free, the next night may need {needed / 1e6:,.0f} MB"
     yield Found(told, "make room, or keep fewer dates (run --keep)" if free < needed else "")

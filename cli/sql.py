@@ -34,7 +34,7 @@ class SqlError(Exception):
 @click.option("--csv", "form", flag_value="csv", help="As CSV, with a header.")
 @click.option("--table", "form", flag_value="table", default="table", help="As a table of up to 1,000 rows [default].")
 def sql(statement: str | None, home: Path, form: str) -> None:
-    """Answer a question to the published views (docs/tables.md), in SQL: SELECT, FROM, DESCRIBE, SUMMARIZE, EXPLAIN.
+    """Answer a question to the published views (docs/tables.md), in SQL that reads: SELECT, FROM, SHOW and such.
 
     Without a statement it prompts on a terminal, and else reads statements from standard input. It changes nothing,
     and reads nothing outside of the home. The answers show whom a post belongs to: keep them out of logs.
@@ -84,7 +84,9 @@ def _answer(connection: "duckdb.DuckDBPyConnection", text: str, form: str) -> No
             raise SqlError("there is no statement")
         for one in statements:
             if not _only_reads(connection, one):
-                raise SqlError("only statements that read are answered: SELECT, FROM, DESCRIBE, SUMMARIZE, EXPLAIN")
+                raise SqlError(
+                    "only statements that read are answered: SELECT, FROM, SHOW, DESCRIBE, SUMMARIZE, EXPLAIN"
+                )
             answer = connection.execute(one)
             with failing_in_a_sentence():
                 WRITERS[form](answer, sys.stdout)

@@ -29,8 +29,8 @@ def status(home: Path, as_json: bool) -> None:
     """Show the published snapshot, the last run and the sources.
 
     Exits 1 when nothing is published, the home is damaged, the last night stopped, failed or died, or operations.toml
-    has a slip in it; 2 when what is
-    published is older than max_age_hours of operations.toml; else 0.
+    has a slip in it; 2 when what is published is older than max_age_hours of operations.toml; else 0, also when a
+    source is too old for the next night.
     """
     settles, slip = _settled(home)
     published, damage = None, None

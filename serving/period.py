@@ -12,7 +12,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 @dataclass(frozen=True)
 class Period:
-    """A window of at most a year, both days included."""
+    """A window, both days included: the last at most the same day a year after the first."""
 
     fra_og_med: date
     til_og_med: date

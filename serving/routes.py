@@ -135,7 +135,7 @@ OPEN_ROUTES = (
 ANSWER_HEADERS = {
     "Korrelasjonsid": "The caller's id of the request, or a new one; on every answer",
     "Snapshot-Date": "The day in Oslo that the part's documents were made for",
-    "Extracted-At": "The oldest uttrekkstidspunkt among the last deliveries used",
+    "Extracted-At": "The oldest uttrekkstidspunkt among the last deliveries that the published night used",
     "ETag": "Strong; from the content, so the same over snapshots while the document is",
     "Cache-Control": "private, no-cache: ask again with If-None-Match",
     "Vary": "Accept-Encoding",

@@ -23,6 +23,7 @@ from tests.plain.numbers import organisation_number
 from tests.plain.statement import part
 from tests.small import S, Small
 from tests.test_analytics import LED, REFUSED
+from transforms.home.ballast import BALLAST, BALLAST_BYTES
 from transforms.home.findings import SCHEMA, findings
 from transforms.home.lock import locked
 from transforms.home.report import Report, put_on_record
@@ -367,7 +368,7 @@ HURT = {
     "a slip in what is settled": (
         lambda home: (home / "operations.toml").write_text("max_age_hour = 1"),
         "operations.toml: max_age_hour: Extra inputs",
-        "no night begins, and nobody is told, until it is mended",
+        "no night begins until then; the alarms go by what it said when it was right last",
     ),
     "a lock that is none": (lambda home: (home / ".lock").mkdir(), "/.lock is no file", "remove it"),
 }
@@ -398,6 +399,18 @@ def test_too_little_room_for_the_next_night(sound, monkeypatch):
     monkeypatch.setattr(doctor_module.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))
     told = kravoversikt("doctor", "--home", sound, exit_code=1)
     assert "to do  space: 0 MB free" in told and "make room, or keep fewer dates" in told
+
+
+def test_a_night_begins_only_where_there_is_room_for_the_ballast(tmp_path, monkeypatch):
+    """Twice: the command lays it, and then the night, beside the one that lies there. Nothing need be published."""
+    home, free = tmp_path / "home", 2 * BALLAST_BYTES
+    home.mkdir()
+    monkeypatch.setattr(doctor_module.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(free, 0, free))
+    assert "ok     space: 17 MB free" in kravoversikt("doctor", "--home", home, exit_code=1)
+    free -= 1
+    assert "to do  space: 17 MB free" in kravoversikt("doctor", "--home", home, exit_code=1)
+    (home / BALLAST).write_bytes(b"\0")  # what lies there is in place of as much that is free
+    assert "ok     space: 17 MB free" in kravoversikt("doctor", "--home", home, exit_code=1)
 
 
 def test_folders_that_cannot_be_written(sound, monkeypatch):
