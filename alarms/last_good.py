@@ -15,15 +15,15 @@ FILE_NAME = "last-good.json"
 
 def keep(home: Path, operations: Operations) -> None:
     """Keeps what was read well, if it names whom to tell; where it cannot be written, what was kept before stays."""
-    path, content = home / ALARMS / FILE_NAME, operations.model_dump_json()
+    path = home / ALARMS / FILE_NAME
     with contextlib.suppress(OSError):
         if operations.webhook is None:
             path.unlink(missing_ok=True)
-        elif not path.exists() or path.read_text("utf-8") != content:
+        elif kept(home) != operations:  # also where that is damaged, or another user's
             path.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(path) as half_written:
                 half_written.touch(0o600)
-                half_written.write_text(content, "utf-8")
+                half_written.write_text(operations.model_dump_json(), "utf-8")
 
 
 def kept(home: Path) -> Operations:

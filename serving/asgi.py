@@ -62,7 +62,8 @@ class Asgi:
                 return self._app.begin(request, waited)
             except Undecided as undecided:
                 waited = undecided
-                await asyncio.wrap_future(undecided.decision)
+                # Others may wait for the same one: a request that is cancelled must not take it with it.
+                await asyncio.shield(asyncio.wrap_future(undecided.decision))
 
 
 def _request(scope: Message) -> Request:

@@ -137,7 +137,8 @@ class Decisions:
 
     def _judged(self, done: "Future[bool]") -> bool | None:
         """The decision; that there is none is told once, not for every question."""
-        if done.cancelled():  # at the end of the server
+        if done.cancelled():  # at the end of the server; whatever else could cancel it must not leave it half open
+            self.breaker.told(False)
             return None
         error = done.exception()
         self.breaker.told(error is None or isinstance(error, UndecidableError))

@@ -2,20 +2,26 @@
 
 import logging
 import multiprocessing
+import os
 import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import popen_fork, util
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
+from multiprocessing.process import BaseProcess
 from queue import Empty, SimpleQueue
 
 from serving.beats import SILENT_SECONDS, Beats
 
 LOOK_SECONDS = 0.5
 """Between two looks at the workers; so one that always dies is started twice a second at most."""
+
+KILL_SECONDS = 1.0
+"""For what is killed to be gone. It isn't while the system waits for a disk that is gone: then it is left behind."""
 
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _fork = multiprocessing.get_context("fork")
@@ -28,14 +34,38 @@ Work = Callable[[int, Call, Call], None]
 life. It ends at SIGTERM."""
 
 
+class _Popen(popen_fork.Popen):
+    """As the library's own, which leaves its pipes open where there is no room for another process."""
+
+    def _launch(self, process_obj: BaseProcess) -> None:
+        self.sentinel, alive = os.pipe()
+        self.finalizer = util.Finalize(self, os.close, (self.sentinel,))
+        try:
+            self.pid = os.fork()
+            if not self.pid:
+                code = 1
+                try:
+                    code = process_obj._bootstrap()  # type: ignore[attr-defined]
+                finally:
+                    os._exit(code)
+        finally:
+            os.close(alive)  # only the new process has it, for as long as it lives
+
+
+class _Process(ForkProcess):
+    @staticmethod
+    def _Popen(process_obj: BaseProcess) -> popen_fork.Popen:  # noqa: N802  # the library's name
+        return _Popen(process_obj)
+
+
 @dataclass(eq=False)
 class _Worker:
     process: ForkProcess
     place: int
     row: int
     """Of its signs of life."""
-    tells: Connection
-    """A pipe: unlike an ``Event``, telling it never waits for a first process that is gone."""
+    tells: Connection | None
+    """A pipe: unlike an ``Event``, telling it never waits for a first process that is gone. None of one never begun."""
     ready: bool = False
     heard: float = 0.0
     silent_seconds: float = 0.0
@@ -46,6 +76,17 @@ class _Worker:
 
     why: str = "ended"
     """What another takes its place for."""
+    killed: bool = False
+
+    def is_gone(self) -> bool:
+        """Whether another may take its place."""
+        return self.killed or not self.process.is_alive()
+
+    def kill(self) -> None:
+        """Kills it, and waits until it is gone, as far as it goes. A stopped process hears no other signal."""
+        self.killed = True
+        self.process.kill()
+        self.process.join(KILL_SECONDS)
 
     def look(self, last: float, passed: float) -> None:
         """Hears of it: its last sign of life, after so many seconds."""
@@ -54,7 +95,7 @@ class _Worker:
         self.heard = last
 
     def _gets_ready(self) -> bool:
-        if not self.ready and self.tells.poll():
+        if not self.ready and self.tells and self.tells.poll():
             with suppress(EOFError):  # it is no more
                 self.ready = bool(self.tells.recv_bytes())
                 return True
@@ -115,16 +156,17 @@ class Processes:
         """One that begins; when the machine has no room for another process, one that has ended."""
         row = self._first_row + place
         self._beats.starting(row)
-        tells, tell = _fork.Pipe(duplex=False)
-        process = _fork.Process(target=self._in_worker, args=(place, row, tell), name=f"worker {place}")
+        process, tells = _Process(), None
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until the worker has its own way with them
         try:
-            process.start()
+            tells, tell = _fork.Pipe(duplex=False)
+            with tell:
+                process = _Process(target=self._in_worker, args=(place, row, tell), name=f"worker {place}")
+                process.start()
         except OSError as error:
             log.error("worker %d could not be started, which is tried again: %s", place, error.strerror)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-            tell.close()
         return _Worker(process, place, row, tells)
 
     def _in_worker(self, place: int, row: int, tell: Connection) -> None:
@@ -151,9 +193,9 @@ class Processes:
             one.look(self._beats.last(one.row), passed)
             self._kill_if_it_hangs(one)
         for one in self._leaving:
-            if now > one.kill_at and one.process.is_alive():
+            if now > one.kill_at and not one.is_gone():
                 log.error("a worker did not end in time and is killed")
-                _kill(one)
+                one.kill()
         self._replace_the_dead()
         if self._before and all(one.ready for one in self._workers):
             self._tell_to_end(self._before)
@@ -161,23 +203,23 @@ class Processes:
         self._beats.keep({one.row for one in (*self._workers, *self._before) if one.ready})
 
     def _kill_if_it_hangs(self, one: _Worker) -> None:
-        """A stopped process hears no other signal."""
         most = SILENT_SECONDS if one.ready else self._start_seconds
-        if one.silent_seconds <= most or not one.process.is_alive():
+        if one.silent_seconds <= most or one.is_gone():
             return
         if one.ready:
             log.error("worker %d hangs and is killed", one.place)
         else:
             log.error("worker %d was not ready within %g s and is killed", one.place, most)
         one.why = "silent" if one.ready else "not ready"
-        _kill(one)
+        one.kill()
 
     def _replace_the_dead(self) -> None:
         """Of old ones in a reload none is: the new one of its place is there already, or is being started."""
-        self._leaving = [one for one in self._leaving if one.process.is_alive()]
-        self._before = [one for one in self._before if one.process.is_alive()]
+        held_up = [one for one in (*self._workers, *self._before) if one.killed]
+        self._leaving = [one for one in (*self._leaving, *held_up) if one.process.is_alive()]
+        self._before = [one for one in self._before if not one.is_gone()]
         for place, one in enumerate(self._workers):
-            if not one.process.is_alive() and not self._to_end:
+            if one.is_gone() and not self._to_end:
                 if one.process.pid:
                     log.error("worker %d ended (%s); another takes its place", place, one.process.exitcode)
                 self._beats.replaced(one.why)
@@ -199,9 +241,4 @@ class Processes:
             one.process.join(max(0, until - time.monotonic()))
             if one.process.is_alive():
                 log.error("a worker did not end in time and is killed")
-                _kill(one)
-
-
-def _kill(worker: _Worker) -> None:
-    worker.process.kill()
-    worker.process.join()
+                one.kill()

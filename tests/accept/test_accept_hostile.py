@@ -19,7 +19,7 @@ from tests.accept.accepting import COMPANY, LEDGER, edit, put
 from tests.plain.statement import krav
 from transforms.accept.files import read_batches
 from transforms.accept.parquet_pieces import parquet_pieces
-from transforms.accept.unreadable import FileRefused
+from transforms.accept.unreadable import LONG_ROW, FileRefused
 
 pytestmark = pytest.mark.slow
 
@@ -32,6 +32,7 @@ def small_limits(monkeypatch):
     """The limits, scaled down so that the bombs may be small."""
     monkeypatch.setattr("transforms.accept.batches.UNPACKED_BYTES", 4 << 20)
     monkeypatch.setattr("transforms.accept.csv_pieces.CSV_BLOCK_BYTES", 1 << 20)
+    monkeypatch.setattr("transforms.accept.broken_line.LONGEST_ROW", 1 << 20)
     monkeypatch.setattr("transforms.accept.batches.BATCH_BYTES", 1 << 19)
 
 
@@ -61,7 +62,7 @@ def test_a_bomb_of_blank_lines(place, letter, before):
 
 def test_a_bomb_of_one_endless_line(place):
     [(code, message)] = refused(place, "csv.zst", zeros_of(b"x", 3, HEADER))
-    assert (code, message[:30]) == ("L1-UNREADABLE", "a row is larger than 1 MiB, or")
+    assert (code, message) == ("L1-UNREADABLE", f"line 2: {LONG_ROW}")
 
 
 def test_a_bomb_of_one_endless_header(place):

@@ -324,6 +324,18 @@ def test_who_is_told_when_the_settings_are_wrong_is_read_by_the_runs_user_alone(
     assert (home / "alarms" / "last-good.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_who_is_told_is_kept_anew_where_what_was_kept_cannot_be_used(home):
+    """As when it is damaged, or another user's who looked once: the alarms must not go quiet by that."""
+    kept = home / "alarms" / "last-good.json"
+    alarms("check", "--home", home)
+    content, made = kept.read_bytes(), kept.stat().st_ino
+    assert alarms("check", "--home", home).exit_code == 0
+    assert kept.stat().st_ino == made  # nothing is new
+    kept.write_bytes(b"\xff")
+    assert alarms("check", "--home", home).exit_code == 0
+    assert kept.read_bytes() == content
+
+
 def test_who_is_no_longer_to_be_told_is_not_told_of_a_slip_either(home, receiver):
     alarms("check", "--home", home)
     for text in ("", "a slip"):

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from cli.main import main
 from serving.access import Secured, SystemUsers, read_caller
+from serving.asgi import Asgi
 from serving.breaker import FAILURES, PAUSE_SECONDS, Breaker
 from serving.consent import MOST_SYSTEM_USERS
 from serving.consumers import Consumer
@@ -192,6 +193,43 @@ def test_a_question_that_cannot_be_asked_is_a_failure_and_nobody_waits_for_it():
             asked.decisions.ask(QUESTION)
     assert asked.decisions.ask(QUESTION) is None
     assert not asked.decisions._asking
+
+
+def test_one_that_tries_and_is_cancelled_is_not_the_last_to_try():
+    """Whoever cancels it; else nobody would ask again for as long as the worker lives."""
+    asked = Asked()
+    breaker = asked.decisions.breaker
+    for _ in range(FAILURES):
+        breaker.told(False)
+    asked.now += PAUSE_SECONDS
+    question = asked.decisions.ask(QUESTION)
+    asked.answers[-1].cancel()
+    assert question.result(0) is None
+    assert breaker.state() == "open"
+    asked.now += PAUSE_SECONDS
+    assert asked.decisions.ask(QUESTION) is not None
+
+
+def test_who_is_gone_takes_no_decision_from_those_who_share_it():
+    """Other servers than ours cancel what a client that is gone has asked for."""
+    asked = Asked()
+    decision = asked.decisions.ask(QUESTION)
+
+    class Waits:
+        def begin(self, _, waited):
+            if waited is None:
+                raise Undecided(QUESTION, decision)
+            return waited.decision.result(0)
+
+    async def both():
+        gone, stays = (asyncio.create_task(Asgi(Waits())._begin(None)) for _ in range(2))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.wait([gone])
+        asked.answers[0].set_result(True)
+        return await stays
+
+    assert asyncio.run(both()) is True
 
 
 def test_while_it_is_open_nobody_waits_for_a_question_that_is_under_way():

@@ -1,7 +1,10 @@
-"""Two workers that only wait, for the tests of the processes: ``python -m tests.api.workers FOLDER``.
+"""Two workers that only wait, for the tests of the processes: ``python -m tests.api.workers FOLDER SECONDS...``.
+
+The seconds: after which one that is silent is killed, one that is not ready, and one that was told to end.
 
 One that is ready leaves a file named by its process in the folder. A file ``new`` there says what becomes of new ones:
-they "die", "wait" for ever, or there is "no room" for the second. ``told``: how many are heard, and were replaced.
+they "die", "wait" for ever, are on "hold" while it is there, or there is "no room" for the second. ``told``: how many
+are heard, and were replaced.
 """
 
 import errno
@@ -12,20 +15,23 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from serving import processes
 from serving.beats import Beats
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, silent_seconds: float, start_seconds: float, end_seconds: float) -> None:
     logging.basicConfig()
-    processes.SILENT_SECONDS = 1.5
+    processes.SILENT_SECONDS = silent_seconds
     threading.Thread(target=time.sleep, args=(60,), daemon=True).start()  # as a library's: it blocks no signal
     new, fork, forked, beats = folder / "new", os.fork, [], Beats(4)
 
     def become() -> str:
-        return new.read_text() if new.exists() else ""
+        with suppress(FileNotFoundError):
+            return new.read_text()
+        return ""
 
     def fork_while_there_is_room() -> int:
         forked.append(1)
@@ -38,6 +44,8 @@ def main(folder: Path) -> None:
         if become() == "die":
             sys.exit(3)
         time.sleep(0.3)
+        while become() == "hold":
+            time.sleep(0.02)
         if become() == "":
             beat()
             (folder / str(os.getpid())).touch()
@@ -49,8 +57,8 @@ def main(folder: Path) -> None:
             (folder / "told").write_text(json.dumps({"heard": heard} | beats.how_many_replaced()))
 
     os.fork = fork_while_there_is_room
-    processes.Processes(work, beats, 2, forked.clear, start_seconds=1.0, end_seconds=1.5).run(lambda: None)
+    processes.Processes(work, beats, 2, forked.clear, start_seconds, end_seconds).run(lambda: None)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *map(float, sys.argv[2:]))

@@ -37,6 +37,13 @@ def test_where_there_is_no_room_for_it_what_there_was_is_let_go_of(tmp_path, mon
     assert list(tmp_path.iterdir()) == []
 
 
+def test_another_night_may_let_go_of_it_while_it_is_laid(tmp_path, monkeypatch):
+    """One that fails takes all there is; this one goes on without, and nothing is left lying there."""
+    monkeypatch.setattr(os, "posix_fallocate", lambda *_: ballast.let_go(tmp_path))
+    ballast.lay(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_there_may_be_none_to_let_go_of(tmp_path):
     ballast.let_go(tmp_path)
     ballast.let_go(tmp_path / "none")

@@ -63,6 +63,22 @@ def test_nor_does_the_database_of_an_earlier_night(copy):
         connection.execute("SELECT count(*) FROM krav").fetchall()
 
 
+def test_nor_does_one_that_is_attached_beside_its_home(home, copy):
+    """Which of the two a view is of, it cannot know: both answer with the error. Another home does no harm."""
+    other = home.with_name("home2")  # its path begins like the first one's
+    other.mkdir(exist_ok=True)
+    of_a_night(other, *STATEMENT)
+    with duckdb.connect() as connection:
+        for name, path in {"here": home, "other": other, "copied": copy}.items():
+            connection.execute(f"ATTACH '{path / 'current' / ANALYTICS}' AS {name} (READ_ONLY)")
+        for name in ("here", "copied"):
+            with pytest.raises(duckdb.InvalidInputException, match=f"copy/.* read the home {home}\\."):
+                connection.execute(f"FROM {name}.krav").fetchall()
+        connection.execute("DETACH copied")
+        for name in ("here", "other"):
+            connection.execute(f"FROM {name}.krav").fetchall()
+
+
 def test_what_lies_in_the_file_is_told_anywhere(home, copy):
     with connected(copy) as connection:
         assert connection.execute("SELECT hjem FROM snapshot").fetchall() == [(str(home),)]

@@ -8,16 +8,23 @@ from pathlib import Path
 
 import pyarrow as pa
 
-LONGEST_ROW = 16 << 20
-"""Bytes, as of the reader: a longer one is broken by that, or by a quote that is never closed."""
+from transforms.accept.unreadable import LONG_ROW, LONGEST_ROW, NOT_UTF8, OPEN_QUOTE, RAGGED, STRAY_QUOTE
+
+MOST_LOOKED = 2 << 30
+"""So many bytes are looked through, in about a minute; so what unpacks to far more than it is keeps no night."""
+
+LEAST_OF_A_LINE = 100
+"""A line counts as so many at least, by what it costs."""
 
 _QUOTED = re.compile(r'"[^"]*"')
-_ROW = re.compile(r'(?:[^",]*|"[^"]*(?:""[^"]*)*")(?:,(?:[^",]*|"[^"]*(?:""[^"]*)*"))*')
+_ROW = re.compile(r'(?:"[^"]*+(?:""[^"]*+)*+"|[^",]*+)(?:,(?:"[^"]*+(?:""[^"]*+)*+"|[^",]*+))*+')
+"""Possessive: nothing is tried twice, and a long row takes no memory."""
 
 
-def broken_line(path: Path, compression: str | None) -> int | None:
+def broken_line(path: Path, compression: str | None) -> tuple[int, str] | None:
     """The first line, from 1, that is not UTF-8, or where a row begins that has another number of fields than the
-    header, a quote where RFC 4180 has none, or one that is never closed; None when it is not found.
+    header, a quote where RFC 4180 has none, or one that is never closed; and which of these it is. None when it is not
+    found.
     """
     try:
         with pa.input_stream(path, compression=compression) as source:
@@ -27,23 +34,27 @@ def broken_line(path: Path, compression: str | None) -> int | None:
         return None
 
 
-def _first_broken(text: io.TextIOWrapper) -> int | None:
-    fields, row, begun, size = 0, [], 1, 0
+def _first_broken(text: io.TextIOWrapper) -> tuple[int, str] | None:
+    fields, row, begun, size, looked = 0, [], 1, 0, 0
     is_open = False  # whether a quote is
     for number, line in enumerate(iter(lambda: text.readline(LONGEST_ROW), ""), start=1):
+        looked += max(len(line), LEAST_OF_A_LINE)
+        if looked > MOST_LOOKED:
+            return None
         if not line.isascii() and not _is_utf8(line):
-            return number
+            return number, NOT_UTF8
         begun, size = (begun, size + len(line)) if is_open else (number, len(line))
         if size >= LONGEST_ROW:
-            return begun
+            return begun, LONG_ROW
         is_open ^= bool(line.count('"') & 1)
         row.append(line)
         if not is_open:
             whole, row = "".join(row).removeprefix(_BOM).rstrip("\n"), []
-            fields = fields or _fields(whole)
-            if whole and _fields(whole) != fields:
-                return begun
-    return begun if is_open else None
+            found = _fields(whole)
+            fields = fields or found
+            if whole and (not found or found != fields):
+                return begun, RAGGED if found else STRAY_QUOTE
+    return (begun, OPEN_QUOTE) if is_open else None
 
 
 def _fields(row: str) -> int:

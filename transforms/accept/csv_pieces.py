@@ -14,6 +14,8 @@ from schemas.tables import Table
 from transforms.accept.batches import Unpacked, check_columns
 from transforms.accept.broken_line import broken_line
 from transforms.accept.unreadable import (
+    LONG_ROW,
+    LONGEST_ROW,
     NO_CSV,
     NOT_UTF8,
     OPEN_QUOTE,
@@ -24,13 +26,13 @@ from transforms.accept.unreadable import (
     unreadable,
 )
 
-CSV_BLOCK_BYTES = 16 << 20
+CSV_BLOCK_BYTES = LONGEST_ROW
 """A row must fit in one block."""
 
 CSV_HEADER_BYTES = 64 << 10
 """The header must fit in this: a column costs the reader far more memory than its name does."""
 
-OF_A_LINE = {RAGGED, NO_CSV, NOT_UTF8, STRAY_QUOTE, OPEN_QUOTE}
+OF_A_LINE = {RAGGED, NO_CSV, NOT_UTF8, STRAY_QUOTE, OPEN_QUOTE, LONG_ROW}
 """What is wrong with one line, or from it on."""
 
 LINE_END = len(b"\r\n")
@@ -44,11 +46,10 @@ def csv_pieces(path: Path, table: Table, removals: bool) -> Iterator[pa.RecordBa
     try:
         yield from _pieces(path, compression, table, removals)
     except (FileRefused, pa.ArrowInvalid, UnicodeDecodeError, csv.Error) as error:
-        why = plain(error)
-        line = broken_line(path, compression) if why in OF_A_LINE else None
-        if line is None:
+        broken = broken_line(path, compression) if plain(error) in OF_A_LINE else None
+        if broken is None:
             raise
-        raise unreadable(f"line {line}: {why}") from error
+        raise unreadable("line {}: {}".format(*broken)) from error  # the first, which the reader may not have met first
 
 
 def _pieces(path: Path, compression: str | None, table: Table, removals: bool) -> Iterator[pa.RecordBatch]:
@@ -104,7 +105,7 @@ class _Blocks:
             return data
         end = rows_end(data)
         if not end:
-            raise unreadable(f"a row is larger than {CSV_BLOCK_BYTES >> 20} MiB, or {OPEN_QUOTE}")
+            raise unreadable(LONG_ROW)
         self._begun = data[end:]
         return data[:end]
 

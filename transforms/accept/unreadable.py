@@ -25,6 +25,9 @@ NO_CSV = "the lines cannot be read as CSV"
 NOT_UTF8 = "the text is not UTF-8"
 STRAY_QUOTE = "a quote stands inside a field: quote the whole field and double the quotes in it"
 OPEN_QUOTE = "a quote is never closed"
+LONGEST_ROW = 16 << 20
+"""Bytes. A longer row is broken by that, or by a quote that is never closed."""
+LONG_ROW = f"a row is larger than {LONGEST_ROW >> 20} MiB, or {OPEN_QUOTE}"
 _SIGNS = {
     "CSV parse error: Expected ": RAGGED,
     "CSV parse error": NO_CSV,

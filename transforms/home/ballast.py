@@ -23,7 +23,8 @@ def lay(home: Path) -> None:
     try:
         with anew.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, BALLAST_BYTES)
-        anew.replace(home / BALLAST)
+        with contextlib.suppress(FileNotFoundError):  # another night that fails has just let go of all there is
+            anew.replace(home / BALLAST)
     except OSError as error:
         let_go(home)
         raise OSError(error.errno, error.strerror, str(home)) from error

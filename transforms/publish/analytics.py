@@ -20,7 +20,7 @@ from transforms.home.snapshot import ANALYTICS, CURRENT
 from transforms.home.sql import sql_text
 from transforms.publish import history, macros
 from transforms.publish.apart import find
-from transforms.publish.at_home import at_home_macro
+from transforms.publish.at_home import at_home_macro, at_home_mark
 from transforms.publish.nights import night_macros
 from transforms.publish.views import Of, delivered_files, views
 from transforms.rules.money import kroner
@@ -44,6 +44,7 @@ def write_analytics(of: Of, manifest: SnapshotManifest, rates: pl.DataFrame, kra
         connection.execute(f"CREATE TYPE aldersgruppe AS {AGE_BAND}; CREATE SCHEMA intern")
         _create_tables(connection, of, manifest, rates, kravtyper)
         apart = find(connection, of.snapshot, day, some_without_documents=_some_without_documents(manifest))
+        connection.execute(at_home_mark(of.home))
         for macro in (at_home_macro(of.home), macros.age_band(), *macros.of_rates(rates)):
             connection.execute(macro)
         for name, query in views(of, apart, day).items():

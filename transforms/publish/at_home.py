@@ -1,7 +1,8 @@
 """Whether the database is read in the home that its views read: they hold absolute paths, which a copy keeps.
 
 A query cannot tell a view where its file lies, but ``duckdb_databases()`` tells with which path each file was opened,
-absolute in every DuckDB from 1.0 on; in 2.0 with links followed.
+absolute in every DuckDB from 1.0 on; in 2.0 with links followed. Nor which of them is its own: so each is marked with
+its home, and all that have the mark must lie there.
 """
 
 from pathlib import Path
@@ -15,16 +16,22 @@ AT_HOME = "intern.er_hjemme()"
 """A condition of each view that reads files: true, or an error that says which home they are of. Some 1 ms a view."""
 
 
+def at_home_mark(home: Path) -> str:
+    """Marks the database as one of the home. It must have ``intern.natt``."""
+    return f"COMMENT ON TABLE intern.natt IS {sql_text(home)}"
+
+
 def at_home_macro(home: Path) -> str:
-    """The macro ``AT_HOME``. ``home`` is known by its absolute path, and by that with links followed."""
-    names = sorted({str(home.absolute()), str(home.resolve())})
-    here = " OR ".join(f"starts_with({as_opened('path')}, {sql_text(f'{name}/')})" for name in names)
+    """The macro ``AT_HOME``. The home is known by its own path, with no link in it: one can be led to a copy."""
+    here = f"starts_with({as_opened('path')}, {sql_text(f'{home.resolve()}/')})"
     told = sql_text(f", read the home {home}. If it was copied or moved: the next night's database reads the new one")
     return f"""
         CREATE MACRO {AT_HOME} AS (
-          SELECT CASE WHEN bool_or({here}) THEN true
+          SELECT CASE WHEN bool_and({here}) THEN true
                  ELSE error(concat('the views of this database, opened as ', string_agg(path, ', '), {told})) END
-          FROM duckdb_databases() WHERE NOT internal)"""
+          FROM duckdb_databases() WHERE database_oid IN (
+            SELECT database_oid FROM duckdb_tables()
+            WHERE schema_name = 'intern' AND table_name = 'natt' AND comment = {sql_text(home)}))"""
 
 
 def as_opened(path: str) -> str:
