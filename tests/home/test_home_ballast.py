@@ -44,6 +44,29 @@ def test_another_night_may_let_go_of_it_while_it_is_laid(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_night_has_left_half_laid_goes(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", lambda *_: 1 / 0)  # as a kill, nothing is tidied up
+        with pytest.raises(ZeroDivisionError):
+            ballast.lay(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+    ballast.lay(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".ballast"]
+
+
+def test_two_nights_may_lay_it_at_once(tmp_path, monkeypatch):
+    allocate = os.posix_fallocate
+
+    def while_another_does(*file):
+        monkeypatch.setattr(os, "posix_fallocate", allocate)
+        ballast.lay(tmp_path)
+        allocate(*file)
+
+    monkeypatch.setattr(os, "posix_fallocate", while_another_does)
+    ballast.lay(tmp_path)
+    assert [(path.name, path.stat().st_size) for path in tmp_path.iterdir()] == [(".ballast", ballast.BALLAST_BYTES)]
+
+
 def test_there_may_be_none_to_let_go_of(tmp_path):
     ballast.let_go(tmp_path)
     ballast.let_go(tmp_path / "none")

@@ -19,11 +19,11 @@ def lay(home: Path) -> None:
     Where there is no room for that no night can be made: what there was is let go of, so that it can be told.
     """
     home.mkdir(parents=True, exist_ok=True)
-    anew = home / f"{BALLAST}.{os.getpid()}"
+    anew = home / f"{BALLAST}.new"  # the same for all: what a killed night has left of it is written over
     try:
         with anew.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, BALLAST_BYTES)
-        with contextlib.suppress(FileNotFoundError):  # another night that fails has just let go of all there is
+        with contextlib.suppress(FileNotFoundError):  # another has laid it, or let go of all there is
             anew.replace(home / BALLAST)
     except OSError as error:
         let_go(home)
